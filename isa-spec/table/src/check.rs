@@ -36,7 +36,7 @@ pub fn check(rows: &[Row]) -> Result<(), String> {
 
 /// Two operands that claim the same bits.
 fn overlaps(row: &Row) -> Vec<String> {
-    let mut used = vec![0xffff_u64; 4];
+    let mut used = [0xffff_u64; 4];
     let mut defects = Vec::new();
     for operand in row.operands {
         let mask = match operand.kind {
@@ -44,13 +44,13 @@ fn overlaps(row: &Row) -> Vec<String> {
             _ => operand.place.field.mask(),
         };
         let wide = matches!(operand.kind, OperandKind::Literal64 | OperandKind::Float64);
-        for word in 0..used.len() {
+        for (word, used) in used.iter_mut().enumerate() {
             let here = usize::from(operand.place.word) == word || (wide && word == 1);
             let mask = if here { mask } else { 0 };
-            if used[word] & mask != 0 {
+            if *used & mask != 0 {
                 defects.push(format!("{}: operand {} overlaps another", row.mnemonic, operand.name));
             }
-            used[word] |= mask;
+            *used |= mask;
         }
     }
     defects

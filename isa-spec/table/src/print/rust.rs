@@ -135,6 +135,9 @@ fn group_trait(out: &mut String, chapter: &Chapter) {
     for row in built(chapter) {
         let parameters = row.operands.iter().filter_map(parameter_of).fold(String::new(), |all, one| all + ", " + &one);
         line!(out, "    /// `{}`: {}", row.mnemonic, doc(row.meaning));
+        if row.operands.len() > 6 {
+            line!(out, "    #[allow(clippy::too_many_arguments, reason = \"an instruction has as many operands as it has\")]");
+        }
         line!(out, "    fn {}(&mut self{parameters}) -> Self::Output;", chapter.method(row));
     }
     line!(out, "}}\n");
@@ -227,9 +230,9 @@ fn dispatcher(out: &mut String, rows: &[Row]) {
 fn listing_macro(out: &mut String, rows: &[Row]) {
     line!(
         out,
-        "/// Calls `$callback!` once, with `(Variant, method, flow)` for every instruction that is built; `flow` is"
+        "/// Calls `$callback!` once, with `(Variant, method, flow, words)` for every instruction that is built: `flow` is"
     );
-    line!(out, "/// `next`, `branch` or `terminator`.");
+    line!(out, "/// `next`, `branch` or `terminator`, `words` its length without lists.");
     line!(
         out,
         "#[macro_export]\nmacro_rules! for_each_instruction {{\n    ($callback:ident) => {{\n        $callback! {{"
@@ -240,7 +243,7 @@ fn listing_macro(out: &mut String, rows: &[Row]) {
             Flow::Branch => "branch",
             Flow::Terminator => "terminator",
         };
-        line!(out, "            ({}, {}, {flow})", row.variant(), row.method());
+        line!(out, "            ({}, {}, {flow}, {})", row.variant(), row.method(), row.fixed_words());
     }
     line!(out, "        }}\n    }};\n}}");
 }

@@ -1,0 +1,114 @@
+//! Time, the timer and interrupts.
+
+use std::time::{Duration, Instant};
+
+/// Which of the two times a machine lives in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Time {
+    /// Nanoseconds since the machine was made. The host's deadline and clock count.
+    #[default]
+    Live,
+    /// Fuel burnt since the machine was made: every run is the same to the bit.
+    Virtual,
+}
+
+/// The machine's clock with its one timer, and the interrupts that are pending.
+pub(crate) struct Clock {
+    time: Time,
+    start: Instant,
+    burnt: u64,
+    /// When interrupt 0 is due.
+    alarm: Option<i64>,
+    pending: u64,
+}
+
+/// The interrupt of the timer.
+const TIMER: u64 = 1;
+
+impl Clock {
+    pub(crate) fn new(time: Time) -> Self {
+        Self { time, start: Instant::now(), burnt: 0, alarm: None, pending: 0 }
+    }
+
+    pub(crate) fn time(&self) -> Time {
+        self.time
+    }
+
+    pub(crate) fn now(&self) -> i64 {
+        match self.time {
+            Time::Live => i64::try_from(self.start.elapsed().as_nanos()).unwrap_or(i64::MAX),
+            Time::Virtual => i64::try_from(self.burnt).unwrap_or(i64::MAX),
+        }
+    }
+
+    /// Fuel burnt since the machine was made.
+    pub(crate) fn burnt(&self) -> u64 {
+        self.burnt
+    }
+
+    /// Notes that fuel was burnt.
+    pub(crate) fn burn(&mut self, units: u64) {
+        self.burnt += units;
+    }
+
+    /// Sets the timer; the greatest time turns it off.
+    pub(crate) fn set_alarm(&mut self, at: i64) {
+        self.alarm = Some(at).filter(|at| *at != i64::MAX);
+    }
+
+    /// Raises the timer's interrupt if it is due; gives whether any interrupt is pending.
+    pub(crate) fn poll(&mut self) -> bool {
+        if self.alarm.is_some_and(|at| at <= self.now()) {
+            self.alarm = None;
+            self.pending |= TIMER;
+        }
+        self.pending != 0
+    }
+
+    /// The pending interrupts, which are then no longer pending.
+    pub(crate) fn take_interrupts(&mut self) -> u64 {
+        self.poll();
+        std::mem::take(&mut self.pending)
+    }
+
+    /// In virtual time: the fuel until the timer is due.
+    pub(crate) fn fuel_until_alarm(&self) -> Option<u64> {
+        let alarm = self.alarm.filter(|_| self.time == Time::Virtual)?;
+        Some(u64::try_from(alarm.saturating_sub(self.now())).unwrap_or(0))
+    }
+
+    /// Lets time pass until the timer is due, but no further than `limit`. `false` if no timer is set.
+    pub(crate) fn sleep(&mut self, limit: Option<Duration>) -> bool {
+        let Some(alarm) = self.alarm else { return false };
+        let left = u64::try_from(alarm.saturating_sub(self.now())).unwrap_or(0);
+        match self.time {
+            Time::Virtual => self.burnt += left,
+            Time::Live => std::thread::sleep(Duration::from_nanos(left).min(limit.unwrap_or(Duration::MAX))),
+        }
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn virtual_time_is_fuel() {
+        let mut clock = Clock::new(Time::Virtual);
+        clock.set_alarm(10);
+        clock.burn(4);
+        assert_eq!((clock.now(), clock.fuel_until_alarm(), clock.poll()), (4, Some(6), false));
+        assert!(clock.sleep(None));
+        assert_eq!((clock.now(), clock.take_interrupts(), clock.take_interrupts()), (10, 1, 0));
+    }
+
+    #[test]
+    fn the_greatest_time_turns_the_timer_off() {
+        let mut clock = Clock::new(Time::Virtual);
+        clock.set_alarm(1);
+        clock.set_alarm(i64::MAX);
+        clock.burn(100);
+        assert!(!clock.poll() && !clock.sleep(None));
+    }
+}

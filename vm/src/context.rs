@@ -1,0 +1,388 @@
+//! Contexts: threads of execution, and the portable form of their frames.
+
+use limen_isa::module::{Function, Module};
+use limen_isa::{Fault, Field, Fields, ValueType};
+
+use crate::account::AccountKey;
+use crate::engine::PageWait;
+use crate::object::Ref;
+use crate::store::DomainKey;
+use crate::verify::Verified;
+
+/// Cells that a frame takes beside its registers: its share of the abstract stack.
+pub const HEADER_CELLS: usize = 4;
+
+/// What stands before the registers of each frame: all that is needed to return to the caller, and nothing that belongs
+/// to a host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(C)]
+pub(crate) struct Header {
+    pub(crate) function: u32,
+    /// Of the instruction that the frame executes, counted in words from the start of the module's code. Kept up to date
+    /// at calls, and when the context stops.
+    pub(crate) position: u32,
+    /// Cell of the caller's register 0, or [`NO_CALLER`].
+    pub(crate) caller: u32,
+    /// Words of the call that made this frame.
+    pub(crate) call_words: u16,
+    /// Values that the function returns.
+    pub(crate) result_count: u16,
+    reserved: [u64; 2],
+}
+
+const _: () = assert!(size_of::<Header>() == HEADER_CELLS * size_of::<u64>());
+
+/// The caller of a context's first frame.
+pub(crate) const NO_CALLER: u32 = u32::MAX;
+
+impl Header {
+    pub(crate) fn new(function: u32, position: u32, caller: u32, call_words: u16, result_count: u16) -> Self {
+        Self { function, position, caller, call_words, result_count, reserved: [0; 2] }
+    }
+
+    pub(crate) fn results(&self) -> usize {
+        usize::from(self.result_count)
+    }
+
+    fn to_cells(self) -> [u64; HEADER_CELLS] {
+        let counts = u64::from(self.call_words) << 32 | u64::from(self.result_count) << 48;
+        [u64::from(self.function) | u64::from(self.position) << 32, u64::from(self.caller) | counts, 0, 0]
+    }
+
+    fn from_cells(cells: &[u64]) -> Self {
+        let (first, second) = (cells[0], cells[1]);
+        Self::new(first as u32, (first >> 32) as u32, second as u32, (second >> 32) as u16, (second >> 48) as u16)
+    }
+}
+
+/// One frame in the portable form: any engine can go on with it, in any process.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Frame {
+    /// Index of the function in its module.
+    pub function: u32,
+    /// Word of the function that is to be executed next, or that made the call which the next inner frame is.
+    pub pc: u32,
+    /// The bits of its registers. References are in it too, so frames are as trusted as the machine itself.
+    pub registers: Vec<u64>,
+}
+
+/// What a context is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum State {
+    /// It can run.
+    Ready,
+    /// It stands at an `svc` that the kernel has not answered.
+    InSvc,
+    /// It stands at an instruction that faulted.
+    Faulted(Fault, u64),
+    /// It stands at an instruction that touched an absent page.
+    WaitsForPage(PageWait),
+    /// Its first function returned, or it was killed.
+    Finished,
+}
+
+impl State {
+    /// The number that `ctx.state` gives.
+    pub(crate) fn code(self) -> u32 {
+        match self {
+            State::Ready => 0,
+            State::InSvc => 1,
+            State::Faulted(..) => 2,
+            State::WaitsForPage(_) => 3,
+            State::Finished => 4,
+        }
+    }
+}
+
+/// A thread of execution in one domain.
+pub(crate) struct Context {
+    pub(crate) domain: DomainKey,
+    pub(crate) owner: AccountKey,
+    pub(crate) state: State,
+    /// Its own entry in the object table; null for contexts of the host.
+    pub(crate) itself: Ref,
+    /// The frames while they are on the stack.
+    pub(crate) stack: Vec<u64>,
+    /// The frames while they are not: outermost first.
+    captured: Option<Vec<Frame>>,
+    /// Cells it may use; the stack is that long while it has one.
+    pub(crate) cells: u32,
+    /// Cell of the innermost frame's register 0.
+    pub(crate) fp: u32,
+    /// Whether its first instruction is still to come: entering the first function is a safepoint too.
+    pub(crate) fresh: bool,
+    /// What it finished with.
+    results: Vec<(ValueType, u64)>,
+}
+
+/// Where the first frame's registers begin.
+const FIRST_FRAME: u32 = HEADER_CELLS as u32;
+
+impl Context {
+    /// A context that will call a function; `None` if the stack cannot hold even its frame.
+    pub(crate) fn new(
+        module: &Verified<Module>,
+        function: u32,
+        domain: DomainKey,
+        owner: AccountKey,
+        cells: u32,
+    ) -> Option<Self> {
+        let mut context = Self {
+            domain,
+            owner,
+            state: State::Ready,
+            itself: Ref::NULL,
+            stack: Vec::new(),
+            captured: None,
+            cells,
+            fp: FIRST_FRAME,
+            fresh: true,
+            results: Vec::new(),
+        };
+        context.begin(module, function)?;
+        Some(context)
+    }
+
+    /// Drops all frames and gets ready to call a function; `None` if the stack cannot hold even its frame.
+    pub(crate) fn begin(&mut self, module: &Verified<Module>, function: u32) -> Option<()> {
+        let code = module.functions.get(function as usize)?;
+        let registers = code.registers.len();
+        if (registers + HEADER_CELLS) as u64 > u64::from(self.cells) {
+            return None;
+        }
+        self.captured = None;
+        self.stack.resize(self.cells as usize, 0);
+        self.stack[..HEADER_CELLS + registers].fill(0);
+        (self.state, self.fp, self.fresh) = (State::Ready, FIRST_FRAME, true);
+        self.write_header(
+            FIRST_FRAME,
+            Header::new(function, module.start_of(function), NO_CALLER, 0, results_of(module, function)),
+        );
+        Some(())
+    }
+
+    fn header(&self, fp: u32) -> Header {
+        Header::from_cells(&self.stack[fp as usize - HEADER_CELLS..])
+    }
+
+    fn write_header(&mut self, fp: u32, header: Header) {
+        self.stack[fp as usize - HEADER_CELLS..fp as usize].copy_from_slice(&header.to_cells());
+    }
+
+    /// The cells of the first registers of all frames, innermost first.
+    fn chain(&self) -> Vec<u32> {
+        if self.state == State::Finished {
+            return Vec::new();
+        }
+        let caller = |fp: &u32| Some(self.header(*fp).caller).filter(|caller| *caller != NO_CALLER);
+        std::iter::successors(Some(self.fp), caller).collect()
+    }
+
+    /// All frames, outermost first.
+    pub(crate) fn frames(&self, module: &Verified<Module>) -> Vec<Frame> {
+        match &self.captured {
+            Some(frames) => frames.clone(),
+            None => self.chain().into_iter().rev().map(|fp| self.frame_at(module, fp)).collect(),
+        }
+    }
+
+    fn frame_at(&self, module: &Verified<Module>, fp: u32) -> Frame {
+        let header = self.header(fp);
+        let registers = module.functions[header.function as usize].registers.len();
+        let cells = &self.stack[fp as usize..][..registers];
+        let pc = header.position - module.start_of(header.function);
+        Frame { function: header.function, pc, registers: cells.to_vec() }
+    }
+
+    /// Takes the frames off the stack and gives the stack back.
+    pub(crate) fn capture(&mut self, module: &Verified<Module>) -> u64 {
+        let frames = self.frames(module);
+        let bytes = frames.iter().map(|frame| 8 * (frame.registers.len() as u64 + 1)).sum();
+        self.captured = Some(frames);
+        self.stack = Vec::new();
+        bytes
+    }
+
+    /// Puts captured frames back on a stack.
+    pub(crate) fn restore(&mut self, module: &Verified<Module>) {
+        let Some(frames) = self.captured.take() else { return };
+        self.stack = vec![0; self.cells as usize];
+        let (mut fp, mut caller) = (FIRST_FRAME, NO_CALLER);
+        for frame in &frames {
+            let results = results_of(module, frame.function);
+            let call_words = call_words(module, frame.function);
+            let position = module.start_of(frame.function) + frame.pc;
+            self.write_header(fp, Header::new(frame.function, position, caller, call_words, results));
+            self.stack[fp as usize..][..frame.registers.len()].copy_from_slice(&frame.registers);
+            (self.fp, caller) = (fp, fp);
+            fp += frame.registers.len() as u32 + FIRST_FRAME;
+        }
+    }
+
+    /// The function of the innermost frame and the word it stands at.
+    pub(crate) fn position(&self, module: &Verified<Module>) -> Option<(u32, u32)> {
+        match &self.captured {
+            Some(frames) => frames.last().map(|frame| (frame.function, frame.pc)),
+            None if self.state == State::Finished => None,
+            None => {
+                let header = self.header(self.fp);
+                Some((header.function, header.position - module.start_of(header.function)))
+            }
+        }
+    }
+
+    /// Notes where a run ended: the innermost frame, and the instruction it stands at.
+    pub(crate) fn stand_at(&mut self, fp: u32, position: u32) {
+        self.fp = fp;
+        self.write_header(fp, Header { position, ..self.header(fp) });
+    }
+
+    /// Moves the innermost frame on by `words`.
+    fn advance(&mut self, words: u32) {
+        let mut header = self.header(self.fp);
+        header.position += words;
+        self.write_header(self.fp, header);
+    }
+
+    /// Ends all frames.
+    pub(crate) fn finish(&mut self, results: Vec<(ValueType, u64)>) {
+        self.state = State::Finished;
+        self.stack = Vec::new();
+        self.captured = None;
+        self.results = results;
+    }
+
+    /// The values that the `ret` at which the context stands returns.
+    pub(crate) fn returned(&self, module: &Verified<Module>) -> Vec<(ValueType, u64)> {
+        let Some((function, pc)) = self.position(module) else { return Vec::new() };
+        let function = &module.functions[function as usize];
+        let words = &function.code[pc as usize..];
+        let results = &module.types[function.signature as usize].results;
+        let value = |(index, ty): (usize, &ValueType)| (*ty, self.register(listed(words, 0, index)));
+        results.iter().enumerate().map(value).collect()
+    }
+
+    fn register(&self, register: u16) -> u64 {
+        self.stack[self.fp as usize + usize::from(register)]
+    }
+
+    /// Writes a register of the innermost frame. A 32-bit register takes the low half.
+    fn set_register(&mut self, ty: ValueType, register: u16, bits: u64) {
+        let bits = if matches!(ty, ValueType::I32 | ValueType::F32) { bits & 0xffff_ffff } else { bits };
+        self.stack[self.fp as usize + usize::from(register)] = bits;
+    }
+
+    /// The message that the context gives: the arguments of its `svc`, or the results it finished with.
+    pub(crate) fn outgoing(&self, module: &Verified<Module>) -> Vec<(ValueType, u64)> {
+        match self.state {
+            State::Finished => self.results.clone(),
+            State::InSvc => {
+                let Some(svc) = Svc::at(self, module) else { return Vec::new() };
+                svc.arguments().map(|(ty, register)| (ty, self.register(register))).collect()
+            }
+            State::Ready | State::Faulted(..) | State::WaitsForPage(_) => Vec::new(),
+        }
+    }
+
+    /// The registers that take the message for the context: the results of its `svc`, or, before it has begun, its
+    /// function's parameters.
+    pub(crate) fn incoming(&self, module: &Verified<Module>) -> Vec<(ValueType, u16)> {
+        match self.state {
+            State::InSvc => Svc::at(self, module).map_or_else(Vec::new, |svc| svc.results().collect()),
+            State::Ready if self.fresh => {
+                let Some((function, _)) = self.position(module) else { return Vec::new() };
+                let signature = &module.types[module.functions[function as usize].signature as usize];
+                signature.params.iter().copied().zip(0..).collect()
+            }
+            State::Ready | State::Faulted(..) | State::WaitsForPage(_) | State::Finished => Vec::new(),
+        }
+    }
+
+    /// Writes one of the registers that [`Context::incoming`] names.
+    pub(crate) fn receive(&mut self, (ty, register): (ValueType, u16), bits: u64) {
+        self.set_register(ty, register, bits);
+    }
+
+    /// The number of the `svc` at which the context stands.
+    pub(crate) fn svc_number(&self, module: &Verified<Module>) -> u32 {
+        Svc::at(self, module).map_or(0, |svc| svc.words.unsigned(0, Field::B))
+    }
+
+    /// Lets a context that stands at an `svc` go on behind it.
+    pub(crate) fn leave_svc(&mut self, module: &Verified<Module>) {
+        if let Some(words) = Svc::at(self, module).map(|svc| svc.length()) {
+            self.advance(words);
+        }
+        self.state = State::Ready;
+    }
+
+    /// Cell of a register of the frame `depth` calls out, and the register's type.
+    pub(crate) fn cell_of(&self, module: &Verified<Module>, depth: u32, register: u32) -> Option<(usize, ValueType)> {
+        let fp = *self.chain().get(depth as usize)?;
+        let function = self.header(fp).function;
+        let ty = *module.functions[function as usize].registers.get(register as usize)?;
+        Some((fp as usize + register as usize, ty))
+    }
+
+    /// Whether the frames are off the stack.
+    pub(crate) fn is_captured(&self) -> bool {
+        self.captured.is_some()
+    }
+
+    /// The number of frames.
+    pub(crate) fn depth(&self) -> u32 {
+        self.captured.as_ref().map_or_else(|| self.chain().len(), Vec::len) as u32
+    }
+}
+
+/// The words of an `svc`.
+struct Svc<'a> {
+    words: &'a [u64],
+    function: &'a Function,
+}
+
+impl<'a> Svc<'a> {
+    fn at(context: &Context, module: &'a Verified<Module>) -> Option<Self> {
+        let (function, pc) = context.position(module)?;
+        let function = &module.functions[function as usize];
+        let words = &function.code[pc as usize..];
+        (limen_isa::Opcode::of_word(words[0]) == Some(limen_isa::Opcode::Svc)).then_some(Self { words, function })
+    }
+
+    fn count(&self, field: Field) -> usize {
+        self.words.unsigned(0, field) as usize
+    }
+
+    fn registers(&self, first: usize, count: usize) -> impl Iterator<Item = (ValueType, u16)> {
+        (first..first + count).map(|index| {
+            let register = listed(self.words, 1, index);
+            (self.function.registers[usize::from(register)], register)
+        })
+    }
+
+    fn results(&self) -> impl Iterator<Item = (ValueType, u16)> {
+        self.registers(0, self.count(Field::A))
+    }
+
+    fn arguments(&self) -> impl Iterator<Item = (ValueType, u16)> {
+        self.registers(self.count(Field::A), self.count(Field::C))
+    }
+
+    fn length(&self) -> u32 {
+        1 + (self.count(Field::A) + self.count(Field::C)).div_ceil(4) as u32
+    }
+}
+
+/// Element `index` of a register list that begins in the instruction word (`first` 0) or after it (`first` 1).
+fn listed(words: &[u64], first: usize, index: usize) -> u16 {
+    words.unsigned(first + index / 4, Field::SLOTS[index % 4]) as u16
+}
+
+fn results_of(module: &Verified<Module>, function: u32) -> u16 {
+    module.types[module.functions[function as usize].signature as usize].results.len() as u16
+}
+
+fn call_words(module: &Verified<Module>, function: u32) -> u16 {
+    let signature = &module.types[module.functions[function as usize].signature as usize];
+    1 + (signature.params.len() + signature.results.len()).div_ceil(4) as u16
+}

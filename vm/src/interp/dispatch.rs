@@ -1,0 +1,129 @@
+//! From instruction to instruction.
+
+use std::marker::PhantomData;
+
+use limen_isa::{Opcode, dispatch};
+
+use super::cpu::{Cpu, Policy, Runtime, Slow, State, Step};
+use super::slot::{Operands, Slot};
+
+/// Executes the instruction at `pc` and all that follow, until one leaves.
+///
+/// Six arguments travel in registers from handler to handler. In an optimised build the call that ends each handler is a
+/// jump.
+pub(super) type Handler =
+    extern "C" fn(pc: *const Slot, fp: *mut u64, home: *mut u8, home_length: usize, fuel: u64, runtime: *mut Runtime);
+
+/// The handler of slots that are not filled yet.
+pub(super) const UNPREPARED: Handler = leave;
+
+/// Leaves the fast way.
+extern "C" fn leave(
+    pc: *const Slot,
+    fp: *mut u64,
+    home: *mut u8,
+    home_length: usize,
+    fuel: u64,
+    runtime: *mut Runtime,
+) {
+    // SAFETY: the runtime outlives the run.
+    unsafe { (*runtime).left = State { pc, fp, home, home_length, fuel } };
+}
+
+/// Executes one instruction the slow way. Slots do not have the opcode, so the caller looks it up.
+pub(super) fn step(state: State, runtime: *mut Runtime, opcode: Opcode) -> State {
+    let mut cpu = Cpu::<Slow> { state, runtime, policy: PhantomData };
+    let words = opcode.row().fixed_words();
+    match dispatch(&mut cpu, opcode, Operands(state.pc)) {
+        // SAFETY: an instruction that goes on is followed by another, as the verifier saw.
+        Some(Step::Next) => State { pc: unsafe { state.pc.add(words) }, ..cpu.state },
+        Some(Step::Jump) => cpu.state,
+        // The verifier refuses reserved instructions.
+        Some(Step::Leave) | None => State { pc: state.pc, ..cpu.state },
+    }
+}
+
+#[cfg(threaded_dispatch)]
+mod threaded {
+    use super::*;
+    use crate::interp::cpu::{Backward, Forward};
+    use limen_isa::{for_each_instruction, visit};
+
+    #[inline(always)]
+    fn execute<P: Policy>(
+        state: State,
+        runtime: *mut Runtime,
+        words: usize,
+        visit: impl FnOnce(&mut Cpu<P>, Operands) -> Step,
+    ) {
+        let mut cpu = Cpu::<P> { state, runtime, policy: PhantomData };
+        let next = match visit(&mut cpu, Operands(state.pc)) {
+            // SAFETY: an instruction that goes on is followed by another, as the verifier saw.
+            Step::Next => unsafe { state.pc.add(words) },
+            Step::Jump => cpu.state.pc,
+            Step::Leave => {
+                // SAFETY: the runtime outlives the run.
+                unsafe { (*runtime).left = State { pc: state.pc, ..cpu.state } };
+                return;
+            }
+        };
+        let State { fp, home, home_length, fuel, .. } = cpu.state;
+        // SAFETY: `next` is the slot of an instruction word, so its head is a handler.
+        (unsafe { (*next).head.handler })(next, fp, home, home_length, fuel, runtime)
+    }
+
+    macro_rules! handlers {
+        ($(($variant:ident, $method:ident, $flow:ident, $words:literal))*) => {
+            mod forward {
+                use super::*;
+                $(handlers! { @handler Forward $method $words })*
+            }
+            mod backward {
+                use super::*;
+                $(handlers! { @backward $flow $method $words })*
+            }
+            const fn table() -> [[Handler; 2]; Opcode::ALL.len()] {
+                let mut table = [[UNPREPARED; 2]; Opcode::ALL.len()];
+                $(table[Opcode::$variant as usize] = [forward::$method, backward::$method];)*
+                table
+            }
+        };
+        (@handler $policy:ident $method:ident $words:literal) => {
+            pub(super) extern "C" fn $method(
+                pc: *const Slot,
+                fp: *mut u64,
+                home: *mut u8,
+                home_length: usize,
+                fuel: u64,
+                runtime: *mut Runtime,
+            ) {
+                let state = State { pc, fp, home, home_length, fuel };
+                execute::<$policy>(state, runtime, $words, |cpu, operands| visit::$method(cpu, operands))
+            }
+        };
+        (@backward next $method:ident $words:literal) => {
+            pub(super) use super::forward::$method;
+        };
+        (@backward $flow:ident $method:ident $words:literal) => {
+            handlers! { @handler Backward $method $words }
+        };
+    }
+
+    for_each_instruction!(handlers);
+
+    /// Handlers by opcode: for branches that go forward and for such as go backward.
+    static TABLE: [[Handler; 2]; Opcode::ALL.len()] = table();
+
+    pub(in crate::interp) fn handler(opcode: Opcode, backward: bool) -> Handler {
+        TABLE[opcode as usize][usize::from(backward)]
+    }
+}
+
+#[cfg(threaded_dispatch)]
+pub(super) use threaded::handler;
+
+/// Without threaded dispatch every instruction leaves at once for the slow way.
+#[cfg(not(threaded_dispatch))]
+pub(super) fn handler(_: Opcode, _: bool) -> Handler {
+    UNPREPARED
+}

@@ -1,0 +1,526 @@
+//! The machine as a host program has it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use limen_isa::module::Module;
+use limen_isa::{Fault, ValueType};
+use thiserror::Error;
+
+use crate::account::{AccountKey, Budget};
+use crate::clock::{Clock, Time};
+use crate::context::State;
+use crate::engine::{Engine, Exit};
+use crate::fault::FaultReport;
+use crate::host::{Host, NoServices, SvcCall, SvcOutcome};
+use crate::interp::Interpreter;
+use crate::kernel::{Entry, Kernel};
+use crate::object::Ref;
+use crate::store::{ContextKey, DomainKey, Store};
+use crate::value::Value;
+use crate::verify::Verified;
+
+/// Which engine runs a machine's contexts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum EngineKind {
+    /// The interpreter.
+    #[default]
+    Interp,
+}
+
+impl EngineKind {
+    /// Every engine there is.
+    pub const ALL: [EngineKind; 1] = [EngineKind::Interp];
+
+    /// Its name on the command line.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            EngineKind::Interp => "interp",
+        }
+    }
+
+    fn engine(self) -> Box<dyn Engine> {
+        match self {
+            EngineKind::Interp => Box::new(Interpreter::default()),
+        }
+    }
+}
+
+/// What a machine is made with.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Which engine runs it.
+    pub engine: EngineKind,
+    /// Which of the two times it lives in.
+    pub time: Time,
+    /// What all its programs together may hold.
+    pub budget: Budget,
+    /// Cells of 8 bytes of the stack that a call by the host gets.
+    pub stack_cells: u32,
+    /// Units of fuel it may burn; `None` for any amount.
+    pub fuel: Option<u64>,
+    /// How long a run may take by the host's clock; `None` for any time.
+    pub deadline: Option<Duration>,
+}
+
+/// 1 GiB, a million objects, 65,536 contexts; a stack of 8 MiB; no limit on fuel and time.
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            engine: EngineKind::default(),
+            time: Time::default(),
+            budget: Budget { bytes: 1 << 30, objects: 1 << 20, contexts: 1 << 16 },
+            stack_cells: 1 << 20,
+            fuel: None,
+            deadline: None,
+        }
+    }
+}
+
+/// Names a domain of one machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct DomainId(DomainKey);
+
+/// How a run ended.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Outcome {
+    /// The function returned.
+    Returned(Vec<Value>),
+    /// An instruction faulted, and there is no kernel to tell, or it was the kernel's own.
+    Faulted(FaultReport),
+    /// The fuel is used up. [`Machine::resume`] goes on after [`Machine::add_fuel`].
+    OutOfFuel,
+    /// [`StopHandle::stop`] was called. [`Machine::resume`] goes on.
+    Stopped,
+    /// The deadline passed. [`Machine::resume`] goes on with a new one.
+    TimedOut,
+    /// The host's services ended the program.
+    Exited(i32),
+    /// The kernel stopped the machine.
+    Halted(i32),
+    /// The kernel waits, and nothing is left that could wake it.
+    Asleep,
+    /// The kernel has no entry for what happened.
+    NoEntry(&'static str),
+}
+
+/// Why the host's wish cannot be met.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum MachineError {
+    /// The budget has not enough left.
+    #[error("the machine's budget has no room for this")]
+    Budget,
+    /// The module exports no function of that name.
+    #[error("the module exports no function `{0}`")]
+    NoFunction(String),
+    /// The arguments are not what the function takes.
+    #[error("`{name}` takes ({wanted}), not ({given})")]
+    Arguments {
+        /// The function.
+        name: String,
+        /// Its parameters.
+        wanted: String,
+        /// The arguments' types.
+        given: String,
+    },
+    /// The stack cannot hold even one frame.
+    #[error("the stack has no room for the first frame")]
+    Stack,
+    /// There is no such domain in this machine.
+    #[error("there is no such domain in this machine")]
+    NoDomain,
+    /// Nothing was suspended.
+    #[error("there is nothing to resume")]
+    NothingToResume,
+    /// The module is not verified as a kernel, or is verified as one.
+    #[error("the module is verified for another mode")]
+    Mode,
+    /// A kernel's entry has another signature.
+    #[error("the kernel's entry `{0}` does not have the signature of that entry")]
+    Entry(&'static str),
+}
+
+/// Stops a machine from another thread.
+#[derive(Clone, Debug)]
+pub struct StopHandle(Arc<AtomicBool>);
+
+impl StopHandle {
+    /// Ends the machine's run at its next safepoint, with [`Outcome::Stopped`].
+    pub fn stop(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// A machine: objects, contexts, an engine, and perhaps a kernel. It owns all that its programs hold, shares nothing, and
+/// runs on the thread that calls it.
+pub struct Machine {
+    store: Store,
+    engine: Box<dyn Engine>,
+    stop: Arc<AtomicBool>,
+    account: AccountKey,
+    account_reference: Ref,
+    kernel: Option<Kernel>,
+    /// What runs, or was suspended.
+    current: Option<ContextKey>,
+    stack_cells: u32,
+    fuel: Option<u64>,
+    deadline: Option<Duration>,
+}
+
+// SAFETY: the pointers in the store are to memory that the store owns, and are used only by the thread that runs the
+// machine.
+unsafe impl Send for Machine {}
+
+/// Fuel after which the engine comes back, so that stops, deadlines and interrupts are seen.
+const SLICE: u64 = 4096;
+
+impl Machine {
+    /// A machine without domains.
+    ///
+    /// # Errors
+    ///
+    /// If the budget does not even allow for an account.
+    pub fn new(config: Config) -> Result<Self, MachineError> {
+        let stop = Arc::new(AtomicBool::new(false));
+        let mut store = Store::new(Clock::new(config.time), Arc::clone(&stop));
+        let (account, account_reference) = store.open_root_account(config.budget).ok_or(MachineError::Budget)?;
+        Ok(Self {
+            store,
+            engine: config.engine.engine(),
+            stop,
+            account,
+            account_reference,
+            kernel: None,
+            current: None,
+            stack_cells: config.stack_cells,
+            fuel: config.fuel,
+            deadline: config.deadline,
+        })
+    }
+
+    /// Makes a domain of a module.
+    ///
+    /// # Errors
+    ///
+    /// If the budget has no room for its memory and slots.
+    pub fn instantiate(&mut self, module: &Verified<Module>) -> Result<DomainId, MachineError> {
+        let module = self.store.add_module(module.clone());
+        match self.store.add_domain(self.account, module, None) {
+            Ok(Some(domain)) => Ok(DomainId(domain)),
+            Ok(None) | Err(_) => {
+                self.store.remove_module(module);
+                Err(MachineError::Budget)
+            }
+        }
+    }
+
+    /// Calls an exported function of a domain, without services.
+    ///
+    /// # Errors
+    ///
+    /// If there is no such function, it takes other arguments, or the budget has no room for its stack. What happens
+    /// while it runs is an [`Outcome`].
+    pub fn call(&mut self, domain: DomainId, name: &str, arguments: &[Value]) -> Result<Outcome, MachineError> {
+        self.call_with(&mut NoServices, domain, name, arguments)
+    }
+
+    /// Calls an exported function of a domain with a host that answers its `svc` instructions.
+    ///
+    /// # Errors
+    ///
+    /// As [`Machine::call`].
+    pub fn call_with(
+        &mut self,
+        host: &mut dyn Host,
+        domain: DomainId,
+        name: &str,
+        arguments: &[Value],
+    ) -> Result<Outcome, MachineError> {
+        let context = self.prepare(domain.0, name, arguments)?;
+        if let Some(abandoned) = self.current.replace(context) {
+            self.store.remove_context(abandoned);
+        }
+        self.resume(host)
+    }
+
+    /// Goes on with a run that ended with [`Outcome::OutOfFuel`], [`Outcome::Stopped`] or [`Outcome::TimedOut`].
+    ///
+    /// # Errors
+    ///
+    /// If there is none.
+    pub fn resume(&mut self, host: &mut dyn Host) -> Result<Outcome, MachineError> {
+        if self.current.is_none() {
+            return Err(MachineError::NothingToResume);
+        }
+        self.stop.store(false, Ordering::Relaxed);
+        let deadline = self.deadline.and_then(|time| Instant::now().checked_add(time));
+        let outcome = self.run(host, deadline);
+        let suspended = matches!(outcome, Outcome::OutOfFuel | Outcome::Stopped | Outcome::TimedOut);
+        if !suspended {
+            self.end_run();
+        }
+        Ok(outcome)
+    }
+
+    /// Loads a kernel and lets it boot; its slots hold the root account and then `modules`, in order. Runs until the
+    /// kernel halts or something happens that it cannot handle.
+    ///
+    /// # Errors
+    ///
+    /// If `kernel` is not verified as one or lacks an entry `boot`, or the budget has no room for it.
+    pub fn boot(&mut self, kernel: &Verified<Module>, modules: &[Verified<Module>]) -> Result<Outcome, MachineError> {
+        let kernel = Kernel::load(&mut self.store, self.account, self.account_reference, kernel, modules)?;
+        kernel.enter(&mut self.store, Entry::Boot, &[]).map_err(MachineError::Entry)?;
+        self.current = Some(kernel.context);
+        self.kernel = Some(kernel);
+        self.resume(&mut NoServices)
+    }
+
+    /// A handle with which any thread can stop the machine.
+    #[must_use]
+    pub fn stop_handle(&self) -> StopHandle {
+        StopHandle(Arc::clone(&self.stop))
+    }
+
+    /// Units of fuel burnt since the machine was made.
+    #[must_use]
+    pub fn fuel_burnt(&self) -> u64 {
+        self.store.clock.burnt()
+    }
+
+    /// Allows for more fuel. Without effect on a machine that has no limit.
+    pub fn add_fuel(&mut self, units: u64) {
+        self.fuel = self.fuel.map(|fuel| fuel.saturating_add(units));
+    }
+
+    /// What the machine's programs may still hold.
+    #[must_use]
+    pub fn budget_left(&self) -> Budget {
+        self.store.accounts.free(self.account)
+    }
+
+    /// The home memory of a domain.
+    ///
+    /// # Errors
+    ///
+    /// If there is no such domain in this machine.
+    pub fn memory(&mut self, domain: DomainId) -> Result<&mut [u8], MachineError> {
+        if !self.store.has_domain(domain.0) {
+            return Err(MachineError::NoDomain);
+        }
+        let home = self.store.home_of(domain.0);
+        Ok(self.store.memory_mut(home).bytes_mut())
+    }
+
+    /// The home memory of the kernel, if one was booted.
+    pub fn kernel_memory(&mut self) -> Option<&mut [u8]> {
+        let domain = self.kernel.as_ref()?.domain;
+        self.memory(DomainId(domain)).ok()
+    }
+
+    /// A context that will call an exported function.
+    fn prepare(&mut self, domain: DomainKey, name: &str, arguments: &[Value]) -> Result<ContextKey, MachineError> {
+        if !self.store.has_domain(domain) {
+            return Err(MachineError::NoDomain);
+        }
+        let module = self.store.module_of(domain).clone();
+        let function = module.exported_function(name).ok_or_else(|| MachineError::NoFunction(name.to_owned()))?;
+        let wanted = module.signature_of(function).map_or(&[][..], |signature| &signature.params);
+        let given: Vec<ValueType> = arguments.iter().map(|value| value.ty()).collect();
+        if wanted != given {
+            return Err(MachineError::Arguments { name: name.to_owned(), wanted: types(wanted), given: types(&given) });
+        }
+        let made = self.store.add_context(self.account, domain, function, self.stack_cells);
+        let context = made.map_err(|_| MachineError::Stack)?.ok_or(MachineError::Budget)?;
+        let parameters = self.store.context(context).incoming(&module);
+        for (parameter, value) in parameters.into_iter().zip(arguments) {
+            self.store.context_mut(context).receive(parameter, value.to_bits());
+        }
+        Ok(context)
+    }
+
+    /// Forgets what ran. Contexts of a kernel are the kernel's business.
+    fn end_run(&mut self) {
+        if let Some(context) = self.current.take()
+            && self.kernel.is_none()
+        {
+            self.store.remove_context(context);
+        }
+        self.engine.collect(&self.store);
+    }
+
+    fn run(&mut self, host: &mut dyn Host, deadline: Option<Instant>) -> Outcome {
+        loop {
+            if let Some(outcome) = self.turn(host, deadline) {
+                return outcome;
+            }
+        }
+    }
+
+    /// Lets the current context run until something happens, and deals with that.
+    fn turn(&mut self, host: &mut dyn Host, deadline: Option<Instant>) -> Option<Outcome> {
+        let context = self.current?;
+        if self.is_user(context) && self.kernel.is_some() && self.store.clock.poll() {
+            return self.interrupt(self.store.context(context).itself);
+        }
+        let slice = self.slice(context);
+        let (exit, left) = self.engine.run(&mut self.store, context, slice);
+        self.fuel = self.fuel.map(|fuel| fuel - (slice - left));
+        match exit {
+            Exit::Fuel => self.pause(deadline),
+            Exit::Svc if self.kernel.is_some() => self.park(context, State::InSvc),
+            Exit::Svc => self.serve(context, host),
+            Exit::Finished => self.finished(context),
+            Exit::Fault(fault, detail) => self.faulted(context, fault, detail),
+            Exit::Page(wait) => self.park(context, State::WaitsForPage(wait)),
+            Exit::Resume(reference) => self.switch_to(reference),
+            Exit::Idle => self.sleep(deadline),
+            Exit::Halt(status) => Some(Outcome::Halted(status)),
+        }
+    }
+
+    fn is_user(&self, context: ContextKey) -> bool {
+        self.kernel.as_ref().is_none_or(|kernel| kernel.context != context)
+    }
+
+    /// Fuel until the machine must look at something again.
+    fn slice(&self, context: ContextKey) -> u64 {
+        let alarm = self.store.clock.fuel_until_alarm().filter(|_| self.is_user(context));
+        SLICE.min(self.fuel.unwrap_or(u64::MAX)).min(alarm.unwrap_or(u64::MAX))
+    }
+
+    /// A slice is used up: is it time to end the run?
+    fn pause(&self, deadline: Option<Instant>) -> Option<Outcome> {
+        if self.store.is_stop_requested() {
+            Some(Outcome::Stopped)
+        } else if self.fuel == Some(0) {
+            Some(Outcome::OutOfFuel)
+        } else if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+            Some(Outcome::TimedOut)
+        } else {
+            None
+        }
+    }
+
+    /// Lets the host answer an `svc`.
+    fn serve(&mut self, context: ContextKey, host: &mut dyn Host) -> Option<Outcome> {
+        let module = self.store.code_of(context).clone();
+        self.store.context_mut(context).state = State::InSvc;
+        let parked = self.store.context(context);
+        let (number, arguments) = (parked.svc_number(&module), parked.outgoing(&module));
+        let incoming = parked.incoming(&module);
+        let words = incoming.iter().filter(|(ty, _)| *ty != ValueType::Ref).count();
+        let (time, now) = (self.store.clock.time(), self.store.clock.now());
+        let home = self.store.home_of(parked.domain);
+        let memory = self.store.memory_mut(home).bytes_mut();
+        let mut call = SvcCall { number, arguments, results: vec![0; words], memory, time, now };
+        let outcome = host.svc(&mut call);
+        let results = std::mem::take(&mut call.results);
+        match outcome {
+            SvcOutcome::Exit(status) => Some(Outcome::Exited(status)),
+            SvcOutcome::Fault(fault, detail) => self.faulted(context, fault, detail),
+            SvcOutcome::Continue => {
+                let parked = self.store.context_mut(context);
+                let mut results = results.into_iter();
+                for target in incoming {
+                    let bits = if target.0 == ValueType::Ref { 0 } else { results.next().unwrap_or(0) };
+                    parked.receive(target, bits);
+                }
+                parked.leave_svc(&module);
+                None
+            }
+        }
+    }
+
+    fn finished(&mut self, context: ContextKey) -> Option<Outcome> {
+        if !self.is_user(context) {
+            // The kernel's entry returned: it has nothing more to do.
+            return self.sleep(None);
+        }
+        let module = self.store.code_of(context).clone();
+        let results = self.store.context(context).returned(&module);
+        if self.kernel.is_some() {
+            let finished = self.store.context_mut(context);
+            finished.finish(results);
+            let itself = finished.itself;
+            return self.enter_kernel(Entry::Exit, &[itself.bits()]);
+        }
+        Some(Outcome::Returned(results.into_iter().map(|(ty, bits)| Value::from_bits(ty, bits)).collect()))
+    }
+
+    fn faulted(&mut self, context: ContextKey, fault: Fault, detail: u64) -> Option<Outcome> {
+        if self.kernel.is_some() && self.is_user(context) {
+            return self.park(context, State::Faulted(fault, detail));
+        }
+        let module = self.store.code_of(context).clone();
+        Some(Outcome::Faulted(FaultReport::new(fault, detail, self.store.context(context), &module)))
+    }
+
+    /// Parks a user context and tells the kernel why.
+    fn park(&mut self, context: ContextKey, state: State) -> Option<Outcome> {
+        let module = self.store.code_of(context).clone();
+        let parked = self.store.context_mut(context);
+        parked.state = state;
+        let (itself, number) = (parked.itself.bits(), parked.svc_number(&module));
+        match state {
+            State::InSvc => self.enter_kernel(Entry::Svc, &[itself, u64::from(number)]),
+            State::Faulted(fault, _) => self.enter_kernel(Entry::Fault, &[itself, u64::from(fault.code())]),
+            State::WaitsForPage(wait) => {
+                let memory = self.store.reference_to_memory(wait.memory).bits();
+                self.enter_kernel(Entry::Page, &[itself, memory, u64::from(wait.page), u64::from(wait.write)])
+            }
+            State::Ready | State::Finished => None,
+        }
+    }
+
+    /// The kernel hears of pending interrupts; `running` is what they interrupted, null if nothing ran.
+    fn interrupt(&mut self, running: Ref) -> Option<Outcome> {
+        self.enter_kernel(Entry::Interrupt, &[running.bits()])
+    }
+
+    fn enter_kernel(&mut self, entry: Entry, arguments: &[u64]) -> Option<Outcome> {
+        let kernel = self.kernel.as_ref()?;
+        match kernel.enter(&mut self.store, entry, arguments) {
+            Ok(()) => {
+                self.current = Some(kernel.context);
+                None
+            }
+            Err(name) => Some(Outcome::NoEntry(name)),
+        }
+    }
+
+    /// The kernel's choice: its own frames are gone, the context runs.
+    fn switch_to(&mut self, reference: Ref) -> Option<Outcome> {
+        let context = self.store.context_of(reference).and_then(|context| self.store.unpark(context).map(|()| context));
+        match context {
+            Ok(context) => {
+                self.current = Some(context);
+                None
+            }
+            // `ctx.resume` checked all this, so the kernel cannot come here.
+            Err(fault) => self.current.and_then(|kernel| self.faulted(kernel, fault, 0)),
+        }
+    }
+
+    /// Nothing runs until an interrupt is pending.
+    fn sleep(&mut self, deadline: Option<Instant>) -> Option<Outcome> {
+        while !self.store.clock.poll() {
+            if let Some(outcome) = self.pause(deadline) {
+                return Some(outcome);
+            }
+            if !self.store.clock.sleep(Some(LONGEST_SLEEP)) {
+                return Some(Outcome::Asleep);
+            }
+        }
+        self.interrupt(Ref::NULL)
+    }
+}
+
+/// A sleeping machine looks at stops and deadlines this often.
+const LONGEST_SLEEP: Duration = Duration::from_millis(1);
+
+fn types(types: &[ValueType]) -> String {
+    types.iter().map(|ty| ty.name()).collect::<Vec<_>>().join(", ")
+}

@@ -1,0 +1,7 @@
+//! References and the table they are checked against.
+
+mod reference;
+mod table;
+
+pub use reference::{Kind, Ref, Rights};
+pub(crate) use table::{Details, NewEntry, Object, ObjectTable, Span};

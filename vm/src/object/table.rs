@@ -1,0 +1,425 @@
+//! The object table: what references are checked against.
+//!
+//! Each entry names its object and its **anchor**: it is live as long as its own generation *and* its anchor's are the
+//! ones that were noted. Ending an entry is one increment, and everything anchored on it ends with it; the dead entries
+//! are found later, a few at each allocation.
+
+use limen_isa::Fault;
+
+use super::{Kind, Ref, Rights};
+use crate::account::AccountKey;
+use crate::memory::MemoryKey;
+use crate::store::{ContextKey, DomainKey, ModuleKey, SlotsKey};
+
+/// The object behind an entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Object {
+    None,
+    Memory(MemoryKey),
+    Module(ModuleKey),
+    Domain(DomainKey),
+    Context(ContextKey),
+    Slots(SlotsKey),
+    Account(AccountKey),
+    /// An object that exists only as kind and payload.
+    OfKernel,
+}
+
+/// What every use of a reference looks at: 48 bytes, so that it seldom spans two cache lines.
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub(crate) struct Entry {
+    /// Generation (bits 32..64), kind (16..24) and rights (0..16), so that one comparison checks all three.
+    head: u64,
+    /// Index of the anchor's entry; an object's first entry is its own anchor.
+    anchor: u32,
+    anchor_generation: u32,
+    /// First byte of a memory entry in the host.
+    base: *mut u8,
+    /// Bytes that may be accessed without further looks; 0 for memory with absent or protected pages.
+    open_length: u64,
+    /// Bytes of the memory entry.
+    length: u64,
+    payload: i64,
+}
+
+/// The rest of an entry.
+#[derive(Clone, Copy)]
+pub(crate) struct Details {
+    pub(crate) object: Object,
+    pub(crate) owner: AccountKey,
+    /// The entry that made the object: ending it deletes the object.
+    pub(crate) is_root: bool,
+    /// Where a memory entry begins in its object.
+    pub(crate) offset: u64,
+    /// A memory entry that is to the whole object, and grows with it.
+    pub(crate) is_whole: bool,
+}
+
+/// What a new entry is made of.
+pub(crate) struct NewEntry {
+    pub(crate) kind: Kind,
+    pub(crate) rights: Rights,
+    pub(crate) payload: i64,
+    pub(crate) details: Details,
+    pub(crate) span: Span,
+    /// Null: the entry is its own anchor.
+    pub(crate) anchor: Ref,
+}
+
+/// The bytes a memory entry covers.
+#[derive(Clone, Copy)]
+pub(crate) struct Span {
+    pub(crate) base: *mut u8,
+    pub(crate) length: u64,
+    /// Whether accesses need no look at page states.
+    pub(crate) open: bool,
+}
+
+impl Span {
+    /// For entries to anything but memory.
+    pub(crate) const NOTHING: Span = Span { base: std::ptr::null_mut(), length: 0, open: true };
+}
+
+const GENERATION: u64 = 0xffff_ffff_0000_0000;
+const KIND: u64 = 0x00ff_0000;
+
+impl Entry {
+    const fn kind(&self) -> Kind {
+        Kind((self.head >> 16) as u8)
+    }
+
+    const fn rights(&self) -> Rights {
+        Rights(self.head as u16)
+    }
+
+    const fn generation(&self) -> u32 {
+        (self.head >> 32) as u32
+    }
+}
+
+/// See the module.
+pub(crate) struct ObjectTable {
+    entries: Vec<Entry>,
+    details: Vec<Details>,
+    free: Vec<u32>,
+    /// Where the lazy sweep goes on.
+    hand: usize,
+}
+
+/// How many entries each allocation looks at for the lazy sweep.
+const SWEEP_STEP: usize = 2;
+
+/// More entries than this are refused: indices must leave room for bookkeeping in 32 bits.
+const MAX_ENTRIES: usize = 1 << 28;
+
+impl ObjectTable {
+    /// A table with only the entry that null names, which is never live.
+    pub(crate) fn new() -> Self {
+        let mut table = Self { entries: Vec::new(), details: Vec::new(), free: Vec::new(), hand: 0 };
+        table.push_blank();
+        table
+    }
+
+    fn push_blank(&mut self) {
+        self.entries.push(Entry {
+            head: 1 << 32,
+            anchor: 0,
+            anchor_generation: 0,
+            base: std::ptr::null_mut(),
+            open_length: 0,
+            length: 0,
+            payload: 0,
+        });
+        self.details.push(Details {
+            object: Object::None,
+            owner: AccountKey::default(),
+            is_root: false,
+            offset: 0,
+            is_whole: false,
+        });
+    }
+
+    /// Checks generation, anchor, kind and rights at once.
+    ///
+    /// # Errors
+    ///
+    /// The fault that the use ends with, in the order null, stale, kind, right.
+    #[inline(always)]
+    pub(crate) fn check(&self, reference: Ref, kind: Kind, rights: Rights) -> Result<&Entry, Fault> {
+        let Some(entry) = self.entries.get(reference.index() as usize) else {
+            return Err(self.refusal(reference, kind));
+        };
+        let wanted = u64::from(reference.generation()) << 32 | u64::from(kind.0) << 16 | u64::from(rights.0);
+        let mask = GENERATION | KIND | u64::from(rights.0);
+        if (entry.head ^ wanted) & mask == 0 && self.anchored(entry) {
+            Ok(entry)
+        } else {
+            Err(self.refusal(reference, kind))
+        }
+    }
+
+    #[inline(always)]
+    fn anchored(&self, entry: &Entry) -> bool {
+        self.entries.get(entry.anchor as usize).is_some_and(|anchor| anchor.generation() == entry.anchor_generation)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn refusal(&self, reference: Ref, kind: Kind) -> Fault {
+        match self.live(reference) {
+            Err(fault) => fault,
+            Ok(entry) if entry.kind() != kind => Fault::Kind,
+            Ok(_) => Fault::Right,
+        }
+    }
+
+    /// The entry of a live reference of any kind.
+    pub(crate) fn live(&self, reference: Ref) -> Result<&Entry, Fault> {
+        if reference.is_null() {
+            return Err(Fault::Null);
+        }
+        let entry = self.entries.get(reference.index() as usize).ok_or(Fault::Stale)?;
+        let live = entry.generation() == reference.generation() && entry.kind() != Kind::NONE && self.anchored(entry);
+        if live { Ok(entry) } else { Err(Fault::Stale) }
+    }
+
+    /// The kind of a live reference; [`Kind::NONE`] otherwise.
+    pub(crate) fn kind(&self, reference: Ref) -> Kind {
+        self.live(reference).map_or(Kind::NONE, Entry::kind)
+    }
+
+    /// The rights of a live reference; none otherwise.
+    pub(crate) fn rights(&self, reference: Ref) -> Rights {
+        self.live(reference).map_or(Rights::NONE, Entry::rights)
+    }
+
+    /// The payload of a live reference of `kind` ([`Kind::NONE`]: of any).
+    pub(crate) fn payload(&self, reference: Ref, kind: Kind) -> Result<i64, Fault> {
+        let entry = self.live(reference)?;
+        if kind != Kind::NONE && entry.kind() != kind { Err(Fault::Kind) } else { Ok(entry.payload) }
+    }
+
+    /// Replaces the payload of a live reference.
+    pub(crate) fn set_payload(&mut self, reference: Ref, payload: i64) -> Result<(), Fault> {
+        self.live(reference)?;
+        self.entries[reference.index() as usize].payload = payload;
+        Ok(())
+    }
+
+    /// The details of a live reference of `kind`.
+    pub(crate) fn details(&self, reference: Ref, kind: Kind) -> Result<&Details, Fault> {
+        self.check(reference, kind, Rights::NONE)?;
+        Ok(&self.details[reference.index() as usize])
+    }
+
+    /// The details of a live reference of any kind.
+    pub(crate) fn any_details(&self, reference: Ref) -> Result<&Details, Fault> {
+        self.live(reference)?;
+        Ok(&self.details[reference.index() as usize])
+    }
+
+    /// Makes an entry; `None` when the table is full. What the lazy sweep found dead is told to `buried`.
+    pub(crate) fn insert(&mut self, new: NewEntry, buried: &mut Vec<Details>) -> Option<Ref> {
+        self.sweep(SWEEP_STEP, buried);
+        let index = self.free.pop().or_else(|| self.extend())?;
+        let generation = self.entries[index as usize].generation();
+        let reference = Ref::new(index, generation);
+        let anchor = if new.anchor.is_null() { reference } else { new.anchor };
+        self.entries[index as usize] = Entry {
+            head: u64::from(generation) << 32 | u64::from(new.kind.0) << 16 | u64::from(new.rights.0),
+            anchor: anchor.index(),
+            anchor_generation: anchor.generation(),
+            base: new.span.base,
+            open_length: if new.span.open { new.span.length } else { 0 },
+            length: new.span.length,
+            payload: new.payload,
+        };
+        self.details[index as usize] = new.details;
+        Some(reference)
+    }
+
+    fn extend(&mut self) -> Option<u32> {
+        let index = self.entries.len();
+        if index >= MAX_ENTRIES {
+            return None;
+        }
+        self.push_blank();
+        Some(index as u32)
+    }
+
+    /// Ends a live entry: it and everything anchored on it is stale from now on.
+    pub(crate) fn end(&mut self, reference: Ref) -> Result<Details, Fault> {
+        self.live(reference)?;
+        Ok(self.bury(reference.index() as usize))
+    }
+
+    /// Ends an entry whose anchor may be gone already.
+    pub(crate) fn end_own(&mut self, reference: Ref) -> Result<Details, Fault> {
+        let entry = self.entries.get(reference.index() as usize).ok_or(Fault::Stale)?;
+        let current = entry.generation() == reference.generation() && entry.kind() != Kind::NONE;
+        if current { Ok(self.bury(reference.index() as usize)) } else { Err(Fault::Stale) }
+    }
+
+    /// What a live entry is, for a new entry of the same that `owner` pays for.
+    pub(crate) fn copy_entry(&self, reference: Ref, owner: AccountKey) -> Result<NewEntry, Fault> {
+        let entry = self.live(reference)?;
+        let anchor =
+            if entry.anchor == reference.index() { Ref::NULL } else { Ref::new(entry.anchor, entry.anchor_generation) };
+        let span = Span { base: entry.base, length: entry.length, open: entry.open_length == entry.length };
+        let details = Details { owner, ..self.details[reference.index() as usize] };
+        Ok(NewEntry { kind: entry.kind(), rights: entry.rights(), payload: entry.payload, details, span, anchor })
+    }
+
+    /// Frees an entry's index for another generation. An index whose generations are used up is never used again.
+    fn bury(&mut self, index: usize) -> Details {
+        let details = self.details[index];
+        let generation = self.entries[index].generation().wrapping_add(1);
+        self.entries[index].head = u64::from(generation) << 32;
+        self.entries[index].open_length = 0;
+        self.entries[index].length = 0;
+        self.details[index].object = Object::None;
+        if generation != 0 {
+            self.free.push(index as u32);
+        }
+        details
+    }
+
+    /// Looks at `count` entries for such as have lost their anchor.
+    fn sweep(&mut self, count: usize, buried: &mut Vec<Details>) {
+        for _ in 0..count {
+            self.hand = (self.hand + 1) % self.entries.len();
+            let entry = &self.entries[self.hand];
+            if entry.kind() != Kind::NONE && !self.anchored(entry) {
+                buried.push(self.bury(self.hand));
+            }
+        }
+    }
+
+    /// Looks at every entry, as the lazy sweep would in time.
+    pub(crate) fn sweep_all(&mut self, buried: &mut Vec<Details>) {
+        self.sweep(self.entries.len(), buried);
+    }
+
+    /// Up to `limit` live references that `owner` pays for.
+    pub(crate) fn owned_by(&self, owner: AccountKey, limit: usize) -> Vec<Ref> {
+        let owned = |(index, details): (usize, &Details)| {
+            let entry = &self.entries[index];
+            let live = entry.kind() != Kind::NONE && details.owner == owner;
+            live.then(|| Ref::new(index as u32, entry.generation()))
+        };
+        self.details.iter().enumerate().filter_map(owned).take(limit).collect()
+    }
+
+    /// Renews what the entries of a memory object say of it: after it grew, or when its pages came under control.
+    pub(crate) fn refresh_memory(&mut self, key: MemoryKey, length: u64, open: bool) {
+        for (entry, details) in self.entries.iter_mut().zip(&self.details) {
+            if details.object == Object::Memory(key) {
+                entry.length = if details.is_whole { length } else { entry.length };
+                entry.open_length = if open { entry.length } else { 0 };
+            }
+        }
+    }
+
+    /// The first live reference to the whole of a memory object; null if there is none.
+    pub(crate) fn whole_of(&self, key: MemoryKey) -> Ref {
+        let is_whole = |(details, entry): &(&Details, &Entry)| {
+            details.object == Object::Memory(key)
+                && details.is_whole
+                && entry.kind() == Kind::MEMORY
+                && self.anchored(entry)
+        };
+        let found = self.details.iter().zip(&self.entries).position(|pair| is_whole(&pair));
+        found.map_or(Ref::NULL, |index| Ref::new(index as u32, self.entries[index].generation()))
+    }
+
+    /// The span of a memory entry with the wanted rights.
+    pub(crate) fn span(&self, reference: Ref, rights: Rights) -> Result<Span, Fault> {
+        let entry = self.check(reference, Kind::MEMORY, rights)?;
+        Ok(Span { base: entry.base, length: entry.length, open: entry.open_length == entry.length })
+    }
+}
+
+impl Entry {
+    /// Where the bytes of a memory entry are that need no further look: the address of the first, and how many.
+    #[inline(always)]
+    pub(crate) fn open_bytes(&self) -> (*mut u8, u64) {
+        (self.base, self.open_length)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plain(anchor: Ref) -> NewEntry {
+        NewEntry {
+            kind: Kind(Kind::FIRST_OF_KERNEL),
+            rights: Rights(0b101),
+            payload: 7,
+            details: Details {
+                object: Object::OfKernel,
+                owner: AccountKey::default(),
+                is_root: anchor.is_null(),
+                offset: 0,
+                is_whole: false,
+            },
+            span: Span::NOTHING,
+            anchor,
+        }
+    }
+
+    fn insert(table: &mut ObjectTable, anchor: Ref) -> Ref {
+        table.insert(plain(anchor), &mut Vec::new()).expect("the table has room")
+    }
+
+    #[test]
+    fn checks_in_order() {
+        let mut table = ObjectTable::new();
+        let kind = Kind(Kind::FIRST_OF_KERNEL);
+        let reference = insert(&mut table, Ref::NULL);
+        assert!(table.check(reference, kind, Rights(0b101)).is_ok());
+        assert_eq!(table.check(reference, kind, Rights(0b111)).err(), Some(Fault::Right));
+        assert_eq!(table.check(reference, Kind::MEMORY, Rights(0b111)).err(), Some(Fault::Kind));
+        assert_eq!(table.check(Ref::NULL, Kind::MEMORY, Rights(0)).err(), Some(Fault::Null));
+        table.end(reference).expect("it is live");
+        assert_eq!(table.check(reference, Kind::MEMORY, Rights(0b111)).err(), Some(Fault::Stale));
+        assert_eq!(table.end(reference).err(), Some(Fault::Stale));
+    }
+
+    #[test]
+    fn a_reused_index_does_not_revive_a_reference() {
+        let mut table = ObjectTable::new();
+        let old = insert(&mut table, Ref::NULL);
+        table.end(old).expect("it is live");
+        let new = insert(&mut table, Ref::NULL);
+        assert_eq!(old.index(), new.index());
+        assert_eq!(table.live(old).err(), Some(Fault::Stale));
+        assert!(table.live(new).is_ok());
+    }
+
+    #[test]
+    fn what_is_anchored_ends_with_its_anchor() {
+        let mut table = ObjectTable::new();
+        let anchor = insert(&mut table, Ref::NULL);
+        let hanging: Vec<Ref> = (0..100).map(|_| insert(&mut table, anchor)).collect();
+        assert!(hanging.iter().all(|reference| table.live(*reference).is_ok()));
+        table.end(anchor).expect("it is live");
+        assert!(hanging.iter().all(|reference| table.live(*reference).err() == Some(Fault::Stale)));
+        let mut buried = Vec::new();
+        table.sweep_all(&mut buried);
+        assert_eq!(buried.len(), 100);
+    }
+
+    #[test]
+    fn an_index_without_generations_is_retired() {
+        let mut table = ObjectTable::new();
+        let first = insert(&mut table, Ref::NULL);
+        table.entries[first.index() as usize].head |= GENERATION;
+        let last = Ref::new(first.index(), u32::MAX);
+        table.entries[first.index() as usize].anchor_generation = u32::MAX;
+        table.end(last).expect("it is live");
+        assert_ne!(insert(&mut table, Ref::NULL).index(), first.index());
+        assert_eq!(table.live(Ref::new(first.index(), 0)).err(), Some(Fault::Stale));
+    }
+}

@@ -1,0 +1,758 @@
+//! Everything that an engine touches: objects and what is behind them, interrupts and time.
+
+use limen_isa::module::{MAX_PAGES, MAX_SLOTS, Module, PAGE_SIZE};
+use limen_isa::{Fault, ValueType};
+use slotmap::SlotMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::account::{AccountKey, Accounts, Budget};
+use crate::clock::Clock;
+use crate::context::{Context, State};
+use crate::memory::{Memory, MemoryKey};
+use crate::object::{Details, Kind, NewEntry, Object, ObjectTable, Ref, Rights, Span};
+use crate::verify::Verified;
+
+slotmap::new_key_type! {
+    /// Names a module.
+    pub(crate) struct ModuleKey;
+    /// Names a domain.
+    pub(crate) struct DomainKey;
+    /// Names a context.
+    pub(crate) struct ContextKey;
+    /// Names an array of slots.
+    pub(crate) struct SlotsKey;
+}
+
+/// An isolated instance of a module.
+pub(crate) struct Domain {
+    module: ModuleKey,
+    /// Its first entry in the object table; null for domains of the host.
+    itself: Ref,
+    home: MemoryKey,
+    slots: Vec<Ref>,
+    owner: AccountKey,
+}
+
+/// An array of slots, and who pays for it.
+struct SlotArray {
+    slots: Vec<Ref>,
+    owner: AccountKey,
+}
+
+/// The objects of one machine.
+pub(crate) struct Store {
+    pub(crate) objects: ObjectTable,
+    pub(crate) accounts: Accounts,
+    pub(crate) clock: Clock,
+    modules: SlotMap<ModuleKey, Verified<Module>>,
+    domains: SlotMap<DomainKey, Domain>,
+    contexts: SlotMap<ContextKey, Context>,
+    memories: SlotMap<MemoryKey, (Memory, AccountKey)>,
+    slot_arrays: SlotMap<SlotsKey, SlotArray>,
+    /// Raised by the host from any thread.
+    stop: Arc<AtomicBool>,
+}
+
+/// Where bytes of a segment lie.
+pub(crate) struct SegmentPlace {
+    pub(crate) memory: MemoryKey,
+    /// In the memory object.
+    pub(crate) offset: u64,
+    /// In the host.
+    pub(crate) address: *mut u8,
+}
+
+/// Bytes that a page of a stack, of slots or of memory costs its owner.
+const PAGE_BYTES: u64 = PAGE_SIZE as u64;
+
+const CELL_BYTES: u64 = 8;
+
+impl Store {
+    pub(crate) fn new(clock: Clock, stop: Arc<AtomicBool>) -> Self {
+        Self {
+            objects: ObjectTable::new(),
+            accounts: Accounts::default(),
+            clock,
+            modules: SlotMap::with_key(),
+            domains: SlotMap::with_key(),
+            contexts: SlotMap::with_key(),
+            memories: SlotMap::with_key(),
+            slot_arrays: SlotMap::with_key(),
+            stop,
+        }
+    }
+
+    /// Whether the host asked the machine to stop.
+    pub(crate) fn is_stop_requested(&self) -> bool {
+        self.stop.load(Ordering::Relaxed)
+    }
+
+    // Entries
+
+    /// Charges `cost` and one object to `owner` and makes an entry; `None`, and nothing charged, where that cannot be.
+    fn enter(&mut self, owner: AccountKey, cost: Budget, new: NewEntry) -> Option<Ref> {
+        let cost = cost.and(Budget::OBJECT)?;
+        if !self.charge(owner, cost) {
+            return None;
+        }
+        let mut buried = Vec::new();
+        let reference = self.objects.insert(new, &mut buried);
+        self.dispose_all(&buried);
+        if reference.is_none() {
+            self.accounts.refund(owner, cost);
+        }
+        reference
+    }
+
+    /// Charges an account. Where it has too little, what it owns and has lost its anchor is looked for first.
+    fn charge(&mut self, owner: AccountKey, cost: Budget) -> bool {
+        if self.accounts.charge(owner, cost) {
+            return true;
+        }
+        let mut buried = Vec::new();
+        self.objects.sweep_all(&mut buried);
+        self.dispose_all(&buried);
+        self.accounts.charge(owner, cost)
+    }
+
+    fn dispose_all(&mut self, buried: &[Details]) {
+        for details in buried {
+            self.dispose(details);
+        }
+    }
+
+    /// Gives back what an ended entry held; the object too, if the entry made it.
+    fn dispose(&mut self, details: &Details) {
+        self.accounts.refund(details.owner, Budget::OBJECT);
+        match details.object {
+            Object::Memory(memory) => self.release(memory),
+            Object::Module(module) if details.is_root => drop(self.modules.remove(module)),
+            Object::Domain(domain) if details.is_root => self.delete_domain(domain),
+            Object::Context(context) if details.is_root => self.delete_context(context),
+            Object::Slots(slots) if details.is_root => self.delete_slots(slots),
+            Object::Account(account) if details.is_root => self.delete_account(account, details.owner),
+            Object::None
+            | Object::OfKernel
+            | Object::Module(_)
+            | Object::Domain(_)
+            | Object::Context(_)
+            | Object::Slots(_)
+            | Object::Account(_) => {}
+        }
+    }
+
+    fn delete_domain(&mut self, domain: DomainKey) {
+        if let Some(domain) = self.domains.remove(domain) {
+            self.accounts.refund(domain.owner, Budget::bytes(domain.slots.len() as u64 * CELL_BYTES));
+            self.release(domain.home);
+        }
+    }
+
+    fn delete_context(&mut self, context: ContextKey) {
+        if let Some(context) = self.contexts.remove(context) {
+            let cost = Budget { bytes: u64::from(context.cells) * CELL_BYTES, objects: 0, contexts: 1 };
+            self.accounts.refund(context.owner, cost);
+        }
+    }
+
+    fn delete_slots(&mut self, slots: SlotsKey) {
+        if let Some(array) = self.slot_arrays.remove(slots) {
+            self.accounts.refund(array.owner, Budget::bytes(array.slots.len() as u64 * CELL_BYTES));
+        }
+    }
+
+    /// An account's objects end with it, and what it could spend goes back to the account it was taken from.
+    fn delete_account(&mut self, account: AccountKey, parent: AccountKey) {
+        self.sweep_account(account, usize::MAX);
+        let rest = self.accounts.close(account);
+        self.accounts.refund(parent, rest);
+    }
+
+    /// Ends a reference, and with it the object if the reference made it.
+    pub(crate) fn revoke(&mut self, reference: Ref) -> Result<(), Fault> {
+        let details = self.objects.end(reference)?;
+        self.dispose(&details);
+        Ok(())
+    }
+
+    /// Ends up to `limit` objects of an account; gives how many it still owns.
+    pub(crate) fn sweep_account(&mut self, account: AccountKey, limit: usize) -> u32 {
+        for reference in self.objects.owned_by(account, limit) {
+            // Ending an account ends its objects too, which may be among these: then there is nothing left to do.
+            if let Ok(details) = self.objects.end_own(reference) {
+                self.dispose(&details);
+            }
+        }
+        self.objects.owned_by(account, usize::MAX).len() as u32
+    }
+
+    // Accounts
+
+    pub(crate) fn account_of(&self, reference: Ref) -> Result<AccountKey, Fault> {
+        match self.objects.details(reference, Kind::ACCOUNT)?.object {
+            Object::Account(account) => Ok(account),
+            _ => Err(Fault::Kind),
+        }
+    }
+
+    /// An account whose budget is taken out of `parent`'s.
+    pub(crate) fn make_account(&mut self, parent: AccountKey, budget: Budget) -> Option<Ref> {
+        if !self.charge(parent, budget) {
+            return None;
+        }
+        let account = self.accounts.open(budget);
+        let made = self.enter(parent, Budget::default(), root(Kind::ACCOUNT, Object::Account(account), parent, 0));
+        if made.is_none() {
+            self.accounts.close(account);
+            self.accounts.refund(parent, budget);
+        }
+        made
+    }
+
+    /// The account that everything is taken out of, and its reference.
+    pub(crate) fn open_root_account(&mut self, budget: Budget) -> Option<(AccountKey, Ref)> {
+        let account = self.accounts.open(budget);
+        let reference =
+            self.enter(account, Budget::default(), root(Kind::ACCOUNT, Object::Account(account), account, 0))?;
+        Some((account, reference))
+    }
+
+    // Objects of the kernel, derivation
+
+    pub(crate) fn make_object(&mut self, owner: AccountKey, kind: Kind, payload: i64) -> Option<Ref> {
+        self.enter(owner, Budget::default(), root(kind, Object::OfKernel, owner, payload))
+    }
+
+    /// A further reference to the object of `from`.
+    pub(crate) fn derive(
+        &mut self,
+        from: Ref,
+        anchor: Ref,
+        owner: AccountKey,
+        rights: Rights,
+        payload: i64,
+    ) -> Result<Option<Ref>, Fault> {
+        self.objects.live(anchor)?;
+        let details = *self.objects.any_details(from)?;
+        let kind = self.objects.kind(from);
+        let span = if kind == Kind::MEMORY { self.objects.span(from, Rights::NONE)? } else { Span::NOTHING };
+        let rights = Rights(self.objects.rights(from).0 & rights.0);
+        Ok(self.enter_derived(NewEntry {
+            kind,
+            rights,
+            payload,
+            details: Details { is_whole: details.is_whole, ..derived(details, owner, 0) },
+            span,
+            anchor,
+        }))
+    }
+
+    /// A view of `length` bytes of a memory reference.
+    pub(crate) fn derive_memory(
+        &mut self,
+        from: Ref,
+        anchor: Ref,
+        owner: AccountKey,
+        (offset, length): (u64, u64),
+        rights: Rights,
+    ) -> Result<Option<Ref>, Fault> {
+        self.objects.live(anchor)?;
+        let details = *self.objects.details(from, Kind::MEMORY)?;
+        let span = self.objects.span(from, Rights::NONE)?;
+        if offset.checked_add(length).is_none_or(|end| end > span.length) {
+            return Err(Fault::Bounds);
+        }
+        // SAFETY: within the span, as just checked.
+        let base = unsafe { span.base.add(offset as usize) };
+        let rights = Rights(self.objects.rights(from).0 & rights.0);
+        let details = derived(details, owner, offset);
+        let span = Span { base, length, open: span.open };
+        Ok(self.enter_derived(NewEntry { kind: Kind::MEMORY, rights, payload: 0, details, span, anchor }))
+    }
+
+    fn enter_derived(&mut self, new: NewEntry) -> Option<Ref> {
+        let (owner, object) = (new.details.owner, new.details.object);
+        let made = self.enter(owner, Budget::default(), new)?;
+        if let Object::Memory(memory) = object {
+            self.memory_mut(memory).users += 1;
+        }
+        Some(made)
+    }
+
+    /// Makes a new entry of what `from` is and ends `from`.
+    pub(crate) fn relocate(&mut self, from: Ref, owner: AccountKey) -> Result<Option<Ref>, Fault> {
+        let moved = self.objects.copy_entry(from, owner)?;
+        if !self.charge(owner, Budget::OBJECT) {
+            return Ok(None);
+        }
+        let mut buried = Vec::new();
+        let Some(made) = self.objects.insert(moved, &mut buried) else {
+            self.accounts.refund(owner, Budget::OBJECT);
+            return Ok(None);
+        };
+        self.dispose_all(&buried);
+        let ended = self.objects.end(from)?;
+        self.accounts.refund(ended.owner, Budget::OBJECT);
+        if ended.is_root {
+            self.note_new_root(ended.object, made);
+        }
+        Ok(Some(made))
+    }
+
+    /// Domains and contexts know their own entry.
+    fn note_new_root(&mut self, object: Object, root: Ref) {
+        if let Object::Context(context) = object
+            && let Some(context) = self.contexts.get_mut(context)
+        {
+            context.itself = root;
+        }
+        if let Object::Domain(domain) = object
+            && let Some(domain) = self.domains.get_mut(domain)
+        {
+            domain.itself = root;
+        }
+    }
+
+    // Memory
+
+    pub(crate) fn make_memory(&mut self, owner: AccountKey, pages: u32, max: u32) -> Result<Option<Ref>, Fault> {
+        if pages > max || max > MAX_PAGES {
+            return Err(Fault::Argument);
+        }
+        let Some(memory) = self.allocate(owner, pages, max) else { return Ok(None) };
+        let made = self.enter_memory(memory, owner);
+        if made.is_none() {
+            self.release(memory);
+        }
+        Ok(made)
+    }
+
+    /// Memory that nothing but the caller knows yet.
+    fn allocate(&mut self, owner: AccountKey, pages: u32, max: u32) -> Option<MemoryKey> {
+        let cost = Budget::bytes(u64::from(pages) * PAGE_BYTES);
+        if !self.charge(owner, cost) {
+            return None;
+        }
+        let memory = Memory::new(pages, max);
+        if memory.is_none() {
+            self.accounts.refund(owner, cost);
+        }
+        Some(self.memories.insert((memory?, owner)))
+    }
+
+    /// The first entry of a memory object.
+    fn enter_memory(&mut self, key: MemoryKey, owner: AccountKey) -> Option<Ref> {
+        let memory = self.memory_mut(key);
+        let span = Span { base: memory.base(), length: memory.length(), open: memory.is_open() };
+        self.enter(owner, Budget::default(), NewEntry { span, ..root(Kind::MEMORY, Object::Memory(key), owner, 0) })
+    }
+
+    pub(crate) fn memory_mut(&mut self, memory: MemoryKey) -> &mut Memory {
+        &mut self.memories[memory].0
+    }
+
+    /// One user less; the last one takes the memory with it.
+    fn release(&mut self, memory: MemoryKey) {
+        let users = &mut self.memory_mut(memory).users;
+        *users -= 1;
+        if *users == 0
+            && let Some((memory, owner)) = self.memories.remove(memory)
+        {
+            self.accounts.refund(owner, Budget::bytes(memory.length()));
+        }
+    }
+
+    /// Grows a memory object; gives its pages before, or `None` where its maximum or its owner forbids it.
+    pub(crate) fn grow(&mut self, key: MemoryKey, more: u32) -> Option<u32> {
+        let pages = self.memory_mut(key).grown(more)?;
+        let owner = self.memories[key].1;
+        let cost = Budget::bytes(u64::from(more) * PAGE_BYTES);
+        if !self.charge(owner, cost) {
+            return None;
+        }
+        let memory = self.memory_mut(key);
+        let before = memory.pages();
+        memory.set_pages(pages);
+        let (length, open) = (memory.length(), memory.is_open());
+        self.objects.refresh_memory(key, length, open);
+        Some(before)
+    }
+
+    pub(crate) fn memory_of(&self, reference: Ref) -> Result<MemoryKey, Fault> {
+        match self.objects.details(reference, Kind::MEMORY)?.object {
+            Object::Memory(memory) => Ok(memory),
+            _ => Err(Fault::Kind),
+        }
+    }
+
+    /// Brings a memory's pages under control, whatever was said of it before.
+    pub(crate) fn control_pages(&mut self, key: MemoryKey) {
+        let length = self.memory_mut(key).length();
+        self.objects.refresh_memory(key, length, false);
+    }
+
+    /// Checks an access to a segment by the rules and finds its bytes, whatever the state of their pages.
+    pub(crate) fn segment_bytes(
+        &self,
+        segment: Ref,
+        offset: u64,
+        size: u64,
+        rights: Rights,
+    ) -> Result<SegmentPlace, Fault> {
+        let span = self.objects.span(segment, rights)?;
+        let details = self.objects.details(segment, Kind::MEMORY)?;
+        if offset.checked_add(size).is_none_or(|end| end > span.length) {
+            return Err(Fault::Bounds);
+        }
+        let memory = self.memory_of(segment)?;
+        // SAFETY: within the span, as just checked.
+        Ok(SegmentPlace { memory, offset: details.offset + offset, address: unsafe { span.base.add(offset as usize) } })
+    }
+
+    /// Where an offset of a segment lies in the host; only to compare.
+    pub(crate) fn host_address(&self, segment: Ref, offset: u64) -> u64 {
+        self.objects.span(segment, Rights::NONE).map_or(0, |span| span.base as u64).wrapping_add(offset)
+    }
+
+    // Modules and domains
+
+    pub(crate) fn add_module(&mut self, module: Verified<Module>) -> ModuleKey {
+        self.modules.insert(module)
+    }
+
+    pub(crate) fn make_module(&mut self, owner: AccountKey, module: Verified<Module>) -> Option<Ref> {
+        let key = self.add_module(module);
+        let made = self.enter(owner, Budget::default(), root(Kind::MODULE, Object::Module(key), owner, 0));
+        if made.is_none() {
+            self.modules.remove(key);
+        }
+        made
+    }
+
+    pub(crate) fn remove_module(&mut self, module: ModuleKey) {
+        self.modules.remove(module);
+    }
+
+    /// The first reference to a memory; null if it has none, as the homes of the host's domains.
+    pub(crate) fn reference_to_memory(&self, memory: MemoryKey) -> Ref {
+        self.objects.whole_of(memory)
+    }
+
+    pub(crate) fn has_module(&self, module: ModuleKey) -> bool {
+        self.modules.contains_key(module)
+    }
+
+    pub(crate) fn module(&self, module: ModuleKey) -> &Verified<Module> {
+        &self.modules[module]
+    }
+
+    pub(crate) fn module_of(&self, domain: DomainKey) -> &Verified<Module> {
+        self.module(self.domains[domain].module)
+    }
+
+    pub(crate) fn module_key(&self, reference: Ref) -> Result<ModuleKey, Fault> {
+        match self.objects.details(reference, Kind::MODULE)?.object {
+            Object::Module(module) => Ok(module),
+            _ => Err(Fault::Kind),
+        }
+    }
+
+    /// A domain that nothing refers to yet. `home` is memory of the caller's, or `None` for memory of the module's size.
+    pub(crate) fn add_domain(
+        &mut self,
+        owner: AccountKey,
+        module: ModuleKey,
+        home: Option<MemoryKey>,
+    ) -> Result<Option<DomainKey>, Fault> {
+        let wanted = self.module(module).home.clone();
+        let Some(home) = self.home_for(owner, &wanted, home)? else { return Ok(None) };
+        let slots = vec![Ref::NULL; wanted.slots as usize];
+        if !self.charge(owner, Budget::bytes(slots.len() as u64 * CELL_BYTES)) {
+            self.release(home);
+            return Ok(None);
+        }
+        for segment in &wanted.data {
+            let start = segment.address as usize;
+            self.memory_mut(home).bytes_mut()[start..start + segment.bytes.len()].copy_from_slice(&segment.bytes);
+        }
+        Ok(Some(self.domains.insert(Domain { module, itself: Ref::NULL, home, slots, owner })))
+    }
+
+    fn home_for(
+        &mut self,
+        owner: AccountKey,
+        wanted: &limen_isa::module::Home,
+        given: Option<MemoryKey>,
+    ) -> Result<Option<MemoryKey>, Fault> {
+        let Some(memory) = given else {
+            return Ok(self.allocate(owner, wanted.min_pages, wanted.max_pages));
+        };
+        if self.memory_mut(memory).pages() < wanted.min_pages {
+            return Err(Fault::Argument);
+        }
+        self.memory_mut(memory).users += 1;
+        Ok(Some(memory))
+    }
+
+    pub(crate) fn make_domain(
+        &mut self,
+        owner: AccountKey,
+        module: Ref,
+        home: Ref,
+        payload: i64,
+    ) -> Result<Option<Ref>, Fault> {
+        let module = self.module_key(module)?;
+        let home = if home.is_null() { None } else { Some(self.memory_of(home)?) };
+        let Some(domain) = self.add_domain(owner, module, home)? else { return Ok(None) };
+        let made = self.enter(owner, Budget::default(), root(Kind::DOMAIN, Object::Domain(domain), owner, payload));
+        match made {
+            Some(reference) => self.domains[domain].itself = reference,
+            None => self.delete_domain(domain),
+        }
+        Ok(made)
+    }
+
+    pub(crate) fn domain_of(&self, reference: Ref) -> Result<DomainKey, Fault> {
+        match self.objects.details(reference, Kind::DOMAIN)?.object {
+            Object::Domain(domain) => Ok(domain),
+            _ => Err(Fault::Kind),
+        }
+    }
+
+    /// The first reference to the domain a context runs in; null if the domain is no more.
+    pub(crate) fn reference_to_domain_of(&self, context: ContextKey) -> Ref {
+        self.domains.get(self.contexts[context].domain).map_or(Ref::NULL, |domain| domain.itself)
+    }
+
+    pub(crate) fn has_domain(&self, domain: DomainKey) -> bool {
+        self.domains.contains_key(domain)
+    }
+
+    pub(crate) fn module_key_of(&self, domain: DomainKey) -> ModuleKey {
+        self.domains[domain].module
+    }
+
+    pub(crate) fn home_of(&self, domain: DomainKey) -> MemoryKey {
+        self.domains[domain].home
+    }
+
+    pub(crate) fn home_pages(&mut self, domain: DomainKey) -> u32 {
+        let home = self.home_of(domain);
+        self.memory_mut(home).pages()
+    }
+
+    /// The first byte of a home, and how many may be accessed without a look at page states.
+    pub(crate) fn open_home(&mut self, domain: DomainKey) -> (*mut u8, usize) {
+        let home = self.home_of(domain);
+        let memory = self.memory_mut(home);
+        (memory.base(), if memory.is_open() { memory.length() as usize } else { 0 })
+    }
+
+    /// A reference to a domain's home, charged to `owner`, that lives as long as `domain`.
+    pub(crate) fn refer_to_home(&mut self, domain: Ref, owner: AccountKey) -> Result<Option<Ref>, Fault> {
+        let home = self.home_of(self.domain_of(domain)?);
+        let memory = self.memory_mut(home);
+        let span = Span { base: memory.base(), length: memory.length(), open: memory.is_open() };
+        let details = Details { object: Object::Memory(home), owner, is_root: false, offset: 0, is_whole: true };
+        let new = NewEntry { kind: Kind::MEMORY, rights: Rights::ALL, payload: 0, details, span, anchor: domain };
+        Ok(self.enter_derived(new))
+    }
+
+    pub(crate) fn owner_of(&self, domain: DomainKey) -> AccountKey {
+        self.domains[domain].owner
+    }
+
+    pub(crate) fn slots_of(&self, domain: DomainKey) -> &[Ref] {
+        &self.domains[domain].slots
+    }
+
+    pub(crate) fn slots_of_mut(&mut self, domain: DomainKey) -> &mut [Ref] {
+        &mut self.domains[domain].slots
+    }
+
+    /// Adds null slots; gives their number before.
+    pub(crate) fn grow_slots(&mut self, domain: DomainKey, more: u32) -> Option<u32> {
+        let (before, owner) = (self.slots_of(domain).len() as u32, self.owner_of(domain));
+        let after = before.checked_add(more).filter(|size| *size <= MAX_SLOTS)?;
+        if !self.charge(owner, Budget::bytes(u64::from(more) * CELL_BYTES)) {
+            return None;
+        }
+        self.domains[domain].slots.resize(after as usize, Ref::NULL);
+        Some(before)
+    }
+
+    /// An entry of a function table: `None` beyond its end, `Some(None)` where it is null.
+    pub(crate) fn table_entry(&self, domain: DomainKey, table: u32, index: u32) -> Option<Option<u32>> {
+        self.module_of(domain).tables.get(table as usize)?.get(index as usize).copied()
+    }
+
+    // Slot arrays
+
+    pub(crate) fn make_slots(&mut self, owner: AccountKey, count: u32) -> Result<Option<Ref>, Fault> {
+        if count > MAX_SLOTS {
+            return Err(Fault::Argument);
+        }
+        let cost = Budget::bytes(u64::from(count) * CELL_BYTES);
+        if !self.charge(owner, cost) {
+            return Ok(None);
+        }
+        let array = self.slot_arrays.insert(SlotArray { slots: vec![Ref::NULL; count as usize], owner });
+        let made = self.enter(owner, Budget::default(), root(Kind::SLOTS, Object::Slots(array), owner, 0));
+        if made.is_none() {
+            self.delete_slots(array);
+        }
+        Ok(made)
+    }
+
+    pub(crate) fn slot_array_mut(&mut self, reference: Ref) -> Result<&mut Vec<Ref>, Fault> {
+        match self.objects.details(reference, Kind::SLOTS)?.object {
+            Object::Slots(array) => Ok(&mut self.slot_arrays[array].slots),
+            _ => Err(Fault::Kind),
+        }
+    }
+
+    // Contexts
+
+    /// A context that nothing refers to yet; `None` if the account has no room. Fault `stack` if its first frame does not
+    /// fit, `argument` if there is no such function.
+    pub(crate) fn add_context(
+        &mut self,
+        owner: AccountKey,
+        domain: DomainKey,
+        function: u32,
+        cells: u32,
+    ) -> Result<Option<ContextKey>, Fault> {
+        if function as usize >= self.module_of(domain).functions.len() || cells > MAX_STACK_CELLS {
+            return Err(Fault::Argument);
+        }
+        let cost = Budget { bytes: u64::from(cells) * CELL_BYTES, objects: 0, contexts: 1 };
+        if !self.charge(owner, cost) {
+            return Ok(None);
+        }
+        match Context::new(self.module_of(domain), function, domain, owner, cells) {
+            Some(context) => Ok(Some(self.contexts.insert(context))),
+            None => {
+                self.accounts.refund(owner, cost);
+                Err(Fault::Stack)
+            }
+        }
+    }
+
+    pub(crate) fn make_context(
+        &mut self,
+        owner: AccountKey,
+        domain: Ref,
+        function: u32,
+        cells: u32,
+        payload: i64,
+    ) -> Result<Option<Ref>, Fault> {
+        let domain = self.domain_of(domain)?;
+        let Some(context) = self.add_context(owner, domain, function, cells)? else { return Ok(None) };
+        let made = self.enter(owner, Budget::default(), root(Kind::CONTEXT, Object::Context(context), owner, payload));
+        match made {
+            Some(reference) => self.contexts[context].itself = reference,
+            None => self.delete_context(context),
+        }
+        Ok(made)
+    }
+
+    pub(crate) fn remove_context(&mut self, context: ContextKey) {
+        self.delete_context(context);
+    }
+
+    pub(crate) fn context_of(&self, reference: Ref) -> Result<ContextKey, Fault> {
+        match self.objects.details(reference, Kind::CONTEXT)?.object {
+            Object::Context(context) => Ok(context),
+            _ => Err(Fault::Kind),
+        }
+    }
+
+    pub(crate) fn context(&self, context: ContextKey) -> &Context {
+        &self.contexts[context]
+    }
+
+    pub(crate) fn context_mut(&mut self, context: ContextKey) -> &mut Context {
+        &mut self.contexts[context]
+    }
+
+    pub(crate) fn code_of(&self, context: ContextKey) -> &Verified<Module> {
+        self.module_of(self.contexts[context].domain)
+    }
+
+    /// A context with its frames on the stack, and its module. Fault `state` if its domain is no more.
+    pub(crate) fn present(&mut self, context: ContextKey) -> Result<(&mut Context, Verified<Module>), Fault> {
+        let domain = self.contexts[context].domain;
+        if !self.has_domain(domain) {
+            return Err(Fault::State);
+        }
+        let module = self.module_of(domain).clone();
+        let context = &mut self.contexts[context];
+        context.restore(&module);
+        Ok((context, module))
+    }
+
+    /// Element `index` among the references, or among the words, of the message a context gives; zero if there is none.
+    pub(crate) fn message(&mut self, context: ContextKey, index: u32, references: bool) -> Result<u64, Fault> {
+        let (context, module) = self.present(context)?;
+        let mut alike = context.outgoing(&module).into_iter().filter(|(ty, _)| (*ty == ValueType::Ref) == references);
+        Ok(alike.nth(index as usize).map_or(0, |(_, bits)| bits))
+    }
+
+    /// Writes element `index` among the references, or among the words, that a context takes; nothing if there is none.
+    pub(crate) fn set_message(
+        &mut self,
+        context: ContextKey,
+        index: u32,
+        references: bool,
+        bits: u64,
+    ) -> Result<(), Fault> {
+        let (context, module) = self.present(context)?;
+        let incoming = context.incoming(&module);
+        let target = incoming.into_iter().filter(|(ty, _)| (*ty == ValueType::Ref) == references).nth(index as usize);
+        if let Some(target) = target {
+            context.receive(target, bits);
+        }
+        Ok(())
+    }
+
+    /// Gives one context's message to another.
+    pub(crate) fn transfer(&mut self, to: ContextKey, from: ContextKey) -> Result<(), Fault> {
+        let (sender, module) = self.present(from)?;
+        let sent = sender.outgoing(&module);
+        let (receiver, module) = self.present(to)?;
+        for references in [false, true] {
+            let mut bits = sent.iter().filter(|(ty, _)| (*ty == ValueType::Ref) == references).map(|(_, bits)| *bits);
+            for target in receiver.incoming(&module).into_iter().filter(|(ty, _)| (*ty == ValueType::Ref) == references)
+            {
+                receiver.receive(target, bits.next().unwrap_or(0));
+            }
+        }
+        Ok(())
+    }
+
+    /// Lets a context run again that was parked: it goes on behind its `svc`, or tries again what could not be done.
+    pub(crate) fn unpark(&mut self, context: ContextKey) -> Result<(), Fault> {
+        let (context, module) = self.present(context)?;
+        match context.state {
+            State::Ready | State::Faulted(..) | State::WaitsForPage(_) => context.state = State::Ready,
+            State::InSvc => context.leave_svc(&module),
+            State::Finished => return Err(Fault::State),
+        }
+        Ok(())
+    }
+}
+
+/// A stack of more cells than this is refused.
+pub(crate) const MAX_STACK_CELLS: u32 = 1 << 28;
+
+/// The first entry of an object.
+fn root(kind: Kind, object: Object, owner: AccountKey, payload: i64) -> NewEntry {
+    let details = Details { object, owner, is_root: true, offset: 0, is_whole: true };
+    NewEntry { kind, rights: Rights::ALL, payload, details, span: Span::NOTHING, anchor: Ref::NULL }
+}
+
+/// The details of an entry derived from another one.
+fn derived(from: Details, owner: AccountKey, offset: u64) -> Details {
+    Details { object: from.object, owner, is_root: false, offset: from.offset + offset, is_whole: false }
+}

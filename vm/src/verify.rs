@@ -1,0 +1,89 @@
+//! The verifier: one linear pass over each function, after which nothing the code does can leave its domain.
+//!
+//! Every register has one type for good, so there is nothing to flow from branch to branch: each instruction is checked by
+//! itself, against its row. Operand words carry a mark of their own, so that "is this a branch target?" is answered by
+//! looking at the word.
+
+mod error;
+mod function;
+mod rules;
+
+use std::ops::Deref;
+use std::sync::Arc;
+
+use limen_isa::module::Module;
+
+pub use error::{Rule, VerifyError};
+
+/// What a module may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// Everything but supervisor instructions.
+    User,
+    /// Everything: for the module that is the kernel.
+    Kernel,
+}
+
+/// Something that the verifier has seen and found good. Engines accept nothing else; cloning it is cheap.
+#[derive(Debug)]
+pub struct Verified<T> {
+    inner: Arc<Inner<T>>,
+}
+
+#[derive(Debug)]
+struct Inner<T> {
+    value: T,
+    mode: Mode,
+    /// Where each function's words begin in the module's code.
+    starts: Vec<u32>,
+}
+
+impl<T> Clone for Verified<T> {
+    fn clone(&self) -> Self {
+        Self { inner: Arc::clone(&self.inner) }
+    }
+}
+
+impl<T> Deref for Verified<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.inner.value
+    }
+}
+
+impl Verified<Module> {
+    /// What the module was verified for.
+    #[must_use]
+    pub fn mode(&self) -> Mode {
+        self.inner.mode
+    }
+
+    /// Where a function's words begin in the module's code.
+    pub(crate) fn start_of(&self, function: u32) -> u32 {
+        self.inner.starts[function as usize]
+    }
+
+    /// The function that a word of the module's code belongs to.
+    pub(crate) fn function_at(&self, position: u32) -> u32 {
+        self.inner.starts.partition_point(|start| *start <= position).saturating_sub(1) as u32
+    }
+}
+
+/// Verifies a module.
+///
+/// # Errors
+///
+/// The first rule that is broken, with function, instruction and, where the module knows it, source line.
+pub fn verify(module: Module, mode: Mode) -> Result<Verified<Module>, VerifyError> {
+    for index in 0..module.functions.len() as u32 {
+        function::verify(&module, index, mode).map_err(|broken| VerifyError::new(&module, index, broken))?;
+    }
+    let starts = module.functions.iter().scan(0, |next, function| {
+        let start = *next;
+        *next += function.code.len() as u32;
+        Some(start)
+    });
+    let starts = starts.collect();
+    Ok(Verified { inner: Arc::new(Inner { value: module, mode, starts }) })
+}

@@ -1,0 +1,237 @@
+//! The pass over one function.
+
+use limen_isa::module::{MAX_REGISTERS, Module, Signature};
+use limen_isa::{Field, Fields, OPERAND_WORD, Opcode, ValueType};
+
+use super::Mode;
+use super::error::{Broken, Rule};
+use super::rules::{Check, Special, WordCheck, checks, is_word};
+
+/// Stands for the type of a register that does not exist: no instruction wants it.
+const MISSING: u8 = 0xfe;
+
+/// Verifies the function with this index.
+pub(super) fn verify(module: &Module, index: u32, mode: Mode) -> Result<(), Broken> {
+    let function = &module.functions[index as usize];
+    let mut types = [MISSING; MAX_REGISTERS];
+    for (slot, ty) in types.iter_mut().zip(&function.registers) {
+        *slot = *ty as u8;
+    }
+    let returned = &module.types[function.signature as usize].results;
+    let pass = Pass { module, code: &function.code, types: &types, registers: &function.registers, returned, mode };
+    pass.run()
+}
+
+/// What stays the same during the pass.
+struct Pass<'a> {
+    module: &'a Module,
+    code: &'a [u64],
+    types: &'a [u8; MAX_REGISTERS],
+    registers: &'a [ValueType],
+    returned: &'a [ValueType],
+    mode: Mode,
+}
+
+impl Pass<'_> {
+    fn run(&self) -> Result<(), Broken> {
+        let checks = checks();
+        let mut pc = 0;
+        let mut terminated = None;
+        while let Some(word) = self.code.get(pc) {
+            let opcode = Opcode::of_word(*word).ok_or(Broken { rule: Rule::Code(*word as u16), pc })?;
+            let check = &checks[opcode as usize];
+            let length = self.instruction(check, pc).map_err(|rule| Broken { rule, pc })?;
+            terminated = Some((check.terminator, pc));
+            pc += length;
+        }
+        match terminated {
+            None => Err(Broken { rule: Rule::Empty, pc: 0 }),
+            Some((false, pc)) => Err(Broken { rule: Rule::FallsOff, pc }),
+            Some((true, _)) => Ok(()),
+        }
+    }
+
+    /// Checks one instruction; gives its length in words.
+    #[inline]
+    fn instruction(&self, check: &Check, pc: usize) -> Result<usize, Rule> {
+        self.word(check.words[0], pc, 0)?;
+        match check.special {
+            Special::None if check.words.len() == 1 => return Ok(1),
+            Special::Refused => return Err(Rule::Reserved(check.row.mnemonic)),
+            Special::Privileged if self.mode == Mode::User => return Err(Rule::Privilege(check.row.mnemonic)),
+            Special::None | Special::Privileged => {}
+            Special::Branch24 => self.target(pc, Field::Wide24.get_signed(self.code[pc]))?,
+            Special::Branch32 => self.target(pc, Field::Wide32.get_signed(self.code[pc]))?,
+            Special::Table => return self.targets(pc),
+            Special::Return => {
+                let wanted = self.returned.iter().copied().map(Wanted::Type);
+                return self.list(pc, 0, self.returned.len(), wanted);
+            }
+            Special::Call => return self.call(pc),
+            Special::CallIndirect => return self.call_indirect(pc),
+            Special::Svc => return self.svc(pc),
+        }
+        self.operand_words(check, pc)?;
+        Ok(check.words.len())
+    }
+
+    /// Checks the registers and the unused bits of a word.
+    #[inline(always)]
+    fn word(&self, check: WordCheck, pc: usize, index: usize) -> Result<(), Rule> {
+        let word = self.code[pc + index];
+        let ty = |field: Field| self.types[field.get(word) as usize];
+        let found = Field::SLOTS.map(ty);
+        let wrong = (0..4).fold(0, |wrong, slot| wrong | (found[slot] ^ check.types[slot]) & check.masks[slot]);
+        if wrong != 0 {
+            return Err(self.wrong_register(check, word));
+        }
+        if word & check.unused != 0 { Err(Rule::UnusedBits(index)) } else { Ok(()) }
+    }
+
+    #[cold]
+    fn wrong_register(&self, check: WordCheck, word: u64) -> Rule {
+        let wrong = |slot: &usize| {
+            (self.types[Field::SLOTS[*slot].get(word) as usize] ^ check.types[*slot]) & check.masks[*slot] != 0
+        };
+        let slot = (0..4).find(wrong).unwrap_or(0);
+        let wanted = ValueType::from_code(check.types[slot]).map_or("another type", ValueType::name);
+        self.misfit(Field::SLOTS[slot].get(word) as u16, wanted)
+    }
+
+    /// Why a register is not one of the type wanted.
+    #[cold]
+    fn misfit(&self, register: u16, wanted: &'static str) -> Rule {
+        match self.registers.get(usize::from(register)) {
+            None => Rule::NoRegister { register, registers: self.registers.len() },
+            Some(found) => Rule::RegisterType { register, found: *found, wanted },
+        }
+    }
+
+    /// Checks the operand words that the row fixes.
+    fn operand_words(&self, check: &Check, pc: usize) -> Result<(), Rule> {
+        for (index, word_check) in check.words.iter().enumerate().skip(1) {
+            self.operand_word(pc, index)?;
+            self.word(*word_check, pc, index)?;
+        }
+        Ok(())
+    }
+
+    /// The operand word `index` of the instruction at `pc`.
+    fn operand_word(&self, pc: usize, index: usize) -> Result<u64, Rule> {
+        let word = *self.code.get(pc + index).ok_or(Rule::Truncated)?;
+        if word as u16 == OPERAND_WORD { Ok(word) } else { Err(Rule::OperandWord(index)) }
+    }
+
+    #[inline]
+    fn target(&self, pc: usize, distance: i64) -> Result<(), Rule> {
+        let target = pc as i64 + distance;
+        match usize::try_from(target).ok().and_then(|target| self.code.get(target)) {
+            None => Err(Rule::TargetOutside(target)),
+            Some(word) if *word as u16 == OPERAND_WORD => Err(Rule::TargetOperandWord(target)),
+            Some(_) => Ok(()),
+        }
+    }
+
+    fn targets(&self, pc: usize) -> Result<usize, Rule> {
+        let count = self.code[pc..].unsigned(0, Field::Wide32) as usize;
+        if count == 0 {
+            return Err(Rule::NoTargets);
+        }
+        for index in 1..=count {
+            let word = self.operand_word(pc, index)?;
+            if word & !(Field::Wide32.mask() | 0xffff) != 0 {
+                return Err(Rule::UnusedBits(index));
+            }
+            self.target(pc, Field::Wide32.get_signed(word))?;
+        }
+        Ok(1 + count)
+    }
+
+    fn call(&self, pc: usize) -> Result<usize, Rule> {
+        let index = self.code[pc..].unsigned(0, Field::Wide32);
+        let signature = self.module.signature_of(index).ok_or(Rule::NoSuch { what: "function", index })?;
+        self.call_operands(pc, signature)
+    }
+
+    fn call_indirect(&self, pc: usize) -> Result<usize, Rule> {
+        let words = &self.code[pc..];
+        let table = words.unsigned(0, Field::A);
+        let index = words.unsigned(0, Field::Wide24);
+        self.module.tables.get(table as usize).ok_or(Rule::NoSuch { what: "table", index: table })?;
+        let signature = self.module.types.get(index as usize).ok_or(Rule::NoSuch { what: "signature", index })?;
+        self.call_operands(pc, signature)
+    }
+
+    fn call_operands(&self, pc: usize, signature: &Signature) -> Result<usize, Rule> {
+        let count = signature.results.len() + signature.params.len();
+        self.list(pc, 1, count, signature.results.iter().chain(&signature.params).copied().map(Wanted::Type))
+    }
+
+    fn svc(&self, pc: usize) -> Result<usize, Rule> {
+        let words = &self.code[pc..];
+        let [results, arguments] = [Field::A, Field::C].map(|field| words.unsigned(0, field) as usize);
+        let length =
+            self.list(pc, 1, results + arguments, std::iter::repeat_n(Wanted::Message, results + arguments))?;
+        for (first, count) in [(0, results), (results, arguments)] {
+            let listed = (first..first + count).map(|index| listed(&self.code[pc..], 1, index));
+            let references = listed.filter(|register| self.registers[usize::from(*register)] == ValueType::Ref).count();
+            if references > 4 || count - references > 8 {
+                return Err(Rule::Message);
+            }
+        }
+        Ok(length)
+    }
+
+    /// Checks a list of registers that begins in word `first` of the instruction; gives the instruction's length.
+    fn list(&self, pc: usize, first: usize, count: usize, wanted: impl Iterator<Item = Wanted>) -> Result<usize, Rule> {
+        let length = (first + count.div_ceil(4)).max(1);
+        for index in 1..length {
+            self.operand_word(pc, index)?;
+        }
+        for (index, wanted) in wanted.enumerate() {
+            let register = listed(&self.code[pc..], first, index);
+            let found = self.registers.get(usize::from(register));
+            if !found.is_some_and(|ty| wanted.admits(*ty)) {
+                return Err(self.misfit(register, wanted.name()));
+            }
+        }
+        self.unused_slots(pc, first, count, length)?;
+        Ok(length)
+    }
+
+    /// The slots behind the last element of a list are zero, up to the end of the instruction.
+    fn unused_slots(&self, pc: usize, first: usize, count: usize, length: usize) -> Result<(), Rule> {
+        let set =
+            (first * 4 + count..length * 4).find(|slot| Field::SLOTS[slot % 4].get(self.code[pc + slot / 4]) != 0);
+        set.map_or(Ok(()), |slot| Err(Rule::UnusedBits(slot / 4)))
+    }
+}
+
+/// What an element of a list must be.
+#[derive(Clone, Copy)]
+enum Wanted {
+    Type(ValueType),
+    /// `i32`, `i64` or `ref`.
+    Message,
+}
+
+impl Wanted {
+    fn admits(self, ty: ValueType) -> bool {
+        match self {
+            Wanted::Type(wanted) => ty == wanted,
+            Wanted::Message => ty == ValueType::Ref || is_word(ty),
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Wanted::Type(ty) => ty.name(),
+            Wanted::Message => "i32, i64 or ref",
+        }
+    }
+}
+
+/// Element `index` of a register list that begins in word `first`.
+fn listed(words: &[u64], first: usize, index: usize) -> u16 {
+    words.unsigned(first + index / 4, Field::SLOTS[index % 4]) as u16
+}
