@@ -1,1 +1,38 @@
-fn main() {}
+//! The `limen` command.
+
+mod bare;
+mod commands;
+mod failure;
+mod files;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Assembles, inspects and runs programs of the Limen machine.
+#[derive(Parser)]
+#[command(version, max_term_width = 100, propagate_version = true)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Asm(commands::asm::Arguments),
+    Dis(commands::dis::Arguments),
+    Fmt(commands::fmt::Arguments),
+    Verify(commands::verify::Arguments),
+    Run(commands::run::Arguments),
+}
+
+fn main() -> ExitCode {
+    let result = match Arguments::parse().command {
+        Command::Asm(arguments) => commands::asm::run(&arguments),
+        Command::Dis(arguments) => commands::dis::run(&arguments),
+        Command::Fmt(arguments) => commands::fmt::run(&arguments),
+        Command::Verify(arguments) => commands::verify::run(&arguments),
+        Command::Run(arguments) => commands::run::run(&arguments),
+    };
+    result.unwrap_or_else(|failure| failure.report())
+}

@@ -324,10 +324,6 @@ impl Context {
         Some((fp as usize + register as usize, ty))
     }
 
-    /// Whether the frames are off the stack.
-    pub(crate) fn is_captured(&self) -> bool {
-        self.captured.is_some()
-    }
 
     /// The number of frames.
     pub(crate) fn depth(&self) -> u32 {

@@ -1,0 +1,7 @@
+//! The subcommands, one file each.
+
+pub(crate) mod asm;
+pub(crate) mod dis;
+pub(crate) mod fmt;
+pub(crate) mod run;
+pub(crate) mod verify;

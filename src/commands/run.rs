@@ -1,0 +1,152 @@
+//! `limen run`
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use limen_isa::module::Module;
+use limen_vm::{Budget, Config, EngineKind, Machine, Mode, Outcome, Time, Value, verify};
+
+use crate::bare::BareHost;
+use crate::failure::Failure;
+use crate::files;
+
+/// Status for a program that ended with a fault (EX_SOFTWARE of sysexits.h).
+const FAULTED: u8 = 70;
+
+/// Status for a program that was stopped because its fuel or time was used up (EX_TEMPFAIL).
+const STOPPED: u8 = 75;
+
+/// Verify a program and run it
+///
+/// The program's exit status becomes that of the command. A fault is explained on standard error and exits with 70;
+/// a program whose fuel or time is used up exits with 75.
+#[derive(clap::Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub(crate) struct Arguments {
+    /// The engine to run it with
+    #[arg(long, value_enum, default_value = "interp")]
+    engine: Engine,
+
+    /// Stop after this many units of fuel: calls, loop turns and services
+    #[arg(long, value_name = "N")]
+    fuel: Option<u64>,
+
+    /// Stop after this many seconds
+    #[arg(long, value_name = "SECONDS")]
+    timeout: Option<f64>,
+
+    /// Let the program hold this many MiB
+    #[arg(long, value_name = "MIB", default_value_t = 1024)]
+    memory: u64,
+
+    /// Live in virtual time: every run with the same input is the same
+    #[arg(long)]
+    virtual_time: bool,
+
+    /// Let the program use the files below this directory
+    #[arg(long, value_name = "DIR")]
+    dir: Option<PathBuf>,
+
+    /// Run on the bare host, without a kernel (at present the only way)
+    #[arg(long)]
+    bare: bool,
+
+    /// List the built-in programs
+    #[arg(long)]
+    list: bool,
+
+    /// A source file, a module, `-` for standard input, or the name of a built-in program
+    #[arg(required_unless_present = "list")]
+    file: Option<PathBuf>,
+
+    /// What the program is called with
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    arguments: Vec<OsString>,
+}
+
+/// The engines by name.
+#[derive(Clone, Copy, clap::ValueEnum)]
+enum Engine {
+    /// The interpreter
+    Interp,
+}
+
+impl Engine {
+    fn kind(self) -> EngineKind {
+        match self {
+            Engine::Interp => EngineKind::Interp,
+        }
+    }
+}
+
+pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
+    let Some(file) = arguments.file.as_deref().filter(|_| !arguments.list) else {
+        return Ok(list());
+    };
+    let module = verify(find(file)?, Mode::User).map_err(|error| Failure::of_file(file, error))?;
+    let config = config(arguments)?;
+    let words = std::iter::once(file.as_os_str().to_owned()).chain(arguments.arguments.iter().cloned());
+    let mut host = BareHost::new(words.collect(), arguments.dir.as_deref())?;
+    let outcome = Machine::new(config).and_then(|mut machine| {
+        let domain = machine.instantiate(&module)?;
+        machine.call_with(&mut host, domain, "main", &[])
+    });
+    Ok(status(&outcome.map_err(|error| Failure::of_file(file, error))?))
+}
+
+fn list() -> ExitCode {
+    for program in limen_programs::PROGRAMS {
+        println!("{:12} {}", program.name, program.summary);
+    }
+    ExitCode::SUCCESS
+}
+
+/// A file, or else a built-in program of that name.
+fn find(file: &Path) -> Result<Module, Failure> {
+    let built_in = file.to_str().filter(|_| !file.exists()).and_then(limen_programs::find);
+    match built_in {
+        Some(program) => Module::read(program.module).map_err(|error| Failure::of_file(file, error)),
+        None => files::load_module(file),
+    }
+}
+
+fn config(arguments: &Arguments) -> Result<Config, Failure> {
+    let default = Config::default();
+    let seconds = |seconds| Duration::try_from_secs_f64(seconds).map_err(|error| Failure::new(format_args!("--timeout: {error}")));
+    let bytes = arguments.memory.checked_mul(1 << 20).ok_or_else(|| Failure::new("--memory: too much"))?;
+    Ok(Config {
+        engine: arguments.engine.kind(),
+        time: if arguments.virtual_time { Time::Virtual } else { Time::Live },
+        budget: Budget { bytes, ..default.budget },
+        fuel: arguments.fuel,
+        deadline: arguments.timeout.map(seconds).transpose()?,
+        ..default
+    })
+}
+
+/// Says how the run ended, if it did not end well, and gives the status to exit with.
+fn status(outcome: &Outcome) -> ExitCode {
+    match outcome {
+        Outcome::Returned(values) => match values.as_slice() {
+            [Value::I32(status)] => ExitCode::from(*status as u8),
+            _ => ExitCode::SUCCESS,
+        },
+        Outcome::Exited(status) | Outcome::Halted(status) => ExitCode::from(*status as u8),
+        Outcome::Faulted(report) => {
+            eprintln!("limen: {report}");
+            ExitCode::from(FAULTED)
+        }
+        Outcome::OutOfFuel => stopped("its fuel is used up"),
+        Outcome::TimedOut => stopped("its time is up"),
+        Outcome::Stopped => stopped("it was told to"),
+        Outcome::Asleep => stopped("nothing can wake it any more"),
+        Outcome::NoEntry(name) => stopped(&format!("its kernel has no entry `{name}`")),
+    }
+}
+
+fn stopped(why: &str) -> ExitCode {
+    eprintln!("limen: the program was stopped: {why}");
+    ExitCode::from(STOPPED)
+}

@@ -1,0 +1,110 @@
+//! Reading what the user names, and writing results so that none is ever half there.
+
+use std::fs::{self, File};
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+
+use limen_assembler::{Directory, NoFiles, Options, assemble};
+use limen_isa::module::{MAGIC, Module};
+
+use crate::failure::Failure;
+
+/// Larger inputs are refused: no module or source comes near it.
+const MAX_INPUT: u64 = 256 << 20;
+
+/// Whether a path stands for standard input or output.
+pub(crate) fn is_dash(path: &Path) -> bool {
+    path.as_os_str() == "-"
+}
+
+/// The contents of a file, or of standard input for `-`.
+pub(crate) fn read(path: &Path) -> Result<Vec<u8>, Failure> {
+    let limited = |input: &mut dyn Read| -> io::Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        input.take(MAX_INPUT + 1).read_to_end(&mut bytes)?;
+        Ok(bytes)
+    };
+    let bytes = if is_dash(path) { limited(&mut io::stdin().lock()) } else { File::open(path).and_then(|mut file| limited(&mut file)) };
+    let bytes = bytes.map_err(|error| Failure::of_file(path, error))?;
+    if bytes.len() as u64 > MAX_INPUT {
+        return Err(Failure::of_file(path, format_args!("larger than {} MiB", MAX_INPUT >> 20)));
+    }
+    Ok(bytes)
+}
+
+/// The text of a source file.
+pub(crate) fn read_text(path: &Path) -> Result<String, Failure> {
+    text(path, read(path)?)
+}
+
+fn text(path: &Path, bytes: Vec<u8>) -> Result<String, Failure> {
+    String::from_utf8(bytes).map_err(|error| {
+        let position = error.utf8_error().valid_up_to();
+        let line = 1 + error.as_bytes()[..position].iter().filter(|byte| **byte == b'\n').count();
+        Failure::of_file(path, format_args!("neither a module nor UTF-8 text (byte {position}, line {line})"))
+    })
+}
+
+/// A module from a module file, or assembled from a source file.
+pub(crate) fn load_module(path: &Path) -> Result<Module, Failure> {
+    let bytes = read(path)?;
+    if bytes.starts_with(&MAGIC) {
+        return Module::read(&bytes).map_err(|error| Failure::of_file(path, error));
+    }
+    if bytes.is_empty() {
+        return Err(Failure::of_file(path, "the file is empty"));
+    }
+    if path.extension().is_some_and(|extension| extension == "limo") {
+        return Module::read(&bytes).map_err(|error| Failure::of_file(path, error));
+    }
+    Ok(assemble_text(path, &text(path, bytes)?, false)?.0)
+}
+
+/// A source assembled: the module and its bytes.
+pub(crate) fn assemble_text(path: &Path, source: &str, strip: bool) -> Result<(Module, Vec<u8>), Failure> {
+    let options = Options { strip };
+    let assembled = if is_dash(path) {
+        assemble("<stdin>", source, &NoFiles, options)
+    } else {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        assemble(&name, source, &Directory(directory_of(path)), options)
+    }?;
+    Ok((assembled.module, assembled.bytes))
+}
+
+fn directory_of(path: &Path) -> PathBuf {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
+        _ => PathBuf::from("."),
+    }
+}
+
+/// Writes a result: to standard output for `-`, into a device or pipe as it is, and into a file as a whole or not at
+/// all.
+pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+    let special = fs::metadata(path).is_ok_and(|metadata| !metadata.is_file());
+    let written = if is_dash(path) {
+        let mut out = io::stdout().lock();
+        out.write_all(bytes).and_then(|()| out.flush())
+    } else if special {
+        File::options().write(true).open(path).and_then(|mut file| file.write_all(bytes))
+    } else {
+        replace(path, bytes)
+    };
+    written.map_err(|error| Failure::of_file(path, format_args!("cannot write: {error}")))
+}
+
+/// Puts a complete new file in the place of whatever is there.
+fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut file = tempfile::Builder::new().permissions(permissions(path)).tempfile_in(directory_of(path))?;
+    file.write_all(bytes)?;
+    file.as_file().sync_all()?;
+    file.persist(path).map_err(|error| error.error)?;
+    Ok(())
+}
+
+/// Those of the file that is replaced, or what a new file usually gets.
+fn permissions(path: &Path) -> fs::Permissions {
+    use std::os::unix::fs::PermissionsExt;
+    fs::metadata(path).map_or_else(|_| fs::Permissions::from_mode(0o666), |metadata| metadata.permissions())
+}
