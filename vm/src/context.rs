@@ -324,7 +324,6 @@ impl Context {
         Some((fp as usize + register as usize, ty))
     }
 
-
     /// The number of frames.
     pub(crate) fn depth(&self) -> u32 {
         self.captured.as_ref().map_or_else(|| self.chain().len(), Vec::len) as u32

@@ -67,6 +67,7 @@ impl Run<'_> {
             // Entering the first function is a safepoint like entering any other.
             let Some(rest) = fuel.checked_sub(1) else { return (Exit::Fuel, 0) };
             fuel = rest;
+            self.store.clock.burn(1);
             self.store.context_mut(self.context).fresh = false;
         }
         let mut runtime = self.runtime(fuel);

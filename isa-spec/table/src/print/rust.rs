@@ -136,7 +136,10 @@ fn group_trait(out: &mut String, chapter: &Chapter) {
         let parameters = row.operands.iter().filter_map(parameter_of).fold(String::new(), |all, one| all + ", " + &one);
         line!(out, "    /// `{}`: {}", row.mnemonic, doc(row.meaning));
         if row.operands.len() > 6 {
-            line!(out, "    #[allow(clippy::too_many_arguments, reason = \"an instruction has as many operands as it has\")]");
+            line!(
+                out,
+                "    #[allow(clippy::too_many_arguments, reason = \"an instruction has as many operands as it has\")]"
+            );
         }
         line!(out, "    fn {}(&mut self{parameters}) -> Self::Output;", chapter.method(row));
     }

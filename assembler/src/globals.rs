@@ -1,0 +1,222 @@
+//! What a program declares, by kind and by name. The names of all files share one namespace.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+
+use crate::ast::{
+    Ast, Clause, Const, Data, DataItem, Export, Expr, FileAnnotation, FileName, Function, Home, Item, Name, Reserve,
+    Slots, Table, Text, TypeDefinition,
+};
+use crate::diagnostic::{Diagnostic, Errors};
+use crate::source::Span;
+use crate::suggest;
+
+/// What a name stands for; the number is an index into the list of its kind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Symbol {
+    Const(usize),
+    Area(usize),
+    Table(usize),
+    Type(usize),
+    Function(usize),
+}
+
+impl Symbol {
+    /// With its article, for messages.
+    pub(crate) fn kind(self) -> &'static str {
+        match self {
+            Self::Const(_) => "a constant",
+            Self::Area(_) => "data",
+            Self::Table(_) => "a table",
+            Self::Type(_) => "a type",
+            Self::Function(_) => "a function",
+        }
+    }
+}
+
+/// A named range of home: `data` or `reserve`.
+#[derive(Clone, Copy)]
+pub(crate) enum Area<'a> {
+    Data(&'a Data),
+    Reserve(&'a Reserve),
+}
+
+impl<'a> Area<'a> {
+    pub(crate) fn name(self) -> &'a Name {
+        match self {
+            Self::Data(data) => &data.name,
+            Self::Reserve(reserve) => &reserve.name,
+        }
+    }
+
+    pub(crate) fn clauses(self) -> &'a [Clause] {
+        match self {
+            Self::Data(data) => &data.clauses,
+            Self::Reserve(reserve) => &reserve.clauses,
+        }
+    }
+
+    pub(crate) fn exported(self) -> bool {
+        match self {
+            Self::Data(data) => data.exported,
+            Self::Reserve(reserve) => reserve.exported,
+        }
+    }
+}
+
+/// A function and the name that a `@name` before it gives.
+#[derive(Clone, Copy)]
+pub(crate) struct NamedFunction<'a> {
+    pub(crate) function: &'a Function,
+    pub(crate) debug_name: Option<&'a Text>,
+}
+
+/// `@site`.
+#[derive(Clone, Copy)]
+pub(crate) struct Site<'a> {
+    pub(crate) function: &'a Text,
+    pub(crate) file: &'a FileName,
+    pub(crate) line: &'a Expr,
+    pub(crate) clauses: &'a [Clause],
+}
+
+/// `@section`.
+#[derive(Clone, Copy)]
+pub(crate) struct Section<'a> {
+    pub(crate) id: &'a Expr,
+    pub(crate) contents: &'a [DataItem],
+}
+
+/// All declarations, each kind in the order in which the files have them.
+#[derive(Default)]
+pub(crate) struct Globals<'a> {
+    names: HashMap<&'a str, (Symbol, Span)>,
+    pub(crate) consts: Vec<&'a Const>,
+    pub(crate) areas: Vec<Area<'a>>,
+    pub(crate) tables: Vec<&'a Table>,
+    pub(crate) types: Vec<&'a TypeDefinition>,
+    pub(crate) functions: Vec<NamedFunction<'a>>,
+    pub(crate) exports: Vec<&'a Export>,
+    pub(crate) home: Option<&'a Home>,
+    pub(crate) slots: Option<&'a Slots>,
+    pub(crate) files: Vec<&'a Text>,
+    pub(crate) sites: Vec<Site<'a>>,
+    pub(crate) sections: Vec<Section<'a>>,
+    pub(crate) no_debug: bool,
+    pub(crate) no_names: bool,
+}
+
+/// Names that mean something without being declared.
+pub(crate) const PREDEFINED: [&str; 3] = ["inf", "nan", "null"];
+
+impl<'a> Globals<'a> {
+    /// Collects the declarations of all files.
+    pub(crate) fn collect(trees: &'a [Ast], errors: &mut Errors) -> Self {
+        let mut globals = Self::default();
+        for tree in trees {
+            let mut debug_name = None;
+            for item in &tree.items {
+                globals.item(item, &mut debug_name, errors);
+            }
+            if let Some(name) = debug_name {
+                errors.add(|| unused_debug_name(name));
+            }
+        }
+        globals
+    }
+
+    fn item(&mut self, item: &'a Item, debug_name: &mut Option<&'a Text>, errors: &mut Errors) {
+        if let (Some(name), false) = (*debug_name, matches!(item, Item::Function(_))) {
+            errors.add(|| unused_debug_name(name));
+            *debug_name = None;
+        }
+        match item {
+            Item::Use(_) => {}
+            Item::Const(item) => {
+                self.declare(&item.name, Symbol::Const(self.consts.len()), errors);
+                self.consts.push(item);
+            }
+            Item::Data(item) => self.area(Area::Data(item), errors),
+            Item::Reserve(item) => self.area(Area::Reserve(item), errors),
+            Item::Table(item) => {
+                self.declare(&item.name, Symbol::Table(self.tables.len()), errors);
+                self.tables.push(item);
+            }
+            Item::Type(item) => {
+                self.declare(&item.name, Symbol::Type(self.types.len()), errors);
+                self.types.push(item);
+            }
+            Item::Function(function) => {
+                self.declare(&function.name, Symbol::Function(self.functions.len()), errors);
+                self.functions.push(NamedFunction { function, debug_name: debug_name.take() });
+            }
+            Item::Home(item) => once(&mut self.home, item, item.span, |home| home.span, errors),
+            Item::Slots(item) => once(&mut self.slots, item, item.span, |slots| slots.span, errors),
+            Item::Export(item) => self.exports.push(item),
+            Item::Annotation(annotation) => self.annotation(annotation, debug_name),
+        }
+    }
+
+    fn area(&mut self, area: Area<'a>, errors: &mut Errors) {
+        self.declare(area.name(), Symbol::Area(self.areas.len()), errors);
+        self.areas.push(area);
+    }
+
+    fn annotation(&mut self, annotation: &'a FileAnnotation, debug_name: &mut Option<&'a Text>) {
+        match annotation {
+            FileAnnotation::File(name) => self.files.push(name),
+            FileAnnotation::Site { function, file, line, clauses } => {
+                self.sites.push(Site { function, file, line, clauses });
+            }
+            FileAnnotation::NoDebug => self.no_debug = true,
+            FileAnnotation::NoNames => self.no_names = true,
+            FileAnnotation::Section { id, contents } => self.sections.push(Section { id, contents }),
+            FileAnnotation::Name(name) => *debug_name = Some(name),
+        }
+    }
+
+    fn declare(&mut self, name: &'a Name, symbol: Symbol, errors: &mut Errors) {
+        if PREDEFINED.contains(&&*name.text) {
+            errors.add(|| Diagnostic::new(name.span, format!("`{}` has a meaning of its own", name.text)));
+            return;
+        }
+        match self.names.entry(&name.text) {
+            Entry::Vacant(entry) => {
+                entry.insert((symbol, name.span));
+            }
+            Entry::Occupied(entry) => {
+                let first = entry.get().1;
+                errors.add(|| twice(&format!("`{}`", name.text), name.span, first));
+            }
+        }
+    }
+
+    /// What a name stands for and where it was declared.
+    pub(crate) fn get(&self, name: &str) -> Option<(Symbol, Span)> {
+        self.names.get(name).copied()
+    }
+
+    /// Advice for a name that is not declared as one of the wanted kinds.
+    pub(crate) fn similar(&self, name: &str, wanted: impl Fn(Symbol) -> bool) -> Option<String> {
+        let candidates = self.names.iter().filter(|(_, (symbol, _))| wanted(*symbol));
+        suggest::similar(name, candidates.map(|(name, _)| *name))
+    }
+}
+
+fn once<'a, T>(slot: &mut Option<&'a T>, item: &'a T, span: Span, span_of: fn(&T) -> Span, errors: &mut Errors) {
+    match slot {
+        Some(first) => errors.add(|| twice("this", span, span_of(first))),
+        None => *slot = Some(item),
+    }
+}
+
+/// The error for a second declaration.
+pub(crate) fn twice(what: &str, second: Span, first: Span) -> Diagnostic {
+    Diagnostic::new(second, format!("{what} is declared twice"))
+        .label("declared again")
+        .also(first, "first declared here")
+}
+
+fn unused_debug_name(name: &Text) -> Diagnostic {
+    Diagnostic::new(name.span, "`@name` must stand right before a function")
+}

@@ -1,0 +1,38 @@
+//! Text to modules and back.
+//!
+//! - [`assemble`] and [`assemble_file`]: a source in the instruction notation to a [`limen_isa::module::Module`].
+//! - [`disassemble`]: a module to a source that assembles to the same bytes.
+//! - [`format`]: a source in its canonical layout.
+//! - [`parse`]: a source to its tree, for other tools.
+
+mod assemble;
+pub mod ast;
+mod body;
+mod clauses;
+mod constants;
+mod debug;
+mod diagnostic;
+mod disassemble;
+mod emit;
+mod format;
+mod globals;
+mod instruction;
+mod layout;
+mod lexer;
+mod lines;
+mod listing;
+mod literal;
+mod load;
+mod naming;
+mod parse;
+mod program;
+mod shape;
+mod source;
+mod suggest;
+
+pub use assemble::{Assembled, Options, assemble, assemble_file};
+pub use diagnostic::{Diagnostic, Diagnostics, Label};
+pub use disassemble::disassemble;
+pub use format::format;
+pub use parse::parse;
+pub use source::{Directory, FileId, Loader, NoFiles, SourceFile, SourceMap, Span};

@@ -1,0 +1,75 @@
+//! Reads the root file and all that it uses.
+
+use std::collections::HashSet;
+
+use crate::ast::{Ast, Item, Text};
+use crate::diagnostic::{Diagnostic, Errors};
+use crate::parse::parse_file;
+use crate::source::{FileId, Loader, SourceFile, SourceMap, join};
+
+/// The files of one run.
+#[derive(Default)]
+pub(crate) struct Loaded {
+    pub(crate) sources: SourceMap,
+    /// One per file of `sources`.
+    pub(crate) trees: Vec<Ast>,
+    /// Syntax errors and files that could not be read.
+    pub(crate) errors: Errors,
+}
+
+/// Reads and parses `text` and what it uses, each file once.
+pub(crate) fn load(name: &str, text: &str, loader: &dyn Loader) -> Loaded {
+    let mut reading = Reading { loaded: Loaded::default(), known: HashSet::new(), loader };
+    reading.add(name.to_owned(), text.to_owned());
+    let mut next = 0;
+    while next < reading.loaded.trees.len() {
+        reading.follow_uses(FileId(next as u32));
+        next += 1;
+    }
+    reading.loaded
+}
+
+struct Reading<'l> {
+    loaded: Loaded,
+    /// The names of the files that were read or found missing.
+    known: HashSet<String>,
+    loader: &'l dyn Loader,
+}
+
+impl Reading<'_> {
+    fn add(&mut self, name: String, text: String) {
+        self.known.insert(name.clone());
+        let file = SourceFile::new(name, text);
+        let id = FileId(self.loaded.trees.len() as u32);
+        let (tree, errors) = parse_file(id, &file);
+        self.loaded.sources.add(file);
+        self.loaded.trees.push(tree);
+        errors.into_iter().for_each(|error| self.loaded.errors.add(|| error));
+    }
+
+    fn follow_uses(&mut self, id: FileId) {
+        let is_use = |item: &Item| if let Item::Use(path) = item { Some(path.clone()) } else { None };
+        let uses: Vec<Text> = self.loaded.trees[id.0 as usize].items.iter().filter_map(is_use).collect();
+        for path in uses {
+            if let Err(reason) = self.follow(id, &path) {
+                let message = format!("cannot use `{}`", String::from_utf8_lossy(&path.bytes));
+                self.loaded.errors.add(|| Diagnostic::new(path.span, message).label(reason));
+            }
+        }
+    }
+
+    fn follow(&mut self, from: FileId, path: &Text) -> Result<(), String> {
+        let path = str::from_utf8(&path.bytes).map_err(|_| "the path is not UTF-8")?;
+        let from = self.loaded.sources.get(from).map_or("", SourceFile::name);
+        let name = join(from, path)?;
+        if !self.known.insert(name.clone()) {
+            return Ok(());
+        }
+        let text = self.loader.load(&name).map_err(|error| error.to_string())?;
+        if text.len() > SourceFile::MAX_LEN {
+            return Err("the file is too large".into());
+        }
+        self.add(name, text);
+        Ok(())
+    }
+}

@@ -1,0 +1,247 @@
+//! Text to tree. The one seam to the front end: tokens and the parser's own types stay behind it.
+
+use std::convert::Infallible;
+use std::ops::Range;
+
+use lalrpop_util::{ErrorRecovery, ParseError, lalrpop_mod};
+use limen_isa::ValueType;
+
+use crate::ast::{Ast, BinaryOperator, Expr, ExprKind, Float, Name, Text, UnaryOperator};
+use crate::diagnostic::{Diagnostic, Errors};
+use crate::lexer::{Token, lex};
+use crate::lines::{statements, too_deep};
+use crate::literal::{self, BadLiteral};
+use crate::source::{FileId, SourceFile, Span};
+use crate::suggest;
+
+lalrpop_mod!(
+    #[allow(clippy::all, clippy::pedantic, missing_docs, unreachable_pub, unused_qualifications, unused_extern_crates)]
+    grammar
+);
+
+/// Parses a source on its own. The tree holds what could be read; it is complete only if there are no errors.
+#[must_use]
+pub fn parse(source: &str) -> (Ast, Vec<Diagnostic>) {
+    parse_file(FileId(0), &SourceFile::new("", source.to_owned()))
+}
+
+/// Parses one file of several.
+pub(crate) fn parse_file(id: FileId, file: &SourceFile) -> (Ast, Vec<Diagnostic>) {
+    let mut errors = Errors::default();
+    let lexemes = lex(id, file.text(), &mut errors);
+    let statements = statements(&lexemes, &mut errors);
+    let mut context = Context { file: id, text: file.text(), errors };
+    let tokens = statements.into_iter().map(|lexeme| Ok((lexeme.span.start, lexeme.token, lexeme.span.end)));
+    let ast = grammar::FileParser::new().parse(&mut context, tokens).unwrap_or_else(|error| {
+        context.report(error);
+        Ast::default()
+    });
+    (ast, one_per_line(file, context.errors))
+}
+
+/// The first error of each line: those that follow on it are likely to follow from it.
+fn one_per_line(file: &SourceFile, errors: Errors) -> Vec<Diagnostic> {
+    let mut list = errors.into_sorted();
+    list.dedup_by_key(|diagnostic| file.line(diagnostic.primary.span.start));
+    list
+}
+
+type SyntaxError<'s> = ParseError<u32, Token<'s>, Infallible>;
+
+/// What the grammar's actions work with.
+pub(crate) struct Context<'s> {
+    file: FileId,
+    text: &'s str,
+    errors: Errors,
+}
+
+impl Context<'_> {
+    pub(crate) fn span(&self, start: u32, end: u32) -> Span {
+        Span::new(self.file, start, end)
+    }
+
+    /// Reports what the parser has skipped over.
+    pub(crate) fn recover<T>(&mut self, recovery: ErrorRecovery<u32, Token<'_>, Infallible>) -> Option<T> {
+        self.report(recovery.error);
+        None
+    }
+
+    fn report(&mut self, error: SyntaxError<'_>) {
+        let diagnostic = match error {
+            ParseError::UnrecognizedToken { token: (start, token, end), expected } => {
+                self.unexpected(self.span(start, end), token, &expected)
+            }
+            ParseError::ExtraToken { token: (start, token, end) } => self.unexpected(self.span(start, end), token, &[]),
+            ParseError::UnrecognizedEof { location, .. } | ParseError::InvalidToken { location } => {
+                Diagnostic::new(self.span(location, location), "the file ends too early").help(["a `}` may be missing"])
+            }
+            ParseError::User { error } => match error {},
+        };
+        self.errors.add(|| diagnostic);
+    }
+
+    fn unexpected(&self, span: Span, token: Token<'_>, expected: &[String]) -> Diagnostic {
+        let diagnostic = match token {
+            Token::Newline => Diagnostic::new(Span { end: span.start, ..span }, "unexpected end of line"),
+            Token::String(_) => Diagnostic::new(span, "unexpected string"),
+            _ => Diagnostic::new(span, format!("unexpected `{}`", &self.text[span.start as usize..span.end as usize])),
+        };
+        let in_block = expected.iter().any(|name| name == "\"}\"");
+        if in_block && matches!(token, Token::Fn | Token::Export | Token::Const | Token::Use) {
+            return diagnostic.help(["the `}` of the block before may be missing"]);
+        }
+        match expectation(expected) {
+            Some(expectation) => diagnostic.label(expectation),
+            None => diagnostic,
+        }
+    }
+
+    pub(crate) fn name(&self, start: u32, text: &str, end: u32) -> Name {
+        Name { text: text.into(), span: self.span(start, end) }
+    }
+
+    pub(crate) fn value_type(&mut self, name: Name) -> ValueType {
+        let found = ValueType::ALL.into_iter().find(|ty| ty.name() == &*name.text);
+        found.unwrap_or_else(|| {
+            self.errors.add(|| unknown_type(&name));
+            ValueType::I32
+        })
+    }
+
+    pub(crate) fn string(&mut self, start: u32, text: &str, end: u32) -> Text {
+        let bytes = self.literal(start, literal::string(text)).unwrap_or_default();
+        Text { bytes, span: self.span(start, end) }
+    }
+
+    pub(crate) fn integer(&mut self, start: u32, text: &str, end: u32) -> Expr {
+        let value = self.literal(start, literal::integer(text));
+        self.leaf(start, value.map_or(ExprKind::Bad, ExprKind::Integer), end)
+    }
+
+    pub(crate) fn float(&mut self, start: u32, text: &str, end: u32) -> Expr {
+        let value: Option<Float> = self.literal(start, literal::float(text));
+        self.leaf(start, value.map_or(ExprKind::Bad, ExprKind::Float), end)
+    }
+
+    pub(crate) fn character(&mut self, start: u32, text: &str, end: u32) -> Expr {
+        let value = self.literal(start, literal::character(text));
+        self.leaf(start, value.map_or(ExprKind::Bad, ExprKind::Integer), end)
+    }
+
+    pub(crate) fn named(&self, name: Name) -> Expr {
+        Expr { kind: ExprKind::Name(name.text), span: name.span, depth: 1 }
+    }
+
+    pub(crate) fn size_of(&self, start: u32, name: Name, end: u32) -> Expr {
+        self.leaf(start, ExprKind::SizeOf(name), end)
+    }
+
+    /// `bits 0x7fc00000`; any other word before a number is an error.
+    pub(crate) fn bits(&mut self, word: Name, text: &str, end: u32) -> Expr {
+        let start = word.span.start;
+        if &*word.text != "bits" {
+            self.errors.add(|| {
+                Diagnostic::new(word.span, format!("`{}` cannot stand before a number", word.text))
+                    .help(["a float is given by its bits as `bits 0x7fc00000`"])
+            });
+            return self.leaf(start, ExprKind::Bad, end);
+        }
+        let value = self.literal(end - text.len() as u32, literal::integer(text));
+        self.leaf(start, value.map_or(ExprKind::Bad, ExprKind::Bits), end)
+    }
+
+    pub(crate) fn parenthesised(&mut self, start: u32, inner: Expr, end: u32) -> Expr {
+        let depth = inner.depth + 1;
+        self.nested(inner.kind, self.span(start, end), depth)
+    }
+
+    pub(crate) fn unary(&mut self, start: u32, operator: UnaryOperator, operand: Expr) -> Expr {
+        let span = self.span(start, operand.span.end);
+        let depth = operand.depth + 1;
+        let kind = match operand.kind {
+            ExprKind::Bad => ExprKind::Bad,
+            _ => ExprKind::Unary(operator, Box::new(operand)),
+        };
+        self.nested(kind, span, depth)
+    }
+
+    pub(crate) fn binary(&mut self, operator: BinaryOperator, a: Expr, b: Expr) -> Expr {
+        let span = a.span.to(b.span);
+        let depth = a.depth.max(b.depth) + 1;
+        let kind = match (&a.kind, &b.kind) {
+            (ExprKind::Bad, _) | (_, ExprKind::Bad) => ExprKind::Bad,
+            _ => ExprKind::Binary(operator, Box::new((a, b))),
+        };
+        self.nested(kind, span, depth)
+    }
+
+    fn leaf(&self, start: u32, kind: ExprKind, end: u32) -> Expr {
+        Expr { kind, span: self.span(start, end), depth: 1 }
+    }
+
+    /// An expression with others inside, or [`ExprKind::Bad`] if there are too many.
+    fn nested(&mut self, kind: ExprKind, span: Span, depth: u16) -> Expr {
+        if matches!(kind, ExprKind::Bad) {
+            return Expr { kind, span, depth: 1 };
+        }
+        if depth > Expr::MAX_DEPTH {
+            self.errors.add(|| too_deep(span));
+            return Expr { kind: ExprKind::Bad, span, depth: 1 };
+        }
+        Expr { kind, span, depth }
+    }
+
+    /// The value of a literal that begins at `start`, or `None` once the error is reported.
+    fn literal<T>(&mut self, start: u32, value: Result<T, BadLiteral>) -> Option<T> {
+        value.map_err(|bad| self.bad_literal(start, bad)).ok()
+    }
+
+    fn bad_literal(&mut self, start: u32, BadLiteral { at: Range { start: from, end: to }, reason }: BadLiteral) {
+        let span = self.span(start + from as u32, start + to as u32);
+        self.errors.add(|| Diagnostic::new(span, reason));
+    }
+}
+
+fn unknown_type(name: &Name) -> Diagnostic {
+    let suggestion = suggest::similar(&name.text, ValueType::ALL.map(ValueType::name));
+    Diagnostic::new(name.span, format!("there is no type `{}`", name.text))
+        .note("the types are i32, i64, f32, f64 and ref")
+        .help(suggestion)
+}
+
+/// What could have stood there, if that can be said in a few words.
+fn expectation(expected: &[String]) -> Option<String> {
+    let names = expected.iter().map(|name| name.trim_matches('"'));
+    let at_file_level = names.clone().any(|name| name == "use");
+    let mut classes: Vec<String> = Vec::new();
+    for class in names.map(|name| class(name, at_file_level)) {
+        if !classes.contains(&class) {
+            classes.push(class);
+        }
+    }
+    let (last, rest) = classes.split_last()?;
+    match rest.len() {
+        0 => Some(format!("expected {last}")),
+        1..=4 => Some(format!("expected {} or {last}", rest.join(", "))),
+        _ => None,
+    }
+}
+
+/// The kind of thing that a token of the grammar is.
+fn class(name: &str, at_file_level: bool) -> String {
+    let class = match name {
+        "newline" | ";" => "end of line",
+        "use" | "const" | "export" | "@file" | "@site" | "@nodebug" | "@nonames" | "@section" | "@name" => {
+            "a declaration"
+        }
+        "data" | "reserve" | "table" | "type" | "home" | "slots" | "fn" if at_file_level => "a declaration",
+        "word" | "data" | "reserve" | "table" | "type" | "home" | "slots" => "a name",
+        "dotted word" => "a mnemonic",
+        "integer" | "float" | "character" | "sizeof" | "~" => "a value",
+        "+" | "-" | "*" | "/" | "%" | "<<" | ">>" | "&" | "|" | "^" => "an operator",
+        "string" => "a string",
+        "reg" | "@line" | "@word" => "a line of a body",
+        punctuation => return format!("`{punctuation}`"),
+    };
+    class.to_owned()
+}
