@@ -81,7 +81,8 @@ impl BareHost {
 
     /// Copies as much of an argument as fits; gives its length.
     fn argument(&self, index: u64, into: &mut [u8]) -> Result<i64, Error> {
-        let argument = usize::try_from(index).ok().and_then(|index| self.arguments.get(index)).ok_or(Error::NotFound)?;
+        let argument =
+            usize::try_from(index).ok().and_then(|index| self.arguments.get(index)).ok_or(Error::NotFound)?;
         let bytes = argument.as_bytes();
         let length = bytes.len().min(into.len());
         into[..length].copy_from_slice(&bytes[..length]);

@@ -24,7 +24,11 @@ pub(crate) fn read(path: &Path) -> Result<Vec<u8>, Failure> {
         input.take(MAX_INPUT + 1).read_to_end(&mut bytes)?;
         Ok(bytes)
     };
-    let bytes = if is_dash(path) { limited(&mut io::stdin().lock()) } else { File::open(path).and_then(|mut file| limited(&mut file)) };
+    let bytes = if is_dash(path) {
+        limited(&mut io::stdin().lock())
+    } else {
+        File::open(path).and_then(|mut file| limited(&mut file))
+    };
     let bytes = bytes.map_err(|error| Failure::of_file(path, error))?;
     if bytes.len() as u64 > MAX_INPUT {
         return Err(Failure::of_file(path, format_args!("larger than {} MiB", MAX_INPUT >> 20)));

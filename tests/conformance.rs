@@ -28,11 +28,18 @@ fn files(ending: &str) -> Vec<PathBuf> {
 }
 
 fn all_cases() -> Vec<Case> {
-    files("cases").iter().flat_map(|path| cases::load(path).unwrap_or_else(|error| panic!("{error}"))).collect()
+    loaded(files("cases").iter().map(|path| cases::load(path))).into_iter().flatten().collect()
 }
 
 fn all_programs() -> Vec<Program> {
-    files("lim").iter().map(|path| Program::load(path).unwrap_or_else(|error| panic!("{error}"))).collect()
+    loaded(files("lim").iter().map(|path| Program::load(path)))
+}
+
+/// Everything, or a panic that says what is wrong with which files.
+fn loaded<T>(results: impl Iterator<Item = Result<T, String>>) -> Vec<T> {
+    let (loaded, failed): (Vec<_>, Vec<_>) = results.partition(Result::is_ok);
+    assert_none(&failed.into_iter().filter_map(Result::err).collect::<Vec<_>>());
+    loaded.into_iter().flatten().collect()
 }
 
 fn assert_none(failures: &[String]) {
@@ -53,6 +60,12 @@ fn programs_behave() {
         let failures: Vec<String> = all_programs().iter().flat_map(|program| program.failures(engine)).collect();
         assert_none(&failures);
     }
+}
+
+#[test]
+fn every_program_runs_something() {
+    let idle: Vec<String> = all_programs().iter().filter(|program| program.runs() == 0).map(Program::name).collect();
+    assert!(idle.is_empty(), "{idle:?} have no runs");
 }
 
 #[test]

@@ -197,16 +197,7 @@ pub enum FileAnnotation {
     /// `@file "name"`
     File(Text),
     /// `@site "function" "file" LINE [in N]`
-    Site {
-        /// The function that was inlined.
-        function: Text,
-        /// Where its call stood.
-        file: FileName,
-        /// Where its call stood.
-        line: Expr,
-        /// `in`: the site that the call was inlined into.
-        clauses: Vec<Clause>,
-    },
+    Site(Box<Site>),
     /// `@nodebug`
     NoDebug,
     /// `@nonames`
@@ -220,6 +211,19 @@ pub enum FileAnnotation {
     },
     /// `@name "debug name"`
     Name(Text),
+}
+
+/// `@site "function" "file" LINE [in N]`
+#[derive(Clone, Debug)]
+pub struct Site {
+    /// The function that was inlined.
+    pub function: Text,
+    /// Where its call stood.
+    pub file: FileName,
+    /// Where its call stood.
+    pub line: Expr,
+    /// `in`: the site that the call was inlined into.
+    pub clauses: Vec<Clause>,
 }
 
 /// A file that debug information names.
@@ -257,14 +261,7 @@ pub struct Registers {
 #[derive(Clone, Debug)]
 pub enum LineAnnotation {
     /// `@line "file" LINE [via N]`
-    Line {
-        /// The file.
-        file: FileName,
-        /// The line.
-        line: Expr,
-        /// `via`: the inline site.
-        clauses: Vec<Clause>,
-    },
+    Line(Box<Position>),
     /// `@line none`, and `@line` alone for a function that has no line information at all.
     LineWord {
         /// The whole annotation.
@@ -274,6 +271,17 @@ pub enum LineAnnotation {
     },
     /// `@word 0x10, 0x20`: words as they are.
     Words(Vec<Expr>),
+}
+
+/// `@line "file" LINE [via N]`
+#[derive(Clone, Debug)]
+pub struct Position {
+    /// The file.
+    pub file: FileName,
+    /// The line.
+    pub line: Expr,
+    /// `via`: the inline site.
+    pub clauses: Vec<Clause>,
 }
 
 /// `results = mnemonic operands`
@@ -295,23 +303,31 @@ pub enum Operands {
     /// `a, [p + 4], 12`
     List(Vec<Operand>),
     /// `callee(a, b)`
-    Call {
-        /// What is called: a name or a number.
-        callee: Expr,
-        /// The arguments.
-        arguments: Arguments,
-    },
+    Call(Box<Call>),
     /// `table[index] signature(a, b)`
-    Indirect {
-        /// The function table.
-        table: Name,
-        /// The register that selects the entry.
-        index: Name,
-        /// The signature that the entry must have.
-        signature: Name,
-        /// The arguments.
-        arguments: Arguments,
-    },
+    Indirect(Box<IndirectCall>),
+}
+
+/// `callee(a, b)`
+#[derive(Clone, Debug)]
+pub struct Call {
+    /// What is called: a name or a number.
+    pub callee: Expr,
+    /// The arguments.
+    pub arguments: Arguments,
+}
+
+/// `table[index] signature(a, b)`
+#[derive(Clone, Debug)]
+pub struct IndirectCall {
+    /// The function table.
+    pub table: Name,
+    /// The register that selects the entry.
+    pub index: Name,
+    /// The signature that the entry must have.
+    pub signature: Name,
+    /// The arguments.
+    pub arguments: Arguments,
 }
 
 /// `(a, b)`

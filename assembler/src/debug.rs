@@ -3,11 +3,11 @@
 use indexmap::IndexSet;
 use limen_isa::module::{InlineSite, LineRow};
 
-use crate::ast::{Clause, Expr, FileName, Function, Instruction, Line, LineAnnotation, Name, Text};
+use crate::ast::{Clause, Expr, FileName, Function, Instruction, Line, LineAnnotation, Name, Site, Text};
 use crate::clauses;
 use crate::constants::Constants;
 use crate::diagnostic::{Diagnostic, Errors};
-use crate::globals::{Globals, Site};
+use crate::globals::Globals;
 use crate::source::{SourceMap, Span};
 
 /// The files that debug information names, numbered in order.
@@ -75,18 +75,18 @@ pub(crate) fn utf8(text: &Text, errors: &mut Errors) -> String {
 
 /// The inline sites in order; each may lie in an earlier one.
 pub(crate) fn sites(
-    list: &[Site<'_>],
+    list: &[&Site],
     files: &mut Files,
     constants: &Constants<'_>,
     errors: &mut Errors,
 ) -> Vec<InlineSite> {
     let mut sites = Vec::with_capacity(list.len());
-    for Site { function, file, line, clauses } in list {
+    for site in list {
         sites.push(InlineSite {
-            function: utf8(function, errors),
-            file: files.find(file, constants, errors),
-            line: line_number(line, constants, errors),
-            parent: site_clause(clauses, "in", sites.len(), constants, errors),
+            function: utf8(&site.function, errors),
+            file: files.find(&site.file, constants, errors),
+            line: line_number(&site.line, constants, errors),
+            parent: site_clause(&site.clauses, "in", sites.len(), constants, errors),
         });
     }
     sites
@@ -133,9 +133,8 @@ pub(crate) struct Lines {
 
 impl Lines {
     pub(crate) fn of(function: &Function) -> Self {
-        let is_line = |line: &Line| {
-            matches!(line, Line::Annotation(LineAnnotation::Line { .. } | LineAnnotation::LineWord { .. }))
-        };
+        let is_line =
+            |line: &Line| matches!(line, Line::Annotation(LineAnnotation::Line(_) | LineAnnotation::LineWord { .. }));
         Self { rows: Vec::new(), explicit: function.body.iter().any(is_line), last: function.close }
     }
 
@@ -165,14 +164,14 @@ impl Lines {
         errors: &mut Errors,
     ) {
         match annotation {
-            LineAnnotation::Line { file, line, clauses } => {
+            LineAnnotation::Line(position) => {
                 let row = LineRow {
                     pc,
-                    file: Some(context.files.find(file, context.constants, errors)),
-                    line: line_number(line, context.constants, errors),
-                    site: site_clause(clauses, "via", context.sites, context.constants, errors),
+                    file: Some(context.files.find(&position.file, context.constants, errors)),
+                    line: line_number(&position.line, context.constants, errors),
+                    site: site_clause(&position.clauses, "via", context.sites, context.constants, errors),
                 };
-                self.push(row, line.span);
+                self.push(row, position.line.span);
             }
             LineAnnotation::LineWord { word: None, .. } | LineAnnotation::Words(_) => {}
             LineAnnotation::LineWord { word: Some(word), span } if &*word.text == "none" => {

@@ -14,7 +14,7 @@ use crate::naming::Names;
 /// How many registers or table entries stand on one line.
 const NAMES_PER_LINE: usize = 8;
 
-/// The source of a module: assembled, it gives the same bytes again. It is laid out as [`crate::format`] would.
+/// The source of a module: assembled, it gives the same bytes again. It is laid out as [`crate::format()`] would.
 #[must_use]
 pub fn disassemble(module: &Module) -> String {
     let mut printer = Printer { module, names: Names::of(module), files: file_references(module), text: String::new() };

@@ -13,7 +13,16 @@ use crate::source::{FileId, SourceFile};
 ///
 /// If the source does not parse.
 pub fn format(source: &str) -> Result<String, Diagnostics> {
-    let file = SourceFile::new("source", source.to_owned());
+    format_named("source", source)
+}
+
+/// [`format()`] with a name for the source in diagnostics.
+///
+/// # Errors
+///
+/// If the source does not parse.
+pub fn format_named(name: &str, source: &str) -> Result<String, Diagnostics> {
+    let file = SourceFile::new(name, source.to_owned());
     let (_, errors) = parse_file(FileId(0), &file);
     if !errors.is_empty() {
         return Err(Diagnostics::of_file(file, errors));
@@ -330,7 +339,7 @@ impl<'s> Formatter<'s> {
 fn push_line(text: &mut String, line: &Line<'_>, column: usize) {
     text.push_str(&line.text);
     if let Some(comment) = line.comment {
-        text.push_str(&" ".repeat(column - width(&line.text) + 2));
+        text.push_str(&" ".repeat(column - width(&line.text) + 1));
         text.push_str(comment);
     }
     text.push('\n');

@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
 use crate::ast::{
-    Ast, Clause, Const, Data, DataItem, Export, Expr, FileAnnotation, FileName, Function, Home, Item, Name, Reserve,
-    Slots, Table, Text, TypeDefinition,
+    Ast, Clause, Const, Data, DataItem, Export, Expr, FileAnnotation, Function, Home, Item, Name, Reserve, Site, Slots,
+    Table, Text, TypeDefinition,
 };
 use crate::diagnostic::{Diagnostic, Errors};
 use crate::source::Span;
@@ -71,15 +71,6 @@ pub(crate) struct NamedFunction<'a> {
     pub(crate) debug_name: Option<&'a Text>,
 }
 
-/// `@site`.
-#[derive(Clone, Copy)]
-pub(crate) struct Site<'a> {
-    pub(crate) function: &'a Text,
-    pub(crate) file: &'a FileName,
-    pub(crate) line: &'a Expr,
-    pub(crate) clauses: &'a [Clause],
-}
-
 /// `@section`.
 #[derive(Clone, Copy)]
 pub(crate) struct Section<'a> {
@@ -100,7 +91,7 @@ pub(crate) struct Globals<'a> {
     pub(crate) home: Option<&'a Home>,
     pub(crate) slots: Option<&'a Slots>,
     pub(crate) files: Vec<&'a Text>,
-    pub(crate) sites: Vec<Site<'a>>,
+    pub(crate) sites: Vec<&'a Site>,
     pub(crate) sections: Vec<Section<'a>>,
     pub(crate) no_debug: bool,
     pub(crate) no_names: bool,
@@ -165,9 +156,7 @@ impl<'a> Globals<'a> {
     fn annotation(&mut self, annotation: &'a FileAnnotation, debug_name: &mut Option<&'a Text>) {
         match annotation {
             FileAnnotation::File(name) => self.files.push(name),
-            FileAnnotation::Site { function, file, line, clauses } => {
-                self.sites.push(Site { function, file, line, clauses });
-            }
+            FileAnnotation::Site(site) => self.sites.push(site),
             FileAnnotation::NoDebug => self.no_debug = true,
             FileAnnotation::NoNames => self.no_names = true,
             FileAnnotation::Section { id, contents } => self.sections.push(Section { id, contents }),

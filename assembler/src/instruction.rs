@@ -209,8 +209,7 @@ impl<'p, 'a> Encoder<'p, 'a> {
     }
 
     fn immediate(&mut self, operand: &Operand, expr: &'a Expr) -> Option<i64> {
-        if let Some(register) = Place::of_expr(expr).name.and_then(|name| self.registers.get(name)) {
-            let declared = register.declared;
+        if let Some(declared) = self.register_instead_of_constant(expr) {
             return self.refuse(|| {
                 Diagnostic::new(expr.span, "a constant belongs here")
                     .label("this is a register")
@@ -226,10 +225,17 @@ impl<'p, 'a> Encoder<'p, 'a> {
                 constants.integer(expr, min, max, self.errors).map(|value| value as i64)
             }
             _ => {
+                // What is no immediate at all never comes here, so the field alone decides.
                 let (min, max) = codec::range(operand);
                 constants.integer(expr, i128::from(min), i128::from(max), self.errors).map(|value| value as i64)
             }
         }
+    }
+
+    /// Where the register was declared that stands where a constant belongs.
+    fn register_instead_of_constant(&self, expr: &'a Expr) -> Option<Span> {
+        let name = Place::of_expr(expr).name.filter(|name| self.program.globals.get(name).is_none())?;
+        self.registers.get(name).map(|register| register.declared)
     }
 
     fn bracket(
@@ -483,10 +489,13 @@ fn given(operands: &Operands) -> Vec<Given<'_>> {
                 ast::Operand::Bracket(bracket) => Given::Bracket(bracket),
             })
             .collect(),
-        Operands::Call { callee, arguments } => vec![Given::Expr(callee), Given::Arguments(arguments)],
-        Operands::Indirect { table, index, signature, arguments } => {
-            vec![Given::Name(table), Given::Name(index), Given::Name(signature), Given::Arguments(arguments)]
-        }
+        Operands::Call(call) => vec![Given::Expr(&call.callee), Given::Arguments(&call.arguments)],
+        Operands::Indirect(call) => vec![
+            Given::Name(&call.table),
+            Given::Name(&call.index),
+            Given::Name(&call.signature),
+            Given::Arguments(&call.arguments),
+        ],
     }
 }
 

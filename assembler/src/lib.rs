@@ -2,7 +2,7 @@
 //!
 //! - [`assemble`] and [`assemble_file`]: a source in the instruction notation to a [`limen_isa::module::Module`].
 //! - [`disassemble`]: a module to a source that assembles to the same bytes.
-//! - [`format`]: a source in its canonical layout.
+//! - [`format()`]: a source in its canonical layout.
 //! - [`parse`]: a source to its tree, for other tools.
 
 mod assemble;
@@ -33,6 +33,6 @@ mod suggest;
 pub use assemble::{Assembled, Options, assemble, assemble_file};
 pub use diagnostic::{Diagnostic, Diagnostics, Label};
 pub use disassemble::disassemble;
-pub use format::format;
+pub use format::{format, format_named};
 pub use parse::parse;
 pub use source::{Directory, FileId, Loader, NoFiles, SourceFile, SourceMap, Span};

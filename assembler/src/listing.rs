@@ -103,7 +103,17 @@ impl<'m> Listing<'m> {
                 !targets.is_empty() && targets.iter().all(|distance| is_start(*distance))
             }
             (OperandKind::List(list), Value::List(registers)) => self.list_can_be_written(list, registers, instruction),
-            _ => true,
+            (
+                OperandKind::Immediate { .. }
+                | OperandKind::Bits32
+                | OperandKind::Literal64
+                | OperandKind::Float32
+                | OperandKind::Float64
+                | OperandKind::Function
+                | OperandKind::Signature,
+                Value::Integer(_),
+            ) => true,
+            (_, Value::List(_)) | (OperandKind::List(_), Value::Integer(_)) => false,
         })
     }
 

@@ -66,9 +66,6 @@ impl Reading<'_> {
             return Ok(());
         }
         let text = self.loader.load(&name).map_err(|error| error.to_string())?;
-        if text.len() > SourceFile::MAX_LEN {
-            return Err("the file is too large".into());
-        }
         self.add(name, text);
         Ok(())
     }

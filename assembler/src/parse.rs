@@ -28,6 +28,9 @@ pub fn parse(source: &str) -> (Ast, Vec<Diagnostic>) {
 /// Parses one file of several.
 pub(crate) fn parse_file(id: FileId, file: &SourceFile) -> (Ast, Vec<Diagnostic>) {
     let mut errors = Errors::default();
+    if file.is_cut_off() {
+        errors.add(|| Diagnostic::new(Span::new(id, 0, 0), "this file is too large").note("at most 4 GiB are read"));
+    }
     let lexemes = lex(id, file.text(), &mut errors);
     let statements = statements(&lexemes, &mut errors);
     let mut context = Context { file: id, text: file.text(), errors };

@@ -38,21 +38,26 @@ pub struct SourceFile {
     name: String,
     text: String,
     line_starts: Vec<u32>,
+    cut_off: bool,
 }
 
 impl SourceFile {
     /// The largest text that a [`Span`] can address.
-    pub const MAX_LEN: usize = u32::MAX as usize;
+    const MAX_LEN: usize = u32::MAX as usize;
 
     /// A text under the name that diagnostics and debug information show.
-    ///
-    /// Text beyond [`Self::MAX_LEN`] bytes is cut off; callers that must not lose text check its length first.
     #[must_use]
     pub fn new(name: impl Into<String>, mut text: String) -> Self {
+        let cut_off = text.len() > Self::MAX_LEN;
         text.truncate(text.floor_char_boundary(Self::MAX_LEN));
         let after_newline = text.bytes().zip(1..).filter(|(byte, _)| *byte == b'\n').map(|(_, next)| next);
         let line_starts = std::iter::once(0).chain(after_newline).collect();
-        Self { name: name.into(), text, line_starts }
+        Self { name: name.into(), text, line_starts, cut_off }
+    }
+
+    /// Whether the text was too large and is not complete.
+    pub(crate) fn is_cut_off(&self) -> bool {
+        self.cut_off
     }
 
     /// The name: for used files the path relative to the root file's directory, with `/` as separator.

@@ -278,6 +278,19 @@ fn words_of_declarations_are_names_in_bodies() {
 }
 
 #[test]
+fn registers_and_constants_do_not_hide_each_other() {
+    let code = code_of("const k = 4\nfn f(k: i32) {\n k = i32.addi k, k\n k = i32.load [k + k]\n ret\n}");
+    assert_eq!(code[..2], [word("i32.addi", &[0, 0, 4]), word("i32.load", &[0, 0, 4])]);
+}
+
+#[test]
+fn a_root_that_cannot_be_read_is_an_error() {
+    let path = std::path::Path::new("no/such/file.lim");
+    let errors = limen_assembler::assemble_file(path, Options::default()).unwrap_err();
+    assert!(errors.list()[0].message.starts_with("cannot read `no/such/file.lim`"), "{errors}");
+}
+
+#[test]
 fn a_listing_shows_every_part_of_a_module() {
     let source = "\
 @file \"a.lim\"

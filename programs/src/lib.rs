@@ -1,20 +1,22 @@
-//! The programs of this folder, assembled when this crate is built.
+//! Programs in the instruction notation, assembled while this package is built.
+//!
+//! They are tools to use and texts to learn from; each begins by saying which. They run on the bare host.
 
-/// A program that is part of the `limen` command.
+/// A program.
 #[derive(Clone, Copy, Debug)]
 pub struct Program {
-    /// Its file without the ending.
+    /// What it is called.
     pub name: &'static str,
-    /// The first line of its source.
-    pub summary: &'static str,
-    /// The module's bytes.
+    /// The byte string of its module.
     pub module: &'static [u8],
+    /// What it does, in a line.
+    pub summary: &'static str,
 }
 
-/// Every program, by name.
-pub static PROGRAMS: &[Program] = &[];
+/// All programs, by name.
+pub static PROGRAMS: &[Program] = include!(concat!(env!("OUT_DIR"), "/programs.rs"));
 
-/// The program of this name.
+/// The program of that name.
 #[must_use]
 pub fn find(name: &str) -> Option<&'static Program> {
     PROGRAMS.iter().find(|program| program.name == name)

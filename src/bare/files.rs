@@ -23,7 +23,9 @@ pub(super) struct Files {
 
 impl Files {
     pub(super) fn new(directory: Option<&Path>) -> Result<Self, Failure> {
-        let open = |path: &Path| Dir::open_ambient_dir(path, ambient_authority()).map_err(|error| Failure::of_file(path, error));
+        let open = |path: &Path| {
+            Dir::open_ambient_dir(path, ambient_authority()).map_err(|error| Failure::of_file(path, error))
+        };
         let directory = directory.map(open).transpose()?;
         let standard = [io::stdin().as_fd(), io::stdout().as_fd(), io::stderr().as_fd()]
             .map(|stream| stream.try_clone_to_owned().ok().map(File::from));

@@ -114,7 +114,9 @@ fn find(file: &Path) -> Result<Module, Failure> {
 
 fn config(arguments: &Arguments) -> Result<Config, Failure> {
     let default = Config::default();
-    let seconds = |seconds| Duration::try_from_secs_f64(seconds).map_err(|error| Failure::new(format_args!("--timeout: {error}")));
+    let seconds = |seconds| {
+        Duration::try_from_secs_f64(seconds).map_err(|error| Failure::new(format_args!("--timeout: {error}")))
+    };
     let bytes = arguments.memory.checked_mul(1 << 20).ok_or_else(|| Failure::new("--memory: too much"))?;
     Ok(Config {
         engine: arguments.engine.kind(),

@@ -21,8 +21,8 @@ pub(crate) struct Header {
     /// Of the instruction that the frame executes, counted in words from the start of the module's code. Kept up to date
     /// at calls, and when the context stops.
     pub(crate) position: u32,
-    /// Cell of the caller's register 0, or [`NO_CALLER`].
-    pub(crate) caller: u32,
+    /// Cells from the caller's register 0 to this frame's, or [`NO_CALLER`].
+    pub(crate) distance: u32,
     /// Words of the call that made this frame.
     pub(crate) call_words: u16,
     /// Values that the function returns.
@@ -32,21 +32,37 @@ pub(crate) struct Header {
 
 const _: () = assert!(size_of::<Header>() == HEADER_CELLS * size_of::<u64>());
 
-/// The caller of a context's first frame.
-pub(crate) const NO_CALLER: u32 = u32::MAX;
+/// The distance of a context's first frame to its caller's.
+pub(crate) const NO_CALLER: u32 = 0;
 
 impl Header {
-    pub(crate) fn new(function: u32, position: u32, caller: u32, call_words: u16, result_count: u16) -> Self {
-        Self { function, position, caller, call_words, result_count, reserved: [0; 2] }
+    pub(crate) fn new(function: u32, position: u32, distance: u32, call_words: u16, result_count: u16) -> Self {
+        Self { function, position, distance, call_words, result_count, reserved: [0; 2] }
     }
 
     pub(crate) fn results(&self) -> usize {
         usize::from(self.result_count)
     }
 
+    /// Writes the header of the frame whose register 0 is at `frame`. The reserved cells keep what they hold.
+    ///
+    /// # Safety
+    ///
+    /// The cells before `frame` must be writable.
+    #[inline(always)]
+    pub(crate) unsafe fn write_to(self, frame: *mut u64) {
+        let [first, second, ..] = self.to_cells();
+        // SAFETY: the caller's promise.
+        unsafe {
+            frame.sub(HEADER_CELLS).write(first);
+            frame.sub(HEADER_CELLS - 1).write(second);
+        }
+    }
+
+    #[inline(always)]
     fn to_cells(self) -> [u64; HEADER_CELLS] {
         let counts = u64::from(self.call_words) << 32 | u64::from(self.result_count) << 48;
-        [u64::from(self.function) | u64::from(self.position) << 32, u64::from(self.caller) | counts, 0, 0]
+        [u64::from(self.function) | u64::from(self.position) << 32, u64::from(self.distance) | counts, 0, 0]
     }
 
     fn from_cells(cells: &[u64]) -> Self {
@@ -174,7 +190,8 @@ impl Context {
         if self.state == State::Finished {
             return Vec::new();
         }
-        let caller = |fp: &u32| Some(self.header(*fp).caller).filter(|caller| *caller != NO_CALLER);
+        let distance = |fp: u32| Some(self.header(fp).distance).filter(|distance| *distance != NO_CALLER);
+        let caller = |fp: &u32| distance(*fp).map(|distance| *fp - distance);
         std::iter::successors(Some(self.fp), caller).collect()
     }
 
@@ -207,15 +224,16 @@ impl Context {
     pub(crate) fn restore(&mut self, module: &Verified<Module>) {
         let Some(frames) = self.captured.take() else { return };
         self.stack = vec![0; self.cells as usize];
-        let (mut fp, mut caller) = (FIRST_FRAME, NO_CALLER);
+        let (mut fp, mut distance) = (FIRST_FRAME, NO_CALLER);
         for frame in &frames {
             let results = results_of(module, frame.function);
             let call_words = call_words(module, frame.function);
             let position = module.start_of(frame.function) + frame.pc;
-            self.write_header(fp, Header::new(frame.function, position, caller, call_words, results));
+            self.write_header(fp, Header::new(frame.function, position, distance, call_words, results));
             self.stack[fp as usize..][..frame.registers.len()].copy_from_slice(&frame.registers);
-            (self.fp, caller) = (fp, fp);
-            fp += frame.registers.len() as u32 + FIRST_FRAME;
+            self.fp = fp;
+            distance = frame.registers.len() as u32 + FIRST_FRAME;
+            fp += distance;
         }
     }
 

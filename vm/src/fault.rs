@@ -5,7 +5,7 @@ use std::fmt;
 use limen_isa::module::Module;
 use limen_isa::{Fault, Opcode};
 
-use crate::context::Context;
+use crate::context::{Context, Frame};
 use crate::verify::Verified;
 
 /// A fault with the place it happened at and how execution came there.
@@ -17,8 +17,19 @@ pub struct FaultReport {
     pub detail: u64,
     /// The instruction that faulted.
     pub mnemonic: &'static str,
-    /// The calls, innermost first; inlined ones are calls too.
+    /// The calls, innermost first; inlined ones are calls too. Of very many, the middle is left out.
     pub backtrace: Vec<TraceEntry>,
+    /// How many frames were left out, and before which entry of `backtrace` they belong.
+    pub omitted: Omitted,
+}
+
+/// The frames that a backtrace leaves out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Omitted {
+    /// How many.
+    pub frames: usize,
+    /// The entry of the backtrace before which they belong.
+    pub before: usize,
 }
 
 /// One line of a backtrace.
@@ -32,8 +43,8 @@ pub struct TraceEntry {
     pub line: Option<(String, u32)>,
 }
 
-/// A backtrace of endless recursion is no use whole.
-const SHOWN_AT_EACH_END: usize = 16;
+/// A backtrace of endless recursion is no use whole: so many frames are kept at each end.
+const KEPT_AT_EACH_END: usize = 16;
 
 impl FaultReport {
     pub(crate) fn new(fault: Fault, detail: u64, context: &Context, module: &Verified<Module>) -> Self {
@@ -42,8 +53,15 @@ impl FaultReport {
             let word = module.functions.get(frame.function as usize)?.code.get(frame.pc as usize)?;
             Opcode::of_word(*word).map(Opcode::mnemonic)
         });
-        let backtrace = frames.iter().rev().flat_map(|frame| trace(module, frame.function, frame.pc)).collect();
-        Self { fault, detail, mnemonic: mnemonic.unwrap_or("?"), backtrace }
+        let outer = KEPT_AT_EACH_END.min(frames.len());
+        let inner = (frames.len() - outer).saturating_sub(KEPT_AT_EACH_END);
+        let traces = |frames: &[Frame]| -> Vec<TraceEntry> {
+            frames.iter().rev().flat_map(|frame| trace(module, frame.function, frame.pc)).collect()
+        };
+        let mut backtrace = traces(&frames[outer + inner..]);
+        let omitted = Omitted { frames: inner, before: backtrace.len() };
+        backtrace.extend(traces(&frames[..outer]));
+        Self { fault, detail, mnemonic: mnemonic.unwrap_or("?"), backtrace, omitted }
     }
 }
 
@@ -71,14 +89,11 @@ impl fmt::Display for FaultReport {
             Fault::Bounds => write!(f, " (at {:#x})", self.detail)?,
             _ => {}
         }
-        let count = self.backtrace.len();
         for (index, entry) in self.backtrace.iter().enumerate() {
-            if count > 2 * SHOWN_AT_EACH_END && index == SHOWN_AT_EACH_END {
-                write!(f, "\n    ... {} more ...", count - 2 * SHOWN_AT_EACH_END)?;
+            if self.omitted.frames > 0 && index == self.omitted.before {
+                write!(f, "\n    ... {} more ...", self.omitted.frames)?;
             }
-            if index < SHOWN_AT_EACH_END || index >= count - SHOWN_AT_EACH_END.min(count) {
-                write!(f, "\n    {entry}")?;
-            }
+            write!(f, "\n    {entry}")?;
         }
         Ok(())
     }

@@ -123,7 +123,12 @@ impl Run<'_> {
             // SAFETY: as above.
             let runtime = unsafe { &mut *runtime };
             if let Some(function) = runtime.unprepared.take() {
+                // SAFETY: `pc` is a slot of this code.
+                let position = unsafe { state.pc.offset_from(runtime.code) };
                 self.code.prepare(self.module, function);
+                runtime.code = self.code.slots.as_ptr();
+                // SAFETY: as above; the slots have not moved, but this pointer is younger than what was written.
+                state.pc = unsafe { runtime.code.offset(position) };
             }
             if let Some(exit) = runtime.exit.take() {
                 return (exit, state);

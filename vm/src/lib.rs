@@ -53,7 +53,7 @@ mod verify;
 pub use account::Budget;
 pub use clock::Time;
 pub use context::{Frame, HEADER_CELLS};
-pub use fault::{FaultReport, TraceEntry};
+pub use fault::{FaultReport, Omitted, TraceEntry};
 pub use host::{Host, NoServices, SvcCall, SvcOutcome};
 pub use machine::{Config, DomainId, EngineKind, Machine, MachineError, Outcome, StopHandle};
 pub use object::{Kind, Ref, Rights};

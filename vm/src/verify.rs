@@ -7,6 +7,7 @@
 mod error;
 mod function;
 mod rules;
+mod structure;
 
 use std::ops::Deref;
 use std::sync::Arc;
@@ -76,6 +77,7 @@ impl Verified<Module> {
 ///
 /// The first rule that is broken, with function, instruction and, where the module knows it, source line.
 pub fn verify(module: Module, mode: Mode) -> Result<Verified<Module>, VerifyError> {
+    structure::check(&module).map_err(VerifyError::of_structure)?;
     for index in 0..module.functions.len() as u32 {
         function::verify(&module, index, mode).map_err(|broken| VerifyError::new(&module, index, broken))?;
     }

@@ -10,15 +10,15 @@ use super::{VERSION, section};
 pub struct ReadError {
     /// What is wrong.
     pub problem: ReadProblem,
-    /// The section in which it was noticed.
+    /// The section it is wrong in; `None` for header, directory and the file as a whole.
     pub section: Option<u32>,
-    /// Where it was noticed, in bytes from the start.
+    /// Where the field that was refused begins, in bytes from the start.
     pub offset: usize,
 }
 
 fn place(section: Option<u32>, offset: usize) -> String {
     match section {
-        Some(id) => format!(" (in section {} at byte {offset})", section::name(id)),
+        Some(id) => format!(" (in section {} at byte {offset})", section::title(id)),
         None => format!(" (at byte {offset})"),
     }
 }
@@ -53,11 +53,11 @@ pub enum ReadProblem {
     #[error("there is no section {0}")]
     UnknownSection(u32),
     /// Sections are not in ascending order, or one occurs twice.
-    #[error("section {0} does not follow its predecessor's number")]
+    #[error("section {} occurs twice or stands after a later one", section::title(*.0))]
     SectionOrder(u32),
     /// A section that every module has is not there.
-    #[error("the section {0} is missing")]
-    Missing(&'static str),
+    #[error("the section {} is missing", section::title(*.0))]
+    Missing(u32),
     /// A value is outside what it may be.
     #[error("{what} is {value}, more than {limit}")]
     Limit {
@@ -68,9 +68,9 @@ pub enum ReadProblem {
         /// The greatest that is allowed.
         limit: u64,
     },
-    /// A code or flag has no meaning.
+    /// An index or code stands for nothing.
     #[error("{value} is no {what}")]
-    Code {
+    Unknown {
         /// What it should be.
         what: &'static str,
         /// What it is.
@@ -82,6 +82,9 @@ pub enum ReadProblem {
     /// There is another, canonical, way to say the same.
     #[error("the module is not in canonical form: {0}")]
     NotCanonical(&'static str),
+    /// Two parts do not fit each other.
+    #[error("the module contradicts itself: {0}")]
+    Contradiction(&'static str),
 }
 
 /// Why a module has no byte string.
@@ -90,7 +93,13 @@ pub enum WriteError {
     /// What was written would not be read.
     #[error("the module breaks a rule of its format: {0}")]
     Rule(ReadError),
-    /// A part is too large for its length field.
+    /// A part is too large for its field.
     #[error("{0} is too large")]
     TooLarge(&'static str),
+    /// Parameters are written once, in the signature: the first registers of a function must be the same.
+    #[error("the first registers of function {0} are not the parameters of its signature")]
+    Parameters(u32),
+    /// The number of a custom section is one that is not for custom sections.
+    #[error("section {0:#x} is no custom section")]
+    NotCustom(u32),
 }

@@ -1,6 +1,6 @@
 //! From a word of code to lines of source.
 
-use super::Module;
+use super::{Debug, InlineSite, Module};
 
 /// Where an instruction comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,13 +33,22 @@ impl Module {
         let index = rows.partition_point(|row| row.pc <= pc).checked_sub(1)?;
         let row = rows[index];
         let file = debug.files.get(row.file? as usize)?;
-        let site = |index: u32| debug.sites.get(index as usize);
-        let chain = std::iter::successors(row.site.and_then(site), |inner| inner.parent.and_then(site));
-        let calls = chain.map(|site| Call {
+        let calls = debug.chain(row.site).map(|site| Call {
             function: &site.function,
             file: debug.files.get(site.file as usize).map_or("", String::as_str),
             line: site.line,
         });
         Some(Location { file, line: row.line, calls: calls.collect() })
+    }
+}
+
+impl Debug {
+    /// A site and those it lies in. Each parent's index is lower, so the chain ends; a parent that is not lower, in a
+    /// module that was never read or written, ends it too.
+    fn chain(&self, innermost: Option<u32>) -> impl Iterator<Item = &InlineSite> {
+        let next = |(index, site): &(u32, &InlineSite)| site.parent.filter(|parent| parent < index);
+        let entry = |index: u32| Some((index, self.sites.get(index as usize)?));
+        let start = innermost.and_then(entry);
+        std::iter::successors(start, move |inner| next(inner).and_then(entry)).map(|(_, site)| site)
     }
 }

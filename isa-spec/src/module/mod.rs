@@ -2,10 +2,13 @@
 //!
 //! [`Module::read`] and [`Module::write`] are inverses: a byte string that reads is the one that writing gives back.
 
+mod cursor;
+mod envelope;
 mod error;
 mod locate;
 mod model;
 mod read;
+mod section;
 mod write;
 
 pub use error::{ReadError, ReadProblem, WriteError};
@@ -29,6 +32,10 @@ pub const MAX_PAGES: u32 = 1 << 20;
 /// Registers of a function.
 pub const MAX_REGISTERS: usize = 4096;
 
+/// Registers of all functions together. Parameters take no bytes in a function's entry, so without this limit a few
+/// bytes of module could ask for a thousand times as much memory.
+pub const MAX_MODULE_REGISTERS: usize = 1 << 26;
+
 /// Parameters of a function.
 pub const MAX_PARAMS: usize = 1000;
 
@@ -41,41 +48,20 @@ pub const MAX_FUNCTION_WORDS: usize = 1 << 23;
 /// Words of a module.
 pub const MAX_CODE_WORDS: usize = 1 << 28;
 
+/// Function tables of a module: what a register field of an instruction can number.
+pub const MAX_TABLES: usize = 4096;
+
 /// Slots of a domain, or of an array of slots.
 pub const MAX_SLOTS: u32 = 1 << 20;
 
-/// Bytes of a name.
+/// Inlined calls that lie in one another: as many entries can one frame have in a backtrace, besides its own.
+pub const MAX_INLINE_DEPTH: usize = 256;
+
+/// Bytes of an exported name.
 pub const MAX_NAME: usize = 255;
 
 /// Section numbers from here on are opaque and kept in order.
 pub const FIRST_CUSTOM_SECTION: u32 = 0x8000_0000;
-
-/// Section numbers.
-mod section {
-    pub(super) const TYPES: u32 = 1;
-    pub(super) const FUNCTIONS: u32 = 2;
-    pub(super) const CODE: u32 = 3;
-    pub(super) const HOME: u32 = 4;
-    pub(super) const TABLES: u32 = 5;
-    pub(super) const EXPORTS: u32 = 6;
-    pub(super) const DEBUG: u32 = 7;
-    pub(super) const INTERFACES: u32 = 8;
-
-    /// What a person calls a section.
-    pub(super) fn name(id: u32) -> &'static str {
-        match id {
-            TYPES => "types",
-            FUNCTIONS => "functions",
-            CODE => "code",
-            HOME => "home",
-            TABLES => "tables",
-            EXPORTS => "exports",
-            DEBUG => "debug",
-            INTERFACES => "interfaces",
-            _ => "custom",
-        }
-    }
-}
 
 /// Stands for "none" where an index would be.
 const NONE: u32 = u32::MAX;
@@ -88,3 +74,9 @@ const ENTRY_BYTES: usize = 12;
 
 /// Payloads begin at multiples of this.
 const ALIGNMENT: usize = 8;
+
+/// The kind of an export that is a function.
+const EXPORTED_FUNCTION: u8 = 0;
+
+/// The kind of an export that is a number.
+const EXPORTED_CONSTANT: u8 = 1;

@@ -117,7 +117,7 @@ pub struct LineRow {
     pub pc: u32,
     /// Index of the file; `None`: from here on nothing is known.
     pub file: Option<u32>,
-    /// 1 and up; 0 where nothing is known.
+    /// 0 where nothing is known.
     pub line: u32,
     /// The inline site the instructions lie in.
     pub site: Option<u32>,

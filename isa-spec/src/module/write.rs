@@ -1,7 +1,8 @@
 //! Writing.
 
 use super::{
-    ALIGNMENT, Debug, ExportItem, HEADER_BYTES, InlineSite, LineRow, MAGIC, Module, NONE, VERSION, WriteError, section,
+    ALIGNMENT, CustomSection, Debug, EXPORTED_CONSTANT, EXPORTED_FUNCTION, ExportItem, FIRST_CUSTOM_SECTION, Function,
+    HEADER_BYTES, InlineSite, LineRow, MAGIC, Module, NONE, VERSION, WriteError, section,
 };
 use crate::ValueType;
 
@@ -10,7 +11,8 @@ impl Module {
     ///
     /// # Errors
     ///
-    /// If the module breaks a rule that [`Module::read`] checks: what is written can always be read.
+    /// If the module breaks a rule that [`Module::read`] checks, or says what the format has no way to say: what is written
+    /// always reads as the same module.
     pub fn write(&self) -> Result<Vec<u8>, WriteError> {
         let mut sections = vec![
             (section::TYPES, types(self)?),
@@ -22,13 +24,19 @@ impl Module {
         sections.extend((!self.exports.is_empty()).then(|| Ok((section::EXPORTS, exports(self)?))).transpose()?);
         sections.extend(self.debug.as_ref().map(|it| Ok((section::DEBUG, debug(it)?))).transpose()?);
         sections.extend(self.interfaces.as_ref().map(|bytes| (section::INTERFACES, bytes.clone())));
-        sections.extend(self.custom.iter().map(|custom| (custom.id, custom.bytes.clone())));
+        for custom in &self.custom {
+            sections.push((custom_number(custom)?, custom.bytes.clone()));
+        }
         let bytes = assemble(&sections)?;
         match Module::read(&bytes) {
             Ok(_) => Ok(bytes),
             Err(error) => Err(WriteError::Rule(error)),
         }
     }
+}
+
+fn custom_number(custom: &CustomSection) -> Result<u32, WriteError> {
+    if custom.id >= FIRST_CUSTOM_SECTION { Ok(custom.id) } else { Err(WriteError::NotCustom(custom.id)) }
 }
 
 /// Header, directory and payloads.
@@ -80,8 +88,14 @@ fn name(out: &mut Vec<u8>, name: &str) -> Result<(), WriteError> {
     Ok(())
 }
 
-fn optional(out: &mut Vec<u8>, index: Option<u32>) {
-    u32(out, index.unwrap_or(NONE));
+fn optional(out: &mut Vec<u8>, index: Option<u32>) -> Result<(), WriteError> {
+    match index {
+        Some(NONE) => Err(WriteError::TooLarge("an index")),
+        index => {
+            u32(out, index.unwrap_or(NONE));
+            Ok(())
+        }
+    }
 }
 
 fn value_types(out: &mut Vec<u8>, types: &[ValueType]) {
@@ -104,13 +118,18 @@ fn functions(module: &Module) -> Result<Vec<u8>, WriteError> {
     let mut out = Vec::new();
     count(&mut out, module.functions.len(), "the number of functions")?;
     for (function, index) in module.functions.iter().zip(0..) {
-        let params = module.signature_of(index).map_or(0, |signature| signature.params.len());
         u32(&mut out, function.signature);
         short(&mut out, function.registers.len(), "the number of registers")?;
         count(&mut out, function.code.len(), "a function")?;
-        value_types(&mut out, function.registers.get(params..).unwrap_or(&[]));
+        value_types(&mut out, locals(module, function).ok_or(WriteError::Parameters(index))?);
     }
     Ok(out)
+}
+
+/// The registers that are not parameters. A signature that does not exist is for the reader to refuse.
+fn locals<'a>(module: &Module, function: &'a Function) -> Option<&'a [ValueType]> {
+    let params = module.types.get(function.signature as usize).map_or(&[][..], |signature| &signature.params);
+    function.registers.strip_prefix(params)
 }
 
 fn code(module: &Module) -> Vec<u8> {
@@ -135,7 +154,7 @@ fn tables(module: &Module) -> Result<Vec<u8>, WriteError> {
     count(&mut out, module.tables.len(), "the number of tables")?;
     for table in &module.tables {
         count(&mut out, table.len(), "a table")?;
-        table.iter().for_each(|entry| optional(&mut out, *entry));
+        table.iter().try_for_each(|entry| optional(&mut out, *entry))?;
     }
     Ok(out)
 }
@@ -146,13 +165,13 @@ fn exports(module: &Module) -> Result<Vec<u8>, WriteError> {
     for export in &module.exports {
         match export.item {
             ExportItem::Function(function) => {
-                out.push(0);
+                out.push(EXPORTED_FUNCTION);
                 name(&mut out, &export.name)?;
                 u32(&mut out, function);
                 u32(&mut out, module.functions.get(function as usize).map_or(NONE, |function| function.signature));
             }
             ExportItem::Constant(value) => {
-                out.push(1);
+                out.push(EXPORTED_CONSTANT);
                 name(&mut out, &export.name)?;
                 out.extend(value.to_le_bytes());
             }
@@ -171,7 +190,7 @@ fn debug(debug: &Debug) -> Result<Vec<u8>, WriteError> {
     debug.sites.iter().try_for_each(|one| site(&mut out, one))?;
     for rows in &debug.lines {
         count(&mut out, rows.len(), "the number of line rows")?;
-        rows.iter().for_each(|row| line(&mut out, row));
+        rows.iter().try_for_each(|row| line(&mut out, row))?;
     }
     Ok(out)
 }
@@ -180,13 +199,12 @@ fn site(out: &mut Vec<u8>, site: &InlineSite) -> Result<(), WriteError> {
     name(out, &site.function)?;
     u32(out, site.file);
     u32(out, site.line);
-    optional(out, site.parent);
-    Ok(())
+    optional(out, site.parent)
 }
 
-fn line(out: &mut Vec<u8>, row: &LineRow) {
+fn line(out: &mut Vec<u8>, row: &LineRow) -> Result<(), WriteError> {
     u32(out, row.pc);
-    optional(out, row.file);
+    optional(out, row.file)?;
     u32(out, row.line);
-    optional(out, row.site);
+    optional(out, row.site)
 }

@@ -36,29 +36,15 @@ impl<P: Policy> Control for Cpu<P> {
     #[inline(always)]
     fn ret(&mut self) -> Step {
         // SAFETY: the header was written when the frame was entered.
-        let header = unsafe { Self::header(self.state.fp).read() };
-        if header.caller == NO_CALLER {
-            return self.exit(Exit::Finished);
-        }
-        // SAFETY: the caller's frame lies on the stack, its header's position in the module's code.
-        unsafe {
-            let runtime = &*self.runtime;
-            let caller = runtime.stack.add(header.caller as usize);
-            let call = runtime.code.add((*Self::header(caller)).position as usize);
-            self.hand_back(header.results(), Operands(call), caller);
-            self.state.fp = caller;
-            self.state.pc = call.add(header.call_words as usize);
-        }
-        Step::Jump
+        let count = unsafe { (*Self::header(self.state.fp)).results() };
+        self.leave(count)
     }
 
     #[inline(always)]
     fn call(&mut self, f: u32) -> Step {
         // SAFETY: the verifier saw that the function exists.
-        let callee = unsafe { *(*self.runtime).callees.add(f as usize) };
-        // SAFETY: the slot of a call holds the size of its own frame in A.
-        let registers = unsafe { (*self.state.pc).a };
-        self.enter(f, callee, registers)
+        let callee = unsafe { &*(*self.runtime).callees.add(f as usize) };
+        self.call_with(f, callee, usize::from(callee.results), usize::from(callee.params))
     }
 
     fn call_indirect(&mut self, t: u32, i: Reg, s: u32) -> Step {
@@ -95,14 +81,26 @@ impl<P: Policy> Control for Cpu<P> {
 }
 
 impl<P: Policy> Cpu<P> {
+    /// A call whose numbers of results and parameters may be constants.
+    #[inline(always)]
+    pub(super) fn call_with(&mut self, function: u32, callee: &Callee, results: usize, params: usize) -> Step {
+        // SAFETY: the slot of a call holds the size of its own frame in A.
+        let registers = unsafe { (*self.state.pc).a };
+        self.enter_with(function, callee, registers, results, params)
+    }
+
+    fn enter(&mut self, function: u32, callee: Callee, registers: u16) -> Step {
+        self.enter_with(function, &callee, registers, usize::from(callee.results), usize::from(callee.params))
+    }
+
     /// Enters a function from a frame of `registers` registers: checks, header, arguments, zeroes.
     #[inline(always)]
-    fn enter(&mut self, function: u32, callee: Callee, registers: u16) -> Step {
+    fn enter_with(&mut self, function: u32, callee: &Callee, registers: u16, results: usize, params: usize) -> Step {
         let caller = self.state.fp;
-        let frame_end = usize::from(registers) + HEADER_CELLS + usize::from(callee.registers);
+        let distance = usize::from(registers) + HEADER_CELLS;
         // Compared as addresses: a pointer past the limit must not be made.
         let room = self.runtime().limit as usize - caller as usize;
-        if frame_end * size_of::<u64>() > room {
+        if (distance + usize::from(callee.registers)) * size_of::<u64>() > room {
             return self.fault(Fault::Stack, 0);
         }
         if !callee.prepared {
@@ -111,53 +109,66 @@ impl<P: Policy> Cpu<P> {
         if !self.burn() {
             return self.exit(Exit::Fuel);
         }
-        // SAFETY: the whole frame lies on the stack, as just checked.
+        let list = Operands(self.state.pc);
+        // SAFETY: the whole frame lies on the stack, as just checked, and the instruction is a call of this function.
         unsafe {
-            let runtime = &*self.runtime;
-            let frame = caller.add(usize::from(registers) + HEADER_CELLS);
-            let position = self.state.pc.offset_from(runtime.code) as u32;
-            (*Self::header(caller)).position = position;
-            let back = caller.offset_from(runtime.stack) as u32;
-            Self::header(frame).write(Header::new(function, callee.start, back, callee.call_words, callee.results));
-            self.pass_arguments(callee, frame);
+            let code = (*self.runtime).code;
+            let frame = caller.add(distance);
+            (*Self::header(caller)).position = self.state.pc.offset_from(code) as u32;
+            Header::new(function, callee.start, distance as u32, callee.call_words, callee.results).write_to(frame);
+            for index in 0..params {
+                frame.add(index).write(self.get::<u64>(list.listed(1, results + index)));
+            }
+            zero(frame.add(params), usize::from(callee.registers) - params);
             self.state.fp = frame;
-            self.state.pc = runtime.code.add(callee.start as usize);
+            self.state.pc = code.add(callee.start as usize);
         }
         Step::Jump
     }
 
-    /// Copies the arguments into the first registers of `frame` and zeroes the others.
-    ///
-    /// # Safety
-    ///
-    /// `frame` must have room for the callee's registers, and the current instruction must be a call of it.
+    /// Returns `count` values, which may be a constant, to the caller.
     #[inline(always)]
-    unsafe fn pass_arguments(&mut self, callee: Callee, frame: *mut u64) {
-        let (params, results) = (usize::from(callee.params), usize::from(callee.results));
-        let list = Operands(self.state.pc);
-        for index in 0..params {
-            let value = self.get::<u64>(list.listed(1, results + index));
-            // SAFETY: parameters are the callee's first registers.
-            unsafe { frame.add(index).write(value) };
+    pub(super) fn leave(&mut self, count: usize) -> Step {
+        // SAFETY: the header was written when the frame was entered.
+        let header = unsafe { &*Self::header(self.state.fp) };
+        if header.distance == NO_CALLER {
+            return self.exit(Exit::Finished);
         }
-        for index in params..usize::from(callee.registers) {
-            // SAFETY: within the callee's registers.
-            unsafe { frame.add(index).write(0) };
-        }
-    }
-
-    /// Copies the returned values into the result registers of the caller's call.
-    ///
-    /// # Safety
-    ///
-    /// `caller` must be the frame that executed `call`, a call of the function that now returns.
-    #[inline(always)]
-    unsafe fn hand_back(&mut self, results: usize, call: Operands, caller: *mut u64) {
         let returned = Operands(self.state.pc);
-        for index in 0..results {
-            let value = self.get::<u64>(returned.listed(0, index));
-            // SAFETY: result registers of a verified call exist in its frame.
-            unsafe { caller.add(usize::from(call.listed(1, index).0)).write(value) };
+        // SAFETY: the caller's frame lies on the stack, and its position is that of the call, a verified one of this
+        // function: its result registers exist.
+        unsafe {
+            let caller = self.state.fp.sub(header.distance as usize);
+            let call = (*self.runtime).code.add((*Self::header(caller)).position as usize);
+            for index in 0..count {
+                let target = usize::from(Operands(call).listed(1, index).0);
+                caller.add(target).write(self.get::<u64>(returned.listed(0, index)));
+            }
+            self.state.fp = caller;
+            self.state.pc = call.add(usize::from(header.call_words));
+        }
+        Step::Jump
+    }
+}
+
+/// Zeroes `count` cells.
+///
+/// # Safety
+///
+/// They must be writable.
+#[inline(always)]
+unsafe fn zero(cells: *mut u64, count: usize) {
+    const FEW: usize = 32;
+    // SAFETY: the caller's promise.
+    unsafe {
+        if count > FEW {
+            std::hint::cold_path();
+            cells.write_bytes(0, count);
+            return;
+        }
+        // Volatile, so that it stays a loop: for the few cells of most frames a call of `memset` takes longer.
+        for index in 0..count {
+            cells.add(index).write_volatile(0);
         }
     }
 }

@@ -20,8 +20,27 @@ pub(super) trait Policy {
     /// Whether this is the slow way.
     const SLOW: bool;
 
+    /// Whether register [`FORWARDED`] stands for the value that the instruction before has just written.
+    const FORWARDS: bool = false;
+
     /// Whether a branch of this distance goes backwards, that is, is a safepoint.
     fn is_back(distance: i32) -> bool;
+}
+
+/// No register has this number: it stands for a value that is at hand.
+pub(super) const FORWARDED: u16 = u16::MAX;
+
+/// As `P`, for the second instruction of a pair that uses what the first one has just written: taking it from there
+/// rather than from its cell saves the way through memory.
+pub(super) struct Forwarding<P>(PhantomData<P>);
+
+impl<P: Policy> Policy for Forwarding<P> {
+    const SLOW: bool = P::SLOW;
+    const FORWARDS: bool = true;
+    #[inline(always)]
+    fn is_back(distance: i32) -> bool {
+        P::is_back(distance)
+    }
 }
 
 /// The fast way, for everything but backward branches.
@@ -105,7 +124,16 @@ pub(super) struct State {
 pub(super) struct Cpu<P> {
     pub(super) state: State,
     pub(super) runtime: *mut Runtime,
+    /// The value that [`FORWARDED`] stands for.
+    pub(super) forwarded: u64,
     pub(super) policy: PhantomData<P>,
+}
+
+impl<P: Policy> Cpu<P> {
+    #[inline(always)]
+    pub(super) fn new(state: State, runtime: *mut Runtime, forwarded: u64) -> Self {
+        Self { state, runtime, forwarded, policy: PhantomData }
+    }
 }
 
 impl<P: Policy> Execute for Cpu<P> {
@@ -148,6 +176,9 @@ cells! {
 impl<P: Policy> Cpu<P> {
     #[inline(always)]
     pub(super) fn get<T: Cell>(&self, register: Reg) -> T {
+        if P::FORWARDS && register.0 == FORWARDED {
+            return T::from_cell(self.forwarded);
+        }
         // SAFETY: the verifier saw that the register exists in this function, and entry to the function that its whole
         // frame lies on the stack.
         T::from_cell(unsafe { self.state.fp.add(usize::from(register.0)).read() })

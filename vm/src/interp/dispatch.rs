@@ -1,7 +1,5 @@
 //! From instruction to instruction.
 
-use std::marker::PhantomData;
-
 use limen_isa::{Opcode, dispatch};
 
 use super::cpu::{Cpu, Policy, Runtime, Slow, State, Step};
@@ -32,7 +30,7 @@ extern "C" fn leave(
 
 /// Executes one instruction the slow way. Slots do not have the opcode, so the caller looks it up.
 pub(super) fn step(state: State, runtime: *mut Runtime, opcode: Opcode) -> State {
-    let mut cpu = Cpu::<Slow> { state, runtime, policy: PhantomData };
+    let mut cpu = Cpu::<Slow>::new(state, runtime, 0);
     let words = opcode.row().fixed_words();
     match dispatch(&mut cpu, opcode, Operands(state.pc)) {
         // SAFETY: an instruction that goes on is followed by another, as the verifier saw.
@@ -47,16 +45,26 @@ pub(super) fn step(state: State, runtime: *mut Runtime, opcode: Opcode) -> State
 mod threaded {
     use super::*;
     use crate::interp::cpu::{Backward, Forward};
-    use limen_isa::{for_each_instruction, visit};
+    use limen_isa::{Field, Fields, for_each_instruction, visit};
 
     #[inline(always)]
-    fn execute<P: Policy>(
+    pub(super) fn execute<P: Policy>(
         state: State,
         runtime: *mut Runtime,
         words: usize,
         visit: impl FnOnce(&mut Cpu<P>, Operands) -> Step,
     ) {
-        let mut cpu = Cpu::<P> { state, runtime, policy: PhantomData };
+        complete(Cpu::<P>::new(state, runtime, 0), words, visit);
+    }
+
+    /// Executes an instruction and goes on.
+    #[inline(always)]
+    pub(super) fn complete<P: Policy>(
+        mut cpu: Cpu<P>,
+        words: usize,
+        visit: impl FnOnce(&mut Cpu<P>, Operands) -> Step,
+    ) {
+        let (state, runtime) = (cpu.state, cpu.runtime);
         let next = match visit(&mut cpu, Operands(state.pc)) {
             // SAFETY: an instruction that goes on is followed by another, as the verifier saw.
             Step::Next => unsafe { state.pc.add(words) },
@@ -81,6 +89,12 @@ mod threaded {
             mod backward {
                 use super::*;
                 $(handlers! { @backward $flow $method $words })*
+            }
+            /// Opcodes under the names of their methods.
+            #[allow(non_upper_case_globals, reason = "a name for both")]
+            pub(super) mod opcode {
+                use limen_isa::Opcode;
+                $(#[allow(dead_code, reason = "not every opcode is part of a pair")] pub(in crate::interp::dispatch) const $method: Opcode = Opcode::$variant;)*
             }
             const fn table() -> [[Handler; 2]; Opcode::ALL.len()] {
                 let mut table = [[UNPREPARED; 2]; Opcode::ALL.len()];
@@ -114,16 +128,89 @@ mod threaded {
     /// Handlers by opcode: for branches that go forward and for such as go backward.
     static TABLE: [[Handler; 2]; Opcode::ALL.len()] = table();
 
+    /// A call of a function with `R` results and `P` parameters, all of which stand in one operand word.
+    extern "C" fn call<const R: usize, const P: usize>(
+        pc: *const Slot,
+        fp: *mut u64,
+        home: *mut u8,
+        home_length: usize,
+        fuel: u64,
+        runtime: *mut Runtime,
+    ) {
+        let state = State { pc, fp, home, home_length, fuel };
+        execute::<Forward>(state, runtime, 1, |cpu, operands| {
+            let function = operands.unsigned(0, Field::Wide32);
+            // SAFETY: the verifier saw that the function exists.
+            let callee = unsafe { &*(*cpu.runtime).callees.add(function as usize) };
+            cpu.call_with(function, callee, R, P)
+        });
+    }
+
+    /// A return of `R` values.
+    extern "C" fn ret<const R: usize>(
+        pc: *const Slot,
+        fp: *mut u64,
+        home: *mut u8,
+        home_length: usize,
+        fuel: u64,
+        runtime: *mut Runtime,
+    ) {
+        let state = State { pc, fp, home, home_length, fuel };
+        execute::<Forward>(state, runtime, 1, |cpu, _| cpu.leave(R));
+    }
+
+    /// The handler for calls of such functions, if there is a special one.
+    pub(in crate::interp) fn small_call(results: u16, params: u16) -> Option<Handler> {
+        const SMALL: [[Handler; 4]; 2] = [
+            [call::<0, 0>, call::<0, 1>, call::<0, 2>, call::<0, 3>],
+            [call::<1, 0>, call::<1, 1>, call::<1, 2>, call::<1, 3>],
+        ];
+        SMALL.get(usize::from(results))?.get(usize::from(params)).copied()
+    }
+
+    /// The handler for returns of so many values, if there is a special one.
+    pub(in crate::interp) fn small_return(results: u16) -> Option<Handler> {
+        const SMALL: [Handler; 2] = [ret::<0>, ret::<1>];
+        SMALL.get(usize::from(results)).copied()
+    }
+
     pub(in crate::interp) fn handler(opcode: Opcode, backward: bool) -> Handler {
         TABLE[opcode as usize][usize::from(backward)]
     }
 }
 
 #[cfg(threaded_dispatch)]
-pub(super) use threaded::handler;
+#[path = "pairs.rs"]
+mod pairs;
+
+#[cfg(threaded_dispatch)]
+pub(super) use {
+    pairs::pair,
+    threaded::{handler, small_call, small_return},
+};
 
 /// Without threaded dispatch every instruction leaves at once for the slow way.
 #[cfg(not(threaded_dispatch))]
-pub(super) fn handler(_: Opcode, _: bool) -> Handler {
-    UNPREPARED
+mod stepped {
+    use super::*;
+    use limen_isa::Field;
+
+    pub(in crate::interp) fn handler(_: Opcode, _: bool) -> Handler {
+        UNPREPARED
+    }
+
+    pub(in crate::interp) fn small_call(_: u16, _: u16) -> Option<Handler> {
+        None
+    }
+
+    pub(in crate::interp) fn small_return(_: u16) -> Option<Handler> {
+        None
+    }
+
+    pub(in crate::interp) fn pair(_: Opcode, _: Opcode, _: Option<Field>, _: bool) -> Option<Handler> {
+        None
+    }
 }
+
+#[cfg(not(threaded_dispatch))]
+pub(super) use stepped::{handler, pair, small_call, small_return};

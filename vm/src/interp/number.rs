@@ -134,7 +134,13 @@ pub(super) trait Real: num_traits::Float {
     /// The value, or the canonical NaN for a NaN: for everything that arithmetic makes.
     #[inline(always)]
     fn canonical(self) -> Self {
-        if self.is_nan() { Self::CANONICAL_NAN } else { self }
+        if self.is_nan() {
+            // A branch that is never taken costs nothing; a blend would lengthen every chain of additions.
+            std::hint::cold_path();
+            Self::CANONICAL_NAN
+        } else {
+            self
+        }
     }
 }
 

@@ -7,6 +7,9 @@ use thiserror::Error;
 /// The rules. `SPEC.md` has them in the same order.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum Rule {
+    /// Structure: what a module that was read from bytes always has.
+    #[error("{0}")]
+    Structure(&'static str),
     /// Function not empty.
     #[error("a function has at least one instruction")]
     Empty,
@@ -108,6 +111,18 @@ impl VerifyError {
             pc,
             mnemonic: word.and_then(|word| Opcode::of_word(*word)).map(Opcode::mnemonic),
             line: line.map(|location| (location.file.to_owned(), location.line)),
+        }
+    }
+
+    /// A defect of the module as a whole.
+    pub(super) fn of_structure(rule: &'static str) -> Self {
+        Self {
+            rule: Rule::Structure(rule),
+            function: 0,
+            name: Some("the module".into()),
+            pc: 0,
+            mnemonic: None,
+            line: None,
         }
     }
 

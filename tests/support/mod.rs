@@ -1,0 +1,5 @@
+//! What the integration tests share.
+
+pub(crate) mod directive;
+pub(crate) mod literal;
+pub(crate) mod program;
