@@ -93,6 +93,7 @@ fn faults_are_listed() {
 #[test]
 fn rules_are_listed() {
     let rules = [
+        Rule::Structure("the data do not lie in home in ascending order"),
         Rule::Empty,
         Rule::Code(2),
         Rule::Reserved("tail_call"),

@@ -7,7 +7,7 @@ use std::path::Path;
 use limen_assembler::{Directory, Options, assemble};
 use limen_isa::module::{Export, ExportItem, Module, Signature};
 use limen_isa::{Opcode, ValueType};
-use limen_vm::{Config, EngineKind, FaultReport, Machine, Mode, NoServices, Outcome, Time, Verified, verify};
+use limen_vm::{Config, EngineKind, FaultReport, Machine, Mode, NoServices, Outcome, Time, Value, Verified, verify};
 
 use super::directive::{Expected, Run, Script};
 use super::literal;
@@ -130,32 +130,42 @@ impl Program {
     }
 
     fn compare(&self, run: &Run, played: &Played) -> Result<(), String> {
-        let unexpected = || Err(format!("{:?} was expected, and it gives {:?}", run.expected, played.outcome));
-        match (&run.expected, &played.outcome) {
+        let same = match (&run.expected, &played.outcome) {
             (Expected::Returns { results, burns }, Outcome::Returned(values)) => {
-                let wanted = parsed(results, &signature(&self.module, run)?.results)?;
-                let given: Vec<u64> = values.iter().map(literal::bits).collect();
-                if wanted != given {
-                    return Err(format!("it returns ({})", literal::show(&given)));
-                }
-                burns.filter(|fuel| *fuel != played.burnt).map_or(Ok(()), |_| Err(format!("it burns {}", played.burnt)))
+                return self.compare_results(run, results, values, *burns, played.burnt);
             }
             // The wrapper of a kernel's run compares the results itself.
-            (Expected::Returns { .. }, Outcome::Halted(0)) if self.script.kernel => Ok(()),
-            (Expected::Returns { .. }, Outcome::Halted(status)) if self.script.kernel => {
-                Err(format!("result {} is another, or a check of that number fails", status - FIRST_RESULT))
+            (Expected::Returns { .. }, Outcome::Halted(status)) if *status >= FIRST_RESULT => {
+                return Err(format!("result {} is another", status - FIRST_RESULT));
             }
-            (Expected::Halts(wanted), Outcome::Halted(status)) if wanted == status => Ok(()),
-            (Expected::FallsAsleep, Outcome::Asleep) => Ok(()),
-            (Expected::Lacks(wanted), Outcome::NoEntry(entry)) if wanted == entry => Ok(()),
+            (Expected::Returns { .. }, Outcome::Halted(status)) => *status == 0,
+            (Expected::Halts(wanted), Outcome::Halted(status)) => wanted == status,
             (Expected::Faults { fault, line, detail }, Outcome::Faulted(report)) => {
                 let place = Some((self.name.clone(), *line));
-                let same = (report.fault, report.detail, place_of(report)) == (*fault, *detail, place);
-                if same { Ok(()) } else { unexpected() }
+                (report.fault, report.detail, place_of(report)) == (*fault, *detail, place)
             }
-            (Expected::NeverEnds, Outcome::OutOfFuel) if played.burnt == SOME_FUEL => Ok(()),
-            _ => unexpected(),
+            (Expected::NeverEnds, Outcome::OutOfFuel) => played.burnt == SOME_FUEL,
+            (Expected::FallsAsleep, Outcome::Asleep) => true,
+            (Expected::Lacks(wanted), Outcome::NoEntry(entry)) => wanted == entry,
+            _ => false,
+        };
+        if same { Ok(()) } else { Err(format!("{:?} was expected, and it gives {:?}", run.expected, played.outcome)) }
+    }
+
+    fn compare_results(
+        &self,
+        run: &Run,
+        wanted: &[String],
+        values: &[Value],
+        burns: Option<u64>,
+        burnt: u64,
+    ) -> Result<(), String> {
+        let wanted = parsed(wanted, &signature(&self.module, run)?.results)?;
+        let given: Vec<u64> = values.iter().map(literal::bits).collect();
+        if wanted != given {
+            return Err(format!("it returns ({})", literal::show(&given)));
         }
+        if burns.is_none_or(|fuel| fuel == burnt) { Ok(()) } else { Err(format!("it burns {burnt}")) }
     }
 }
 
@@ -199,7 +209,7 @@ fn signature<'a>(module: &'a Module, run: &Run) -> Result<&'a Signature, String>
     signature.ok_or_else(|| format!("line {}: `{}` is not exported", run.line, run.function))
 }
 
-fn arguments(module: &Module, run: &Run) -> Result<Vec<limen_vm::Value>, String> {
+fn arguments(module: &Module, run: &Run) -> Result<Vec<Value>, String> {
     let types = &signature(module, run)?.params;
     let bits = parsed(&run.arguments, types)?;
     Ok(types.iter().zip(bits).map(|(ty, bits)| literal::value(*ty, bits)).collect())

@@ -58,6 +58,10 @@ impl Accounts {
         self.accounts.remove(account).unwrap_or_default()
     }
 
+    pub(crate) fn is_open(&self, account: AccountKey) -> bool {
+        self.accounts.contains_key(account)
+    }
+
     pub(crate) fn free(&self, account: AccountKey) -> Budget {
         self.accounts.get(account).copied().unwrap_or_default()
     }

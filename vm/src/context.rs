@@ -127,22 +127,28 @@ pub(crate) struct Context {
     pub(crate) fp: u32,
     /// Whether its first instruction is still to come: entering the first function is a safepoint too.
     pub(crate) fresh: bool,
-    /// What it finished with.
-    results: Vec<(ValueType, u64)>,
+    /// The message it gives: the arguments of the `svc` it stands at, or what its first function returned.
+    message: Option<Vec<(ValueType, u64)>>,
 }
 
 /// Where the first frame's registers begin.
 const FIRST_FRAME: u32 = HEADER_CELLS as u32;
 
 impl Context {
-    /// A context that will call a function; `None` if the stack cannot hold even its frame.
+    /// Whether a stack of so many cells can hold the first frame of a function.
+    pub(crate) fn fits(module: &Module, function: u32, cells: u32) -> bool {
+        let frame = |function: &Function| function.registers.len() + HEADER_CELLS;
+        module.functions.get(function as usize).is_some_and(|function| frame(function) as u64 <= u64::from(cells))
+    }
+
+    /// A context that will call a function, whose frame its stack can hold.
     pub(crate) fn new(
         module: &Verified<Module>,
         function: u32,
         domain: DomainKey,
         owner: AccountKey,
         cells: u32,
-    ) -> Option<Self> {
+    ) -> Self {
         let mut context = Self {
             domain,
             owner,
@@ -153,28 +159,21 @@ impl Context {
             cells,
             fp: FIRST_FRAME,
             fresh: true,
-            results: Vec::new(),
+            message: None,
         };
-        context.begin(module, function)?;
-        Some(context)
+        context.begin(module, function);
+        context
     }
 
-    /// Drops all frames and gets ready to call a function; `None` if the stack cannot hold even its frame.
-    pub(crate) fn begin(&mut self, module: &Verified<Module>, function: u32) -> Option<()> {
-        let code = module.functions.get(function as usize)?;
-        let registers = code.registers.len();
-        if (registers + HEADER_CELLS) as u64 > u64::from(self.cells) {
-            return None;
-        }
-        self.captured = None;
+    /// Drops all frames and gets ready to call a function, whose frame the stack can hold.
+    pub(crate) fn begin(&mut self, module: &Verified<Module>, function: u32) {
+        let registers = module.functions[function as usize].registers.len();
+        (self.captured, self.message) = (None, None);
         self.stack.resize(self.cells as usize, 0);
         self.stack[..HEADER_CELLS + registers].fill(0);
         (self.state, self.fp, self.fresh) = (State::Ready, FIRST_FRAME, true);
-        self.write_header(
-            FIRST_FRAME,
-            Header::new(function, module.start_of(function), NO_CALLER, 0, results_of(module, function)),
-        );
-        Some(())
+        let results = results_of(module, function);
+        self.write_header(FIRST_FRAME, Header::new(function, module.start_of(function), NO_CALLER, 0, results));
     }
 
     fn header(&self, fp: u32) -> Header {
@@ -262,12 +261,12 @@ impl Context {
         self.write_header(self.fp, header);
     }
 
-    /// Ends all frames.
-    pub(crate) fn finish(&mut self, results: Vec<(ValueType, u64)>) {
+    /// Ends all frames; without results it was killed.
+    pub(crate) fn finish(&mut self, results: Option<Vec<(ValueType, u64)>>) {
         self.state = State::Finished;
         self.stack = Vec::new();
         self.captured = None;
-        self.results = results;
+        self.message = results;
     }
 
     /// The values that the `ret` at which the context stands returns.
@@ -290,16 +289,24 @@ impl Context {
         self.stack[self.fp as usize + usize::from(register)] = bits;
     }
 
-    /// The message that the context gives: the arguments of its `svc`, or the results it finished with.
-    pub(crate) fn outgoing(&self, module: &Verified<Module>) -> Vec<(ValueType, u64)> {
-        match self.state {
-            State::Finished => self.results.clone(),
-            State::InSvc => {
-                let Some(svc) = Svc::at(self, module) else { return Vec::new() };
-                svc.arguments().map(|(ty, register)| (ty, self.register(register))).collect()
-            }
-            State::Ready | State::Faulted(..) | State::WaitsForPage(_) => Vec::new(),
+    /// Parks the context at an `svc`: its arguments become its message, and its results are zero until they are set.
+    pub(crate) fn park_in_svc(&mut self, module: &Verified<Module>) {
+        self.state = State::InSvc;
+        let Some(svc) = Svc::at(self, module) else { return };
+        self.message = Some(svc.arguments().map(|(ty, register)| (ty, self.register(register))).collect());
+        for target in svc.results().collect::<Vec<_>>() {
+            self.receive(target, 0);
         }
+    }
+
+    /// Whether the context takes a message: it stands at an `svc`, or has not begun.
+    pub(crate) fn takes_message(&self) -> bool {
+        self.state == State::InSvc || (self.state == State::Ready && self.fresh)
+    }
+
+    /// The message that the context gives: the arguments of its `svc`, or the results it finished with.
+    pub(crate) fn outgoing(&self) -> Option<&[(ValueType, u64)]> {
+        self.message.as_deref()
     }
 
     /// The registers that take the message for the context: the results of its `svc`, or, before it has begun, its
@@ -332,6 +339,7 @@ impl Context {
             self.advance(words);
         }
         self.state = State::Ready;
+        self.message = None;
     }
 
     /// Cell of a register of the frame `depth` calls out, and the register's type.

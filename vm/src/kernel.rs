@@ -69,8 +69,7 @@ impl Kernel {
         }
         let functions = entries(kernel)?;
         let boot = functions[0].ok_or(MachineError::NoFunction(Entry::Boot.name().to_owned()))?;
-        let module = store.add_module(kernel.clone());
-        let domain = store.add_domain(account, module, None).ok().flatten().ok_or(MachineError::Budget)?;
+        let domain = store.add_domain_of(account, kernel).ok_or(MachineError::Budget)?;
         let missing = (modules.len() as u32 + 1).saturating_sub(kernel.home.slots);
         store.grow_slots(domain, missing).ok_or(MachineError::Budget)?;
         store.slots_of_mut(domain)[0] = account_reference;
@@ -81,6 +80,8 @@ impl Kernel {
             let reference = store.make_module(account, module.clone()).ok_or(MachineError::Budget)?;
             store.slots_of_mut(domain)[index + 1] = reference;
         }
+        // Every entry can begin: the largest frame there can be fits.
+        const _: () = assert!(STACK_CELLS as usize > limen_isa::module::MAX_REGISTERS + crate::context::HEADER_CELLS);
         let context = store.add_context(account, domain, boot, STACK_CELLS).map_err(|_| MachineError::Stack)?;
         Ok(Self { domain, context: context.ok_or(MachineError::Budget)?, functions })
     }
@@ -94,7 +95,7 @@ impl Kernel {
         let function = self.functions[entry as usize].ok_or(entry.name())?;
         let module = store.module_of(self.domain).clone();
         let context = store.context_mut(self.context);
-        context.begin(&module, function).ok_or(entry.name())?;
+        context.begin(&module, function);
         for (register, (ty, bits)) in (0..).zip(entry.params().iter().zip(arguments)) {
             context.receive((*ty, register), *bits);
         }

@@ -206,14 +206,7 @@ impl Machine {
     ///
     /// If the budget has no room for its memory and slots.
     pub fn instantiate(&mut self, module: &Verified<Module>) -> Result<DomainId, MachineError> {
-        let module = self.store.add_module(module.clone());
-        match self.store.add_domain(self.account, module, None) {
-            Ok(Some(domain)) => Ok(DomainId(domain)),
-            Ok(None) | Err(_) => {
-                self.store.remove_module(module);
-                Err(MachineError::Budget)
-            }
-        }
+        self.store.add_domain_of(self.account, module).map(DomainId).ok_or(MachineError::Budget)
     }
 
     /// Calls an exported function of a domain, without services.
@@ -407,9 +400,9 @@ impl Machine {
     /// Lets the host answer an `svc`.
     fn serve(&mut self, context: ContextKey, host: &mut dyn Host) -> Option<Outcome> {
         let module = self.store.code_of(context).clone();
-        self.store.context_mut(context).state = State::InSvc;
+        self.store.context_mut(context).park_in_svc(&module);
         let parked = self.store.context(context);
-        let (number, arguments) = (parked.svc_number(&module), parked.outgoing(&module));
+        let (number, arguments) = (parked.svc_number(&module), parked.outgoing().unwrap_or_default().to_vec());
         let incoming = parked.incoming(&module);
         let words = incoming.iter().filter(|(ty, _)| *ty != ValueType::Ref).count();
         let (time, now) = (self.store.clock.time(), self.store.clock.now());
@@ -443,7 +436,7 @@ impl Machine {
         let results = self.store.context(context).returned(&module);
         if self.kernel.is_some() {
             let finished = self.store.context_mut(context);
-            finished.finish(results);
+            finished.finish(Some(results));
             let itself = finished.itself;
             return self.enter_kernel(Entry::Exit, &[itself.bits()]);
         }
@@ -462,6 +455,9 @@ impl Machine {
     fn park(&mut self, context: ContextKey, state: State) -> Option<Outcome> {
         let module = self.store.code_of(context).clone();
         let parked = self.store.context_mut(context);
+        if state == State::InSvc {
+            parked.park_in_svc(&module);
+        }
         parked.state = state;
         let (itself, number) = (parked.itself.bits(), parked.svc_number(&module));
         match state {

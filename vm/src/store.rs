@@ -45,7 +45,8 @@ pub(crate) struct Store {
     pub(crate) objects: ObjectTable,
     pub(crate) accounts: Accounts,
     pub(crate) clock: Clock,
-    modules: SlotMap<ModuleKey, Verified<Module>>,
+    /// With the number of entries and domains that name each.
+    modules: SlotMap<ModuleKey, (Verified<Module>, u32)>,
     domains: SlotMap<DomainKey, Domain>,
     contexts: SlotMap<ContextKey, Context>,
     memories: SlotMap<MemoryKey, (Memory, AccountKey)>,
@@ -127,7 +128,7 @@ impl Store {
         self.accounts.refund(details.owner, Budget::OBJECT);
         match details.object {
             Object::Memory(memory) => self.release(memory),
-            Object::Module(module) if details.is_root => drop(self.modules.remove(module)),
+            Object::Module(module) if details.is_root => self.release_module(module),
             Object::Domain(domain) if details.is_root => self.delete_domain(domain),
             Object::Context(context) if details.is_root => self.delete_context(context),
             Object::Slots(slots) if details.is_root => self.delete_slots(slots),
@@ -146,6 +147,7 @@ impl Store {
         if let Some(domain) = self.domains.remove(domain) {
             self.accounts.refund(domain.owner, Budget::bytes(domain.slots.len() as u64 * CELL_BYTES));
             self.release(domain.home);
+            self.release_module(domain.module);
         }
     }
 
@@ -191,8 +193,8 @@ impl Store {
 
     pub(crate) fn account_of(&self, reference: Ref) -> Result<AccountKey, Fault> {
         match self.objects.details(reference, Kind::ACCOUNT)?.object {
-            Object::Account(account) => Ok(account),
-            _ => Err(Fault::Kind),
+            Object::Account(account) if self.accounts.is_open(account) => Ok(account),
+            _ => Err(Fault::Stale),
         }
     }
 
@@ -219,6 +221,11 @@ impl Store {
     }
 
     // Objects of the kernel, derivation
+
+    /// Checks that all these references are live, in their order.
+    pub(crate) fn live_all(&self, references: &[Ref]) -> Result<(), Fault> {
+        references.iter().try_for_each(|reference| self.objects.live(*reference).map(|_| ()))
+    }
 
     pub(crate) fn make_object(&mut self, owner: AccountKey, kind: Kind, payload: i64) -> Option<Ref> {
         self.enter(owner, Budget::default(), root(kind, Object::OfKernel, owner, payload))
@@ -417,21 +424,28 @@ impl Store {
 
     // Modules and domains
 
-    pub(crate) fn add_module(&mut self, module: Verified<Module>) -> ModuleKey {
-        self.modules.insert(module)
+    /// A module that nothing names yet.
+    fn add_module(&mut self, module: Verified<Module>) -> ModuleKey {
+        self.modules.insert((module, 0))
     }
 
     pub(crate) fn make_module(&mut self, owner: AccountKey, module: Verified<Module>) -> Option<Ref> {
         let key = self.add_module(module);
+        self.modules[key].1 += 1;
         let made = self.enter(owner, Budget::default(), root(Kind::MODULE, Object::Module(key), owner, 0));
         if made.is_none() {
-            self.modules.remove(key);
+            self.release_module(key);
         }
         made
     }
 
-    pub(crate) fn remove_module(&mut self, module: ModuleKey) {
-        self.modules.remove(module);
+    /// One that names it less; the last one takes the module with it.
+    fn release_module(&mut self, module: ModuleKey) {
+        let users = &mut self.modules[module].1;
+        *users -= 1;
+        if *users == 0 {
+            self.modules.remove(module);
+        }
     }
 
     /// The first reference to a memory; null if it has none, as the homes of the host's domains.
@@ -444,7 +458,7 @@ impl Store {
     }
 
     pub(crate) fn module(&self, module: ModuleKey) -> &Verified<Module> {
-        &self.modules[module]
+        &self.modules[module].0
     }
 
     pub(crate) fn module_of(&self, domain: DomainKey) -> &Verified<Module> {
@@ -453,9 +467,19 @@ impl Store {
 
     pub(crate) fn module_key(&self, reference: Ref) -> Result<ModuleKey, Fault> {
         match self.objects.details(reference, Kind::MODULE)?.object {
-            Object::Module(module) => Ok(module),
-            _ => Err(Fault::Kind),
+            Object::Module(module) if self.modules.contains_key(module) => Ok(module),
+            _ => Err(Fault::Stale),
         }
+    }
+
+    /// A domain of the host's own module.
+    pub(crate) fn add_domain_of(&mut self, owner: AccountKey, module: &Verified<Module>) -> Option<DomainKey> {
+        let key = self.add_module(module.clone());
+        let domain = self.add_domain(owner, key, None).ok().flatten();
+        if domain.is_none() {
+            self.modules.remove(key);
+        }
+        domain
     }
 
     /// A domain that nothing refers to yet. `home` is memory of the caller's, or `None` for memory of the module's size.
@@ -476,6 +500,7 @@ impl Store {
             let start = segment.address as usize;
             self.memory_mut(home).bytes_mut()[start..start + segment.bytes.len()].copy_from_slice(&segment.bytes);
         }
+        self.modules[module].1 += 1;
         Ok(Some(self.domains.insert(Domain { module, itself: Ref::NULL, home, slots, owner })))
     }
 
@@ -515,8 +540,9 @@ impl Store {
 
     pub(crate) fn domain_of(&self, reference: Ref) -> Result<DomainKey, Fault> {
         match self.objects.details(reference, Kind::DOMAIN)?.object {
-            Object::Domain(domain) => Ok(domain),
-            _ => Err(Fault::Kind),
+            Object::Domain(domain) if self.domains.contains_key(domain) => Ok(domain),
+            // Derived references can outlive the object.
+            _ => Err(Fault::Stale),
         }
     }
 
@@ -607,8 +633,8 @@ impl Store {
 
     pub(crate) fn slot_array_mut(&mut self, reference: Ref) -> Result<&mut Vec<Ref>, Fault> {
         match self.objects.details(reference, Kind::SLOTS)?.object {
-            Object::Slots(array) => Ok(&mut self.slot_arrays[array].slots),
-            _ => Err(Fault::Kind),
+            Object::Slots(array) => self.slot_arrays.get_mut(array).map(|array| &mut array.slots).ok_or(Fault::Stale),
+            _ => Err(Fault::Stale),
         }
     }
 
@@ -626,17 +652,15 @@ impl Store {
         if function as usize >= self.module_of(domain).functions.len() || cells > MAX_STACK_CELLS {
             return Err(Fault::Argument);
         }
+        if !Context::fits(self.module_of(domain), function, cells) {
+            return Err(Fault::Stack);
+        }
         let cost = Budget { bytes: u64::from(cells) * CELL_BYTES, objects: 0, contexts: 1 };
         if !self.charge(owner, cost) {
             return Ok(None);
         }
-        match Context::new(self.module_of(domain), function, domain, owner, cells) {
-            Some(context) => Ok(Some(self.contexts.insert(context))),
-            None => {
-                self.accounts.refund(owner, cost);
-                Err(Fault::Stack)
-            }
-        }
+        let context = Context::new(self.module_of(domain), function, domain, owner, cells);
+        Ok(Some(self.contexts.insert(context)))
     }
 
     pub(crate) fn make_context(
@@ -663,8 +687,8 @@ impl Store {
 
     pub(crate) fn context_of(&self, reference: Ref) -> Result<ContextKey, Fault> {
         match self.objects.details(reference, Kind::CONTEXT)?.object {
-            Object::Context(context) => Ok(context),
-            _ => Err(Fault::Kind),
+            Object::Context(context) if self.contexts.contains_key(context) => Ok(context),
+            _ => Err(Fault::Stale),
         }
     }
 
@@ -694,9 +718,9 @@ impl Store {
 
     /// Element `index` among the references, or among the words, of the message a context gives; zero if there is none.
     pub(crate) fn message(&mut self, context: ContextKey, index: u32, references: bool) -> Result<u64, Fault> {
-        let (context, module) = self.present(context)?;
-        let mut alike = context.outgoing(&module).into_iter().filter(|(ty, _)| (*ty == ValueType::Ref) == references);
-        Ok(alike.nth(index as usize).map_or(0, |(_, bits)| bits))
+        let message = self.context(context).outgoing().ok_or(Fault::State)?;
+        let mut alike = message.iter().filter(|(ty, _)| (*ty == ValueType::Ref) == references);
+        Ok(alike.nth(index as usize).map_or(0, |(_, bits)| *bits))
     }
 
     /// Writes element `index` among the references, or among the words, that a context takes; nothing if there is none.
@@ -708,6 +732,9 @@ impl Store {
         bits: u64,
     ) -> Result<(), Fault> {
         let (context, module) = self.present(context)?;
+        if !context.takes_message() {
+            return Err(Fault::State);
+        }
         let incoming = context.incoming(&module);
         let target = incoming.into_iter().filter(|(ty, _)| (*ty == ValueType::Ref) == references).nth(index as usize);
         if let Some(target) = target {
@@ -718,9 +745,11 @@ impl Store {
 
     /// Gives one context's message to another.
     pub(crate) fn transfer(&mut self, to: ContextKey, from: ContextKey) -> Result<(), Fault> {
-        let (sender, module) = self.present(from)?;
-        let sent = sender.outgoing(&module);
+        let sent = self.context(from).outgoing().ok_or(Fault::State)?.to_vec();
         let (receiver, module) = self.present(to)?;
+        if receiver.state != State::InSvc {
+            return Err(Fault::State);
+        }
         for references in [false, true] {
             let mut bits = sent.iter().filter(|(ty, _)| (*ty == ValueType::Ref) == references).map(|(_, bits)| *bits);
             for target in receiver.incoming(&module).into_iter().filter(|(ty, _)| (*ty == ValueType::Ref) == references)

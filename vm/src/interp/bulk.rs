@@ -45,11 +45,12 @@ pub(super) unsafe fn replace<M: InMemory>(place: *mut u8, f: impl FnOnce(M) -> M
 struct Piece {
     start: u64,
     length: u64,
+    backwards: bool,
 }
 
 impl Piece {
     fn first(n: u64) -> Self {
-        Self { start: 0, length: n.min(PIECE) }
+        Self { start: 0, length: n.min(PIECE), backwards: false }
     }
 
     /// Where source and target overlap so that copying forwards would destroy what is still to be copied, the last
@@ -57,11 +58,7 @@ impl Piece {
     fn to_copy(to: u64, from: u64, n: u64) -> Self {
         let length = n.min(PIECE);
         let backwards = to > from && to - from < n;
-        Self { start: if backwards { n - length } else { 0 }, length }
-    }
-
-    fn is_forward(&self) -> bool {
-        self.start == 0
+        Self { start: if backwards { n - length } else { 0 }, length, backwards }
     }
 }
 
@@ -107,8 +104,8 @@ impl<P: Policy> Cpu<P> {
     fn copy_piece_within_home(&mut self, to: Reg, from: Reg, n: Reg) -> Result<bool, Step> {
         let [target, source, left] = [to, from, n].map(|register| self.get::<u32>(register));
         let [target_at, source_at] = [target, source].map(u64::from);
-        self.check_home(source_at, u64::from(left))?;
         self.check_home(target_at, u64::from(left))?;
+        self.check_home(source_at, u64::from(left))?;
         if left == 0 {
             return Ok(true);
         }
@@ -119,7 +116,7 @@ impl<P: Policy> Cpu<P> {
         // SAFETY: `home` gives the addresses of so many bytes.
         unsafe { read.copy_to(write, piece.length as usize) };
         let done = piece.length as u32;
-        if piece.is_forward() {
+        if !piece.backwards {
             self.set(to, target.wrapping_add(done));
             self.set(from, source.wrapping_add(done));
         }
@@ -216,7 +213,7 @@ impl<P: Policy> Cpu<P> {
 
     fn deny(&mut self, denied: Denied, st: Option<Reg>) -> Step {
         match denied {
-            Denied::Fault(fault, detail) => self.fail(fault, if fault == Fault::Bounds { detail } else { 0 }, st),
+            Denied::Fault(fault, detail) => self.fail(fault, detail, st),
             Denied::Leave | Denied::Page(_) => self.denied(denied),
         }
     }
@@ -288,7 +285,7 @@ impl<P: Policy> Cpu<P> {
         self.may_do(&piece)?;
         // SAFETY: `segment` gives the addresses of so many bytes.
         unsafe { read.copy_to(write, piece.length as usize) };
-        if piece.is_forward() {
+        if !piece.backwards {
             self.set(offsets[0], target + piece.length);
             self.set(offsets[1], source + piece.length);
         }

@@ -322,9 +322,11 @@ impl<P: Policy> Cpu<P> {
     /// For segments with page control, and for the fault.
     #[cold]
     fn segment_slowly(&mut self, segment: Ref, offset: u64, size: u64, rights: Rights) -> Result<*mut u8, Denied> {
-        let write = rights == Rights::WRITE;
-        let place =
-            self.store().segment_bytes(segment, offset, size, rights).map_err(|fault| Denied::Fault(fault, offset))?;
+        let write = rights.0 & Rights::WRITE.0 != 0;
+        let place = self
+            .store()
+            .segment_bytes(segment, offset, size, rights)
+            .map_err(|fault| Denied::Fault(fault, if fault == Fault::Bounds { offset } else { 0 }))?;
         match self.store().memory_mut(place.memory).touch(place.offset, size, write) {
             Ok(()) => Ok(place.address),
             Err(Blocked::ReadOnly) => Err(Denied::Fault(Fault::Right, offset)),
@@ -337,7 +339,7 @@ impl<P: Policy> Cpu<P> {
     pub(super) fn denied(&mut self, denied: Denied) -> Step {
         match denied {
             Denied::Leave => Step::Leave,
-            Denied::Fault(fault, detail) => self.fault(fault, if fault == Fault::Bounds { detail } else { 0 }),
+            Denied::Fault(fault, detail) => self.fault(fault, detail),
             Denied::Page(wait) => self.exit(Exit::Page(wait)),
         }
     }

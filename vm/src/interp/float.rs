@@ -37,11 +37,11 @@ impl<P: Policy, T: Real + Cell> Float<T> for Cpu<P> {
     }
     #[inline(always)]
     fn min(&mut self, d: Reg, a: Reg, b: Reg) -> Step {
-        self.binary(d, a, b, |a: T, b: T| if a.is_nan() || b.is_nan() { T::CANONICAL_NAN } else { a.smaller(b) })
+        self.binary(d, a, b, |a: T, b: T| if a.is_nan() || b.is_nan() { T::CANONICAL_NAN } else { a.smaller(b).cell() })
     }
     #[inline(always)]
     fn max(&mut self, d: Reg, a: Reg, b: Reg) -> Step {
-        self.binary(d, a, b, |a: T, b: T| if a.is_nan() || b.is_nan() { T::CANONICAL_NAN } else { a.larger(b) })
+        self.binary(d, a, b, |a: T, b: T| if a.is_nan() || b.is_nan() { T::CANONICAL_NAN } else { a.larger(b).cell() })
     }
     #[inline(always)]
     fn copysign(&mut self, d: Reg, a: Reg, b: Reg) -> Step {

@@ -112,8 +112,8 @@ int!(i64, u64, i128, u128);
 
 /// A floating-point type.
 pub(super) trait Real: num_traits::Float {
-    /// The positive quiet NaN without payload.
-    const CANONICAL_NAN: Self;
+    /// The cell of the positive quiet NaN without payload.
+    const CANONICAL_NAN: u64;
 
     /// From the bits of a literal, zero-extended.
     fn from_literal(bits: u64) -> Self;
@@ -131,15 +131,19 @@ pub(super) trait Real: num_traits::Float {
     fn round_to_zero(self) -> Self;
     fn round_to_even(self) -> Self;
 
-    /// The value, or the canonical NaN for a NaN: for everything that arithmetic makes.
+    /// The cell for a register.
+    fn cell(self) -> u64;
+
+    /// The cell for a register, with the canonical NaN for a NaN: for everything that arithmetic makes. As bits, since to
+    /// a compiler one NaN is as good as another.
     #[inline(always)]
-    fn canonical(self) -> Self {
+    fn canonical(self) -> u64 {
         if self.is_nan() {
             // A branch that is never taken costs nothing; a blend would lengthen every chain of additions.
             std::hint::cold_path();
             Self::CANONICAL_NAN
         } else {
-            self
+            self.cell()
         }
     }
 }
@@ -147,7 +151,12 @@ pub(super) trait Real: num_traits::Float {
 macro_rules! real {
     ($float:ident, $bits:ident, $nan:literal) => {
         impl Real for $float {
-            const CANONICAL_NAN: Self = $float::from_bits($nan);
+            const CANONICAL_NAN: u64 = $nan;
+
+            #[inline(always)]
+            fn cell(self) -> u64 {
+                u64::from(self.to_bits())
+            }
 
             #[inline(always)]
             fn from_literal(bits: u64) -> Self {

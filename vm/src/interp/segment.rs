@@ -304,13 +304,6 @@ impl<P: Policy> Cpu<P> {
         self.put(st, status(fault))
     }
 
-    /// Atomics need both rights; the right to write is looked at first.
-    #[inline(always)]
-    fn seg_atomic_place<M>(&mut self, s: Reg, o: Reg) -> Result<*mut u8, Denied> {
-        let place = self.seg_place::<M>(s, o, 0, Rights::WRITE)?;
-        self.seg_place::<M>(s, o, 0, Rights::READ).map(|_| place)
-    }
-
     #[inline(always)]
     fn seg_compare_and_swap<M: InMemory + Cell + PartialEq>(
         &mut self,
@@ -320,7 +313,7 @@ impl<P: Policy> Cpu<P> {
         expected: Reg,
         new: Reg,
     ) -> Step {
-        match self.seg_atomic_place::<M>(s, o) {
+        match self.seg_place::<M>(s, o, 0, Rights::READ_WRITE) {
             Ok(place) => {
                 let (expected, new) = (self.get(expected), self.get(new));
                 // SAFETY: the address of an `M`.
@@ -333,7 +326,7 @@ impl<P: Policy> Cpu<P> {
 
     #[inline(always)]
     fn seg_fetch_and_add<M: InMemory + Cell>(&mut self, d: Reg, s: Reg, o: Reg, v: Reg, add: fn(M, M) -> M) -> Step {
-        match self.seg_atomic_place::<M>(s, o) {
+        match self.seg_place::<M>(s, o, 0, Rights::READ_WRITE) {
             Ok(place) => {
                 let addend = self.get(v);
                 // SAFETY: the address of an `M`.

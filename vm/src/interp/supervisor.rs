@@ -3,7 +3,7 @@
 use limen_isa::module::Module;
 use limen_isa::{Fault, Reg, Supervisor, ValueType};
 
-use super::cpu::{Cpu, Policy, Step};
+use super::cpu::{Cell, Cpu, Policy, Step};
 use crate::account::{AccountKey, Budget};
 use crate::context::State;
 use crate::engine::Exit;
@@ -26,7 +26,8 @@ impl<P: Policy> Supervisor for Cpu<P> {
     fn obj_derive(&mut self, d: Reg, a: Reg, anchor: Reg, account: Reg, rights: Reg, payload: Reg) -> Step {
         let (from, anchor, payload) = (self.get(a), self.get(anchor), self.get(payload));
         let rights = Rights(self.get::<u32>(rights) as u16);
-        self.make(d, account, |store, owner| store.derive(from, anchor, owner, rights, payload))
+        let operands = self.store().live_all(&[from, anchor]);
+        self.make_after(operands, d, account, 0, |store, owner| store.derive(from, anchor, owner, rights, payload))
     }
 
     fn obj_revoke(&mut self, a: Reg) -> Step {
@@ -37,7 +38,8 @@ impl<P: Policy> Supervisor for Cpu<P> {
 
     fn obj_move(&mut self, d: Reg, a: Reg, account: Reg) -> Step {
         let from = self.get(a);
-        self.make(d, account, |store, owner| store.relocate(from, owner))
+        let operands = self.store().live_all(&[from]);
+        self.make_after(operands, d, account, 0, |store, owner| store.relocate(from, owner))
     }
 
     fn obj_payload(&mut self, d: Reg, a: Reg, kind: u32) -> Step {
@@ -87,7 +89,11 @@ impl<P: Policy> Supervisor for Cpu<P> {
     fn mem_derive(&mut self, d: Reg, a: Reg, anchor: Reg, account: Reg, o: Reg, n: Reg, rights: Reg) -> Step {
         let (from, anchor, span) = (self.get(a), self.get(anchor), (self.get(o), self.get(n)));
         let rights = Rights(self.get::<u32>(rights) as u16);
-        self.make(d, account, |store, owner| store.derive_memory(from, anchor, owner, span, rights))
+        let store = self.store();
+        let operands = store.memory_of(from).and_then(|_| store.live_all(&[anchor]));
+        self.make_after(operands, d, account, span.0, |store, owner| {
+            store.derive_memory(from, anchor, owner, span, rights)
+        })
     }
 
     fn mem_grow(&mut self, d: Reg, a: Reg, n: Reg) -> Step {
@@ -108,15 +114,16 @@ impl<P: Policy> Supervisor for Cpu<P> {
             Ok(())
         });
         self.reload_home();
-        self.done(protected)
+        self.done_at(protected, u64::from(first))
     }
 
     fn page_supply(&mut self, a: Reg, page: Reg, from: Reg, from_page: Reg) -> Step {
         let (to, from) = (self.get(a), self.get(from));
         let (page, from_page) = (self.get(page), self.get(from_page));
+        let outside = supply_outside(self.store(), to, page).unwrap_or(from_page);
         let supplied = supply(self.store(), to, page, from, from_page);
         self.reload_home();
-        self.done(supplied)
+        self.done_at(supplied, u64::from(outside))
     }
 
     fn page_take(&mut self, d: Reg, a: Reg, page: Reg) -> Step {
@@ -126,7 +133,8 @@ impl<P: Policy> Supervisor for Cpu<P> {
         let bits = |present: bool, used: bool, written: bool| {
             u32::from(present) | u32::from(used) << 1 | u32::from(written) << 2
         };
-        self.put_or_fault(d, state.map(|state| bits(state.access != Access::Absent, state.used, state.written)))
+        let state = state.map(|state| bits(state.access != Access::Absent, state.used, state.written));
+        self.put_at(d, state, u64::from(page))
     }
 
     fn module_load(&mut self, d: Reg, st: Reg, account: Reg, a: Reg, o: Reg, n: Reg) -> Step {
@@ -176,14 +184,14 @@ impl<P: Policy> Supervisor for Cpu<P> {
         let (domain, index) = (self.get(domain), self.get::<u32>(i));
         let store = self.store();
         let slot = store.domain_of(domain).and_then(|domain| slot(store.slots_of(domain), index));
-        self.put_or_fault(d, slot)
+        self.put_at(d, slot, u64::from(index))
     }
 
     fn domain_slot_set(&mut self, domain: Reg, i: Reg, a: Reg) -> Step {
         let (domain, index, reference) = (self.get(domain), self.get::<u32>(i), self.get(a));
         let store = self.store();
         let set = store.domain_of(domain).and_then(|domain| set_slot(store.slots_of_mut(domain), index, reference));
-        self.done(set)
+        self.done_at(set, u64::from(index))
     }
 
     fn slots_make(&mut self, d: Reg, account: Reg, n: Reg) -> Step {
@@ -194,13 +202,13 @@ impl<P: Policy> Supervisor for Cpu<P> {
     fn slots_get(&mut self, d: Reg, s: Reg, i: Reg) -> Step {
         let (array, index) = (self.get(s), self.get::<u32>(i));
         let slot = self.store().slot_array_mut(array).and_then(|slots| slot(slots, index));
-        self.put_or_fault(d, slot)
+        self.put_at(d, slot, u64::from(index))
     }
 
     fn slots_set(&mut self, s: Reg, i: Reg, a: Reg) -> Step {
         let (array, index, reference) = (self.get(s), self.get::<u32>(i), self.get(a));
         let set = self.store().slot_array_mut(array).and_then(|slots| set_slot(slots, index, reference));
-        self.done(set)
+        self.done_at(set, u64::from(index))
     }
 
     fn slots_size(&mut self, d: Reg, s: Reg) -> Step {
@@ -231,7 +239,7 @@ impl<P: Policy> Supervisor for Cpu<P> {
     }
 
     fn ctx_kill(&mut self, c: Reg) -> Step {
-        let killed = self.context(c).map(|context| self.store().context_mut(context).finish(Vec::new()));
+        let killed = self.context(c).map(|context| self.store().context_mut(context).finish(None));
         self.done(killed)
     }
 
@@ -365,10 +373,7 @@ impl<P: Policy> Cpu<P> {
 
     /// Ends an instruction that has no result.
     fn done(&mut self, outcome: Outcome<()>) -> Step {
-        match outcome {
-            Ok(()) => Step::Next,
-            Err(fault) => self.fault(fault, 0),
-        }
+        self.done_at(outcome, 0)
     }
 
     /// Writes what was made at the expense of `account`, or null where there was no room.
@@ -378,8 +383,38 @@ impl<P: Policy> Cpu<P> {
         account: Reg,
         make: impl FnOnce(&mut Store, AccountKey) -> Outcome<Option<Ref>>,
     ) -> Step {
-        let made = self.account(account).and_then(|owner| make(self.store(), owner));
-        self.put_or_fault(d, made.map(|made| made.unwrap_or(Ref::NULL)))
+        self.make_after(Ok(()), d, account, 0, make)
+    }
+
+    /// As [`Cpu::make`], for instructions with reference operands before the account: a fault of theirs comes first.
+    /// `detail` is that of a bounds fault.
+    fn make_after(
+        &mut self,
+        operands: Outcome<()>,
+        d: Reg,
+        account: Reg,
+        detail: u64,
+        make: impl FnOnce(&mut Store, AccountKey) -> Outcome<Option<Ref>>,
+    ) -> Step {
+        let owner = operands.and_then(|()| self.account(account));
+        let made = owner.and_then(|owner| make(self.store(), owner));
+        self.put_at(d, made.map(|made| made.unwrap_or(Ref::NULL)), detail)
+    }
+
+    /// Writes the value, or faults; `detail` is that of a bounds fault.
+    fn put_at<T: Cell>(&mut self, d: Reg, value: Outcome<T>, detail: u64) -> Step {
+        match value {
+            Ok(value) => self.put(d, value),
+            Err(fault) => self.fault(fault, if fault == Fault::Bounds { detail } else { 0 }),
+        }
+    }
+
+    /// Ends an instruction that has no result; `detail` is that of a bounds fault.
+    fn done_at(&mut self, outcome: Outcome<()>, detail: u64) -> Step {
+        match outcome {
+            Ok(()) => Step::Next,
+            Err(fault) => self.fault(fault, if fault == Fault::Bounds { detail } else { 0 }),
+        }
     }
 
     /// Whether ending a reference would pull the ground from under the kernel.
@@ -448,6 +483,12 @@ fn capture(store: &mut Store, context: ContextKey) -> Outcome<u64> {
     } else {
         Ok(context.capture(&module))
     }
+}
+
+/// The page to be supplied, if there is none such.
+fn supply_outside(store: &mut Store, to: Ref, page: u32) -> Option<u32> {
+    let memory = store.memory_of(to).ok()?;
+    (page >= store.memory_mut(memory).pages()).then_some(page)
 }
 
 fn supply(store: &mut Store, to: Ref, page: u32, from: Ref, from_page: u32) -> Outcome<()> {

@@ -161,7 +161,18 @@ impl ObjectTable {
 
     #[inline(always)]
     fn anchored(&self, entry: &Entry) -> bool {
-        self.entries.get(entry.anchor as usize).is_some_and(|anchor| anchor.generation() == entry.anchor_generation)
+        let mut entry = entry;
+        loop {
+            let Some(anchor) = self.entries.get(entry.anchor as usize) else { return false };
+            if anchor.generation() != entry.anchor_generation {
+                return false;
+            }
+            // What hangs on itself hangs on nothing else; seldom is there more than one step to it.
+            if std::ptr::eq(anchor, entry) || anchor.anchor == entry.anchor {
+                return true;
+            }
+            entry = anchor;
+        }
     }
 
     #[cold]
@@ -305,7 +316,7 @@ impl ObjectTable {
     pub(crate) fn owned_by(&self, owner: AccountKey, limit: usize) -> Vec<Ref> {
         let owned = |(index, details): (usize, &Details)| {
             let entry = &self.entries[index];
-            let live = entry.kind() != Kind::NONE && details.owner == owner;
+            let live = entry.kind() != Kind::NONE && details.owner == owner && details.object != Object::Account(owner);
             live.then(|| Ref::new(index as u32, entry.generation()))
         };
         self.details.iter().enumerate().filter_map(owned).take(limit).collect()

@@ -1,0 +1,6 @@
+;; A counting loop with a short chain of integer arithmetic.
+(module (func (export "run") (param $n i32) (result i64) (local $i i32) (local $r i64)
+ loop $l
+  local.get $r local.get $i i64.extend_i32_u i64.add i64.const 85 i64.xor local.set $r
+  local.get $i i32.const 1 i32.add local.tee $i local.get $n i32.lt_s br_if $l
+ end local.get $r))

@@ -1,0 +1,460 @@
+//! The programs of `programs/`, against the tools of the host that they are named after and against known answers.
+
+use std::fmt::Write as _;
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use tempfile::TempDir;
+
+/// Around the block of SHA-256, and odd.
+const SIZES: [usize; 7] = [1, 55, 56, 63, 64, 65, 1_000_003];
+
+/// Many times what the programs read at once.
+const LARGE: usize = 64 << 20;
+
+/// Runs of all sorts of blanks, and no line end at the end.
+const TEXT: &str = "  one\ttwo \n\n\r\n\x0b three\x0c four  five\r six\n \t \nseven-eight";
+
+/// Files to run programs on.
+struct Folder(TempDir);
+
+impl Folder {
+    fn new() -> Self {
+        Self(tempfile::tempdir().expect("a temporary folder can be made"))
+    }
+
+    /// A folder with a file of each kind that may be treated differently, and their names.
+    fn of_samples() -> (Self, Vec<String>) {
+        let mut folder = Self::new();
+        folder.write("empty", b"");
+        folder.write("text", TEXT.as_bytes());
+        for size in SIZES {
+            folder.write(&size.to_string(), &pseudo_random(size));
+        }
+        folder.write("large", &pseudo_random(LARGE));
+        let names = ["empty", "text", "large"].map(str::to_owned).into_iter();
+        (folder, names.chain(SIZES.map(|size| size.to_string())).collect())
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    fn write(&mut self, name: &str, contents: &[u8]) {
+        fs::write(self.path(name), contents).expect("the folder is writable");
+    }
+
+    fn read(&self, name: &str) -> Vec<u8> {
+        fs::read(self.path(name)).expect("the file is there")
+    }
+
+    /// Runs a program in this folder, with a file of it as standard input, or with none.
+    fn run(&self, program: &str, arguments: &[&str], input: Option<&str>) -> Output {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_limen"));
+        self.finish(command.args(["run", "--dir", ".", program]), arguments, input)
+    }
+
+    /// Runs a tool of the host in the same way.
+    fn host(&self, tool: &str, arguments: &[&str], input: Option<&str>) -> Output {
+        self.finish(Command::new(tool).env("LC_ALL", "C"), arguments, input)
+    }
+
+    fn finish(&self, command: &mut Command, arguments: &[&str], input: Option<&str>) -> Output {
+        let input = input.map_or_else(Stdio::null, |name| self.open(name).into());
+        command.args(arguments).current_dir(self.0.path()).stdin(input).output().expect("the command starts")
+    }
+
+    fn open(&self, name: &str) -> File {
+        File::open(self.path(name)).expect("the file is there")
+    }
+
+    /// Runs a program whose output goes into a file of this folder.
+    fn run_into(&self, program: &str, arguments: &[&str], to: &str) {
+        fs::write(self.path(to), success(self.run(program, arguments, None))).expect("the folder is writable");
+    }
+
+    /// A program and the tool of the same name print the same and end with the same status.
+    #[track_caller]
+    fn assert_like_host(&self, tool: &str, arguments: &[&str], input: Option<&str>) {
+        let [ours, theirs] = [self.run(tool, arguments, input), self.host(tool, arguments, input)];
+        assert_eq!(ours.status.code(), theirs.status.code(), "{tool} {arguments:?}: {}", text(&ours.stderr));
+        assert!(
+            ours.stdout == theirs.stdout,
+            "{tool} {arguments:?} < {input:?}\nprints   {:?}\ninstead of {:?}",
+            beginning(&ours.stdout),
+            beginning(&theirs.stdout)
+        );
+    }
+}
+
+/// Bytes that look random and are the same every time (xorshift64*).
+fn pseudo_random(size: usize) -> Vec<u8> {
+    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+    let words = std::iter::repeat_with(move || {
+        state ^= state >> 12;
+        state ^= state << 25;
+        state ^= state >> 27;
+        state.wrapping_mul(0x2545_f491_4f6c_dd1d)
+    });
+    let mut bytes: Vec<u8> = words.take(size.div_ceil(8)).flat_map(u64::to_le_bytes).collect();
+    bytes.truncate(size);
+    bytes
+}
+
+/// Text in which every second byte or so is white space: pseudo-random bytes, made printable.
+fn pseudo_random_text(size: usize) -> Vec<u8> {
+    const LETTERS: &[u8; 16] = b"aZ09-~!.\t\n\x0b\x0c\r   ";
+    pseudo_random(size).into_iter().map(|byte| LETTERS[usize::from(byte >> 4)]).collect()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// As much of an output as a message can hold.
+fn beginning(bytes: &[u8]) -> String {
+    text(bytes.get(..400).unwrap_or(bytes))
+}
+
+/// What a program printed that ended well and did not complain.
+#[track_caller]
+fn success(output: Output) -> Vec<u8> {
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    assert_eq!(text(&output.stderr), "");
+    output.stdout
+}
+
+/// What a program prints without input.
+#[track_caller]
+fn printed(program: &str, arguments: &[&str]) -> String {
+    text(&success(Folder::new().run(program, arguments, None)))
+}
+
+fn sources() -> Vec<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("programs");
+    let entries = fs::read_dir(folder).expect("the programs are there");
+    let mut paths: Vec<PathBuf> = entries.map(|entry| entry.expect("the folder can be listed").path()).collect();
+    paths.retain(|path| path.extension().is_some_and(|extension| extension == "lim"));
+    paths.sort();
+    paths
+}
+
+// ---- All programs ---------------------------------------------------------------------------------------------------
+
+#[test]
+fn every_source_is_a_built_in_program() {
+    let names: Vec<&str> = limen_programs::PROGRAMS.iter().map(|program| program.name).collect();
+    let stems: Vec<String> = sources().iter().map(|path| text(path.file_stem().unwrap().as_encoded_bytes())).collect();
+    assert_eq!(names, stems);
+    for program in limen_programs::PROGRAMS {
+        assert_eq!(limen_programs::find(program.name).map(|found| found.module), Some(program.module));
+        assert!(!program.summary.is_empty(), "{}", program.name);
+    }
+    assert!(limen_programs::find("no such program").is_none());
+}
+
+/// The module in the command is the one that the source gives today.
+#[test]
+fn every_source_assembles_to_the_built_in_module() {
+    let folder = Folder::new();
+    for (source, program) in sources().iter().zip(limen_programs::PROGRAMS) {
+        let source = source.to_str().expect("names of programs are plain");
+        let mut command = Command::new(env!("CARGO_BIN_EXE_limen"));
+        success(command.args(["asm", source, "-o"]).arg(folder.path("module")).output().expect("limen starts"));
+        assert!(folder.read("module") == program.module, "{}", program.name);
+    }
+}
+
+/// All but the two that take their arguments as they are.
+#[test]
+fn every_tool_explains_itself() {
+    for program in limen_programs::PROGRAMS.iter().filter(|program| !["hello", "echo"].contains(&program.name)) {
+        let help = printed(program.name, &["--help"]);
+        assert!(help.starts_with(&format!("usage: {}", program.name)), "{help}");
+    }
+}
+
+/// Where nothing can be written, a program says so and fails.
+#[test]
+fn a_full_disk_is_noticed() {
+    let Ok(full) = File::options().write(true).open("/dev/full") else {
+        return eprintln!("skipped: this system has no /dev/full");
+    };
+    let mut folder = Folder::new();
+    folder.write("text", TEXT.as_bytes());
+    for program in limen_programs::PROGRAMS.iter().filter(|program| program.name != "calc") {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_limen"));
+        command.args(["run", program.name]).stdin(folder.open("text"));
+        let output = command.stdout(full.try_clone().expect("a handle can be copied")).output().expect("limen starts");
+        assert_eq!(output.status.code(), Some(1), "{}: {}", program.name, text(&output.stderr));
+        assert!(program.name == "hello" || text(&output.stderr).contains("no space left"), "{}", program.name);
+    }
+}
+
+#[test]
+fn a_missing_file_does_not_stop_the_others() {
+    let mut folder = Folder::new();
+    folder.write("here", TEXT.as_bytes());
+    for program in ["cat", "crc32", "sha256sum", "wc"] {
+        let output = folder.run(program, &["missing", "here"], None);
+        assert_eq!(output.status.code(), Some(1), "{program}");
+        assert_eq!(text(&output.stderr), format!("{program}: missing: not found\n"));
+        assert!(text(&output.stdout).contains(if program == "cat" { TEXT } else { "here\n" }), "{program}");
+    }
+}
+
+#[test]
+fn a_folder_is_no_file() {
+    let folder = Folder::new();
+    for program in ["base64", "cat", "crc32", "sha256sum"] {
+        let output = folder.run(program, &["."], None);
+        assert_eq!(output.status.code(), Some(1), "{program}");
+        assert_eq!(text(&output.stderr), format!("{program}: .: is a directory\n"));
+        assert!(output.stdout.is_empty(), "{program}");
+    }
+}
+
+#[test]
+fn unknown_options_are_refused() {
+    for program in ["base64", "cat", "crc32", "sha256sum", "wc"] {
+        let output = Folder::new().run(program, &["--wrong"], None);
+        assert_eq!(output.status.code(), Some(1), "{program}");
+        assert!(text(&output.stderr).contains("usage: "), "{}", text(&output.stderr));
+    }
+}
+
+// ---- Tools ----------------------------------------------------------------------------------------------------------
+
+#[test]
+fn sha256sum_prints_what_the_hosts_does() {
+    let (mut folder, names) = Folder::of_samples();
+    for name in &names {
+        folder.assert_like_host("sha256sum", &[], Some(name));
+    }
+    folder.write("back\\slash\nand line", b"named so that its name needs escapes");
+    let names: Vec<&str> = names.iter().map(String::as_str).filter(|name| *name != "large").collect();
+    folder.assert_like_host("sha256sum", &[&names[..], &["-", "back\\slash\nand line"]].concat(), Some("text"));
+}
+
+#[test]
+fn crc32_prints_what_another_implementation_computes() {
+    let (folder, names) = Folder::of_samples();
+    let mut expected = String::new();
+    for name in &names {
+        let sum = crc32fast::hash(&folder.read(name));
+        assert_eq!(text(&success(folder.run("crc32", &[], Some(name)))), format!("{sum:08x}\n"), "{name}");
+        writeln!(expected, "{sum:08x}\t{name}").expect("a string takes everything");
+    }
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    assert_eq!(text(&success(folder.run("crc32", &names, None))), expected);
+}
+
+/// Words of bytes that are no characters are another matter: see below.
+#[test]
+fn wc_prints_what_the_hosts_does() {
+    let (mut folder, names) = Folder::of_samples();
+    folder.write("long text", &pseudo_random_text(1_000_003));
+    for name in &names {
+        folder.assert_like_host("wc", &["-lc"], Some(name));
+        folder.assert_like_host("wc", &["-c", name], None);
+    }
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    folder.assert_like_host("wc", &[&["-c", "-l"], &names[..]].concat(), None);
+    folder.assert_like_host("wc", &["-l", "text", "-", "large"], Some("1000003"));
+}
+
+#[test]
+fn wc_counts_words_and_sets_columns_as_the_hosts_does() {
+    let mut folder = Folder::new();
+    folder.write("empty", b"");
+    folder.write("text", TEXT.as_bytes());
+    folder.write("long text", &pseudo_random_text(1_000_003));
+    let all = ["empty", "text", "long text"];
+    for options in [&[][..], &["-w"], &["-l"], &["-c"], &["-lw"], &["-wc"], &["-l", "-w", "-c"]] {
+        for name in all {
+            folder.assert_like_host("wc", options, Some(name));
+            folder.assert_like_host("wc", &[options, &[name]].concat(), None);
+        }
+        folder.assert_like_host("wc", &[options, &all].concat(), None);
+        folder.assert_like_host("wc", &[options, &["-", "text"]].concat(), Some("long text"));
+    }
+}
+
+/// The columns are wide where a size is not known: a pipe has none.
+#[test]
+fn wc_of_a_pipe_has_wide_columns() {
+    let mut folder = Folder::new();
+    folder.write("text", TEXT.as_bytes());
+    let script = "cat text | \"$0\" run wc";
+    let output = folder.host("sh", &["-c", script, env!("CARGO_BIN_EXE_limen")], None);
+    let expected = folder.host("sh", &["-c", "cat text | wc"], None);
+    assert_eq!(text(&success(output)), text(&expected.stdout));
+}
+
+/// A byte is part of a word unless it is white space. Older wc of the host also skip those that are not printable.
+#[test]
+fn wc_counts_words_of_any_bytes() {
+    let mut folder = Folder::new();
+    let bytes = pseudo_random(LARGE);
+    let is_space = |byte: &u8| matches!(byte, b' ' | b'\t'..=b'\r');
+    let words = bytes.split(is_space).filter(|word| !word.is_empty()).count();
+    folder.write("bytes", &bytes);
+    assert_eq!(text(&success(folder.run("wc", &["-w"], Some("bytes")))), format!("{words}\n"));
+}
+
+#[test]
+fn base64_encodes_as_the_hosts_does() {
+    let (folder, names) = Folder::of_samples();
+    for name in &names {
+        folder.assert_like_host("base64", &[], Some(name));
+    }
+    for columns in ["0", "1", "3", "75", "77", "65536", "1000000"] {
+        folder.assert_like_host("base64", &["-w", columns, "1000003"], None);
+        folder.assert_like_host("base64", &["-w", columns, "empty"], None);
+    }
+}
+
+#[test]
+fn base64_decodes_what_it_encoded() {
+    let (folder, names) = Folder::of_samples();
+    for name in &names {
+        for columns in ["0", "1", "76"] {
+            folder.run_into("base64", &["-w", columns, name], "encoded");
+            assert!(success(folder.run("base64", &["-d", "encoded"], None)) == folder.read(name), "{name} {columns}");
+        }
+    }
+}
+
+#[test]
+fn base64_refuses_what_the_hosts_refuses() {
+    let mut folder = Folder::new();
+    let inputs = ["Zm9v\nYg==\n", "Zm9vYg", "Zm9vYg=", "Z", "=", "Zm=v", "Zm9v!Zm9v", "Zm9vYg==Zm9v", "Zg==\nZ", "\n\n"];
+    for input in inputs {
+        folder.write("input", input.as_bytes());
+        folder.assert_like_host("base64", &["-d"], Some("input"));
+        folder.assert_like_host("base64", &["-d", "-i"], Some("input"));
+    }
+}
+
+#[test]
+fn cat_joins_files() {
+    let mut folder = Folder::new();
+    folder.write("bytes", &pseudo_random(200_000));
+    folder.write("text", TEXT.as_bytes());
+    folder.assert_like_host("cat", &["bytes", "-", "bytes"], Some("text"));
+    folder.assert_like_host("cat", &[], Some("bytes"));
+}
+
+#[test]
+fn echo_joins_its_arguments() {
+    assert_eq!(printed("echo", &[]), "\n");
+    assert_eq!(printed("echo", &["a  b", "", "--help"]), "a  b  --help\n");
+    assert_eq!(printed("echo", &["-n", "a\\tb"]), "a\\tb");
+    assert_eq!(printed("echo", &["-e", "a\\tb\\\\", "\\q", "c\\cd", "e"]), "a\tb\\ \\q c");
+}
+
+// ---- Computations ---------------------------------------------------------------------------------------------------
+
+#[test]
+fn hello_says_hello() {
+    assert_eq!(printed("hello", &[]), "Hello, world!\n");
+}
+
+#[test]
+fn nbody_knows_the_energies() {
+    assert_eq!(printed("nbody", &[]), "-0.169075164\n-0.169087605\n");
+    assert_eq!(printed("nbody", &["0"]), "-0.169075164\n-0.169075164\n");
+    assert_eq!(printed("nbody", &["50000"]), "-0.169075164\n-0.169078071\n");
+}
+
+#[test]
+fn sieve_finds_the_primes() {
+    assert_eq!(printed("sieve", &[]), "78498 primes up to 1000000, the last of them 999983\n");
+    assert_eq!(printed("sieve", &["100000000"]), "5761455 primes up to 100000000, the last of them 99999989\n");
+    assert_eq!(printed("sieve", &["1"]), "0 primes up to 1\n");
+    assert_eq!(printed("sieve", &["-p", "31"]), "2\n3\n5\n7\n11\n13\n17\n19\n23\n29\n31\n");
+    let primes: Vec<u32> = (2..5000).filter(|n| (2..*n).take_while(|d| d * d <= *n).all(|d| n % d != 0)).collect();
+    let lines: Vec<u32> = printed("sieve", &["-p", "4999"]).lines().map(|line| line.parse().unwrap()).collect();
+    assert_eq!(lines, primes);
+}
+
+#[test]
+fn numbers_are_checked() {
+    for number in ["-1", "1x", "", "0x10", "99999999999999999999", "5000000000"] {
+        let output = Folder::new().run("sieve", &[number], None);
+        assert_eq!(output.status.code(), Some(1), "{number:?}");
+        assert!(text(&output.stderr).contains("sieve: a number is expected"), "{}", text(&output.stderr));
+    }
+}
+
+#[test]
+fn mandelbrot_draws_the_same_picture_every_time() {
+    const HEADER: &[u8] = b"P6\n120 80\n255\n";
+    let draw = || success(Folder::new().run("mandelbrot", &["120", "80", "100"], None));
+    let picture = draw();
+    assert!(picture.starts_with(HEADER), "{}", beginning(&picture));
+    let pixels: Vec<&[u8]> = picture[HEADER.len()..].chunks(3).collect();
+    assert_eq!(pixels.len(), 120 * 80);
+    assert_eq!(pixels[40 * 120 + 90], [0, 0, 0], "zero is in the set");
+    assert_ne!(pixels[0], [0, 0, 0], "the corner is not");
+    assert!(picture == draw());
+}
+
+/// The set is symmetrical, and so are the rows around the middle one.
+#[test]
+fn mandelbrot_is_symmetrical() {
+    let picture = success(Folder::new().run("mandelbrot", &["60", "40", "64"], None));
+    let rows: Vec<&[u8]> = picture[b"P6\n60 40\n255\n".len()..].chunks(3 * 60).collect();
+    for distance in 1..20 {
+        assert!(rows[20 - distance] == rows[20 + distance], "{distance} rows from the middle");
+    }
+}
+
+#[test]
+fn fib_and_collatz_know_their_sequences() {
+    assert_eq!(printed("fib", &["0"]), "0\n");
+    assert_eq!(printed("fib", &["25"]), "75025\n");
+    assert_eq!(printed("collatz", &["27"]), "27 takes 111 steps\n");
+    assert_eq!(printed("collatz", &[]), "837799 takes 524 steps\n");
+}
+
+#[test]
+fn calc_computes() {
+    let computed = |items: &str| printed("calc", &items.split(' ').collect::<Vec<_>>());
+    assert_eq!(computed("2 3 + 4 x"), "20\n");
+    assert_eq!(computed("-7 2 /"), "-3\n");
+    assert_eq!(computed("-7 2 %"), "-1\n");
+    assert_eq!(computed("1 2 3 * -"), "-5\n");
+    assert_eq!(computed("9223372036854775807"), "9223372036854775807\n");
+    assert_eq!(computed("-9223372036854775808"), "-9223372036854775808\n");
+}
+
+#[test]
+fn calc_says_what_is_wrong() {
+    let errors = [
+        ("1 0 /", "a divisor is zero"),
+        ("-9223372036854775808 -1 /", "does not fit"),
+        ("-9223372036854775808 -1 x", "does not fit"),
+        ("9223372036854775807 1 +", "does not fit"),
+        ("1 +", "fewer than two numbers"),
+        ("1 2", "one result"),
+        ("1 2 plus", "neither a number nor an operator"),
+        ("9223372036854775808", "neither a number nor an operator"),
+    ];
+    for (items, message) in errors {
+        let output = Folder::new().run("calc", &items.split(' ').collect::<Vec<_>>(), None);
+        assert_eq!(output.status.code(), Some(1), "{items}");
+        assert!(text(&output.stderr).contains(message), "{items}: {}", text(&output.stderr));
+    }
+}
+
+/// The R-pentomino's numbers of cells are well known, as long as it does not meet itself on the torus.
+#[test]
+fn life_goes_on() {
+    for (generation, alive) in [("0", 5), ("1", 6), ("2", 7), ("10", 28), ("100", 121)] {
+        let board = printed("life", &[generation, "200", "200"]);
+        assert_eq!(board.matches('#').count(), alive, "{generation}");
+        assert_eq!(board.lines().count(), 200);
+    }
+}
