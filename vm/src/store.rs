@@ -126,6 +126,9 @@ impl Store {
     /// Gives back what an ended entry held; the object too, if the entry made it.
     fn dispose(&mut self, details: &Details) {
         self.accounts.refund(details.owner, Budget::OBJECT);
+        if details.is_root && !matches!(details.object, Object::Memory(_) | Object::OfKernel) {
+            self.end_others(details.object);
+        }
         match details.object {
             Object::Memory(memory) => self.release(memory),
             Object::Module(module) if details.is_root => self.release_module(module),
@@ -141,6 +144,22 @@ impl Store {
             | Object::Slots(_)
             | Object::Account(_) => {}
         }
+    }
+
+    /// References to a deleted object end with it, wherever they hang. Objects of the kernel's own have no identity but
+    /// their entries, and memory lasts as long as something shows it.
+    fn end_others(&mut self, object: Object) {
+        for other in self.objects.end_all_of(object) {
+            self.accounts.refund(other.owner, Budget::OBJECT);
+        }
+    }
+
+    /// What an account can still spend, once all that has lost its anchor is found.
+    pub(crate) fn free(&mut self, account: AccountKey) -> Budget {
+        let mut buried = Vec::new();
+        self.objects.sweep_all(&mut buried);
+        self.dispose_all(&buried);
+        self.accounts.free(account)
     }
 
     fn delete_domain(&mut self, domain: DomainKey) {

@@ -14,6 +14,7 @@ use crate::engine::{Exit, PageWait};
 use crate::memory::Blocked;
 use crate::object::{Kind, Ref, Rights};
 use crate::store::{DomainKey, Store};
+use crate::verify::Mode;
 
 /// How an instruction runs.
 pub(super) trait Policy {
@@ -302,6 +303,7 @@ impl<P: Policy> Cpu<P> {
             // SAFETY: within home, as just checked.
             Ok(()) => Ok(unsafe { self.state.home.add(address as usize) }),
             Err(Blocked::ReadOnly) => Err(self.fault(Fault::Right, address)),
+            Err(Blocked::Absent(_)) if self.is_kernel() => Err(self.fault(Fault::Right, 0)),
             Err(Blocked::Absent(page)) => Err(self.exit(Exit::Page(PageWait { memory, page, write }))),
         }
     }
@@ -330,8 +332,15 @@ impl<P: Policy> Cpu<P> {
         match self.store().memory_mut(place.memory).touch(place.offset, size, write) {
             Ok(()) => Ok(place.address),
             Err(Blocked::ReadOnly) => Err(Denied::Fault(Fault::Right, offset)),
+            Err(Blocked::Absent(_)) if self.is_kernel() => Err(Denied::Fault(Fault::Right, 0)),
             Err(Blocked::Absent(page)) => Err(Denied::Page(PageWait { memory: place.memory, page, write })),
         }
+    }
+
+    /// A kernel cannot wait for a page: for it an absent one is one that it has no right to.
+    fn is_kernel(&mut self) -> bool {
+        let domain = self.domain();
+        self.store().module_of(domain).mode() == Mode::Kernel
     }
 
     /// Ends an instruction whose access was denied.

@@ -64,7 +64,7 @@ impl<P: Policy> Supervisor for Cpu<P> {
     }
 
     fn account_free(&mut self, bytes: Reg, objects: Reg, contexts: Reg, account: Reg) -> Step {
-        let free = self.account(account).map(|account| self.store().accounts.free(account));
+        let free = self.account(account).map(|account| self.store().free(account));
         match free {
             Ok(free) => {
                 self.set(bytes, free.bytes);

@@ -272,6 +272,13 @@ impl ObjectTable {
         if current { Ok(self.bury(reference.index() as usize)) } else { Err(Fault::Stale) }
     }
 
+    /// Ends every entry to an object.
+    pub(crate) fn end_all_of(&mut self, object: Object) -> Vec<Details> {
+        let indices: Vec<usize> =
+            (0..self.details.len()).filter(|index| self.details[*index].object == object).collect();
+        indices.into_iter().map(|index| self.bury(index)).collect()
+    }
+
     /// What a live entry is, for a new entry of the same that `owner` pays for.
     pub(crate) fn copy_entry(&self, reference: Ref, owner: AccountKey) -> Result<NewEntry, Fault> {
         let entry = self.live(reference)?;
