@@ -10,7 +10,7 @@ mod support;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use limen_isa::Opcode;
+use limen_isa::{Fault, Opcode};
 use limen_vm::EngineKind;
 
 use cases::Case;
@@ -75,4 +75,19 @@ fn every_instruction_occurs() {
     let built = Opcode::ALL.into_iter().filter(|opcode| !opcode.row().reserved);
     let missing: Vec<&str> = built.filter(|opcode| !found.contains(opcode)).map(Opcode::mnemonic).collect();
     assert!(missing.is_empty(), "no test has {missing:?}");
+}
+
+/// Every instruction ends with each of the faults of its row somewhere in the suite, and never with another.
+#[test]
+fn rows_list_their_faults() {
+    let mut met: BTreeSet<(&str, Fault)> = all_cases().iter().filter_map(Case::fault).collect();
+    met.extend(all_programs().iter().flat_map(Program::faults));
+    let rows = Opcode::ALL.map(Opcode::row);
+    let pairs = rows.iter().flat_map(|row| row.faults.iter().map(|fault| (row.mnemonic, *fault)));
+    let listed: BTreeSet<(&str, Fault)> = pairs.collect();
+    let unlisted: Vec<_> = met.difference(&listed).collect();
+    // Only programs under a kernel meet protected pages of their home: there the kernel is told, not the suite.
+    let told = |(mnemonic, fault): &&(&str, Fault)| *fault == Fault::Right && !mnemonic.contains("seg");
+    let unmet: Vec<_> = listed.difference(&met).filter(|pair| !told(pair)).collect();
+    assert!(unlisted.is_empty() && unmet.is_empty(), "not listed: {unlisted:?}\nnot met: {unmet:?}");
 }

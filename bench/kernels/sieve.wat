@@ -1,19 +1,21 @@
-;; The sieve of Eratosthenes over bytes.
-(module (memory 64) (func (export "run") (param $n i32) (result i64) (local $i i32) (local $j i32) (local $c i32)
- i32.const 0 i32.const 1 local.get $n memory.fill
- i32.const 2 local.set $i
- block $done loop $outer
-  local.get $i local.get $n i32.ge_s br_if $done
-  block $next
-   local.get $i i32.load8_u i32.eqz br_if $next
-   local.get $c i32.const 1 i32.add local.set $c
-   local.get $i local.get $i i32.add local.tee $j local.get $n i32.ge_s br_if $next
-   loop $inner
-    local.get $j i32.const 0 i32.store8
-    local.get $j local.get $i i32.add local.tee $j local.get $n i32.lt_s br_if $inner
-   end
-  end
-  local.get $i i32.const 1 i32.add local.set $i
-  br $outer
- end end
- local.get $c i64.extend_i32_u))
+;; The sieve of Eratosthenes over bytes: how many primes there are below n, which is at most 4 MiB.
+(module
+  (memory 64)
+
+  (func (export "run") (param $n i32) (result i64)
+    (local $i i32) (local $multiple i32) (local $count i32)
+    (memory.fill (i32.const 0) (i32.const 1) (local.get $n))
+    (local.set $i (i32.const 2))
+    (loop $next
+      (block $composite
+        (br_if $composite (i32.eqz (i32.load8_u (local.get $i))))
+        (local.set $count (i32.add (local.get $count) (i32.const 1)))
+        (local.set $multiple (i32.shl (local.get $i) (i32.const 1)))
+        (br_if $composite (i32.le_s (local.get $n) (local.get $multiple)))
+        (loop $mark
+          (i32.store8 (local.get $multiple) (i32.const 0))
+          (local.set $multiple (i32.add (local.get $multiple) (local.get $i)))
+          (br_if $mark (i32.lt_s (local.get $multiple) (local.get $n)))))
+      (local.set $i (i32.add (local.get $i) (i32.const 1)))
+      (br_if $next (i32.lt_s (local.get $i) (local.get $n))))
+    (i64.extend_i32_u (local.get $count))))

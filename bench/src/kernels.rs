@@ -28,8 +28,8 @@ kernels! {
     "loop" 10_000_000 true;
     "sieve" 2_000_000 true;
     "matmul" 120 false;
-    "nbody" 100_000 true;
-    "sha256" 1_500 true;
+    "nbody" 20_000 true;
+    "sha256" 5_000 true;
     "mandelbrot" 150 false;
     "crc32" 3_000_000 true;
     "dispatch" 500_000 true;

@@ -69,6 +69,14 @@ impl Case {
         Ok(Case { place, opcode, sources: words(sources), expected: Expected::Fault(fault) })
     }
 
+    /// How the instruction faults, if it should.
+    pub(crate) fn fault(&self) -> Option<(&'static str, Fault)> {
+        match self.expected {
+            Expected::Fault(fault) => Some((self.opcode.mnemonic(), fault)),
+            Expected::Results(_) => None,
+        }
+    }
+
     /// Runs the case in every arrangement; gives a line for each in which it does not hold.
     pub(crate) fn failures(&self, engine: EngineKind) -> Vec<String> {
         let arrangements = arrangements(self.opcode).iter();

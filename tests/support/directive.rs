@@ -17,7 +17,7 @@
 //! In a kernel an argument may be any constant expression without commas, and a reference is the name of a function that
 //! makes it.
 
-use limen_isa::Fault;
+use limen_isa::{Fault, Opcode};
 
 use super::literal::integer;
 
@@ -45,7 +45,7 @@ pub(crate) struct Run {
 #[derive(Debug)]
 pub(crate) enum Expected {
     Returns { results: Vec<String>, burns: Option<u64> },
-    Faults { fault: Fault, line: u32, detail: u64 },
+    Faults { fault: Fault, line: u32, mnemonic: &'static str, detail: u64 },
     NeverEnds,
     Halts(i32),
     FallsAsleep,
@@ -120,7 +120,8 @@ impl Expected {
         let (name, place) = text.split_once(" at ").ok_or("a fault needs a line: `at here`")?;
         let fault = Fault::ALL.into_iter().find(|fault| fault.name() == name);
         let fault = fault.ok_or_else(|| format!("`{name}` is no fault"))?;
-        Ok(Expected::Faults { fault, line: place_of(source, index, place)?, detail: number(detail)? as u64 })
+        let line = place_of(source, index, place)?;
+        Ok(Expected::Faults { fault, line, mnemonic: instruction_in(source, line)?, detail: number(detail)? as u64 })
     }
 }
 
@@ -132,6 +133,13 @@ fn place_of(source: &str, index: usize, place: &str) -> Result<u32, String> {
     let mark = format!("//= {place}");
     let found = source.lines().skip(index).position(|line| line.ends_with(&mark));
     found.map(|offset| (index + offset + 1) as u32).ok_or_else(|| format!("no later line ends in `{mark}`"))
+}
+
+/// The instruction that a line holds.
+fn instruction_in(source: &str, line: u32) -> Result<&'static str, String> {
+    let text = source.lines().nth(line as usize - 1).unwrap_or_default();
+    let found = text.split_whitespace().find_map(Opcode::from_mnemonic);
+    found.map(Opcode::mnemonic).ok_or_else(|| format!("line {line} holds no instruction"))
 }
 
 fn number(text: &str) -> Result<i128, String> {

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use limen_assembler::{Directory, Options, assemble};
 use limen_isa::module::{Export, ExportItem, Module, Signature};
-use limen_isa::{Opcode, ValueType};
+use limen_isa::{Fault, Opcode, ValueType};
 use limen_vm::{Config, EngineKind, FaultReport, Machine, Mode, NoServices, Outcome, Time, Value, Verified, verify};
 
 use super::directive::{Expected, Run, Script};
@@ -63,6 +63,15 @@ impl Program {
     pub(crate) fn opcodes(&self) -> BTreeSet<Opcode> {
         let modules = self.modules.iter().map(|module| &**module).chain([&self.module]);
         modules.flat_map(opcodes_of).collect()
+    }
+
+    /// The instructions that fault in it, and how.
+    pub(crate) fn faults(&self) -> BTreeSet<(&'static str, Fault)> {
+        let fault = |run: &Run| match run.expected {
+            Expected::Faults { fault, mnemonic, .. } => Some((mnemonic, fault)),
+            _ => None,
+        };
+        self.script.runs.iter().filter_map(fault).collect()
     }
 
     /// Does all runs on an engine; gives one line for each that does not turn out as it should.
@@ -140,9 +149,9 @@ impl Program {
             }
             (Expected::Returns { .. }, Outcome::Halted(status)) => *status == 0,
             (Expected::Halts(wanted), Outcome::Halted(status)) => wanted == status,
-            (Expected::Faults { fault, line, detail }, Outcome::Faulted(report)) => {
+            (Expected::Faults { fault, line, mnemonic, detail }, Outcome::Faulted(report)) => {
                 let place = Some((self.name.clone(), *line));
-                (report.fault, report.detail, place_of(report)) == (*fault, *detail, place)
+                (report.fault, report.mnemonic, report.detail, place_of(report)) == (*fault, *mnemonic, *detail, place)
             }
             (Expected::NeverEnds, Outcome::OutOfFuel) => played.burnt == SOME_FUEL,
             (Expected::FallsAsleep, Outcome::Asleep) => true,

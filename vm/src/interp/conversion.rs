@@ -68,11 +68,11 @@ impl<P: Policy> Conversion for Cpu<P> {
     }
     #[inline(always)]
     fn i32_from_f64_s(&mut self, d: Reg, a: Reg) -> Step {
-        self.truncated(d, a, i32::MIN as f64, -(i32::MIN as f64), |a: f64| (a as i32, f64::from(a)))
+        self.truncated(d, a, i32::MIN as f64, -(i32::MIN as f64), |a: f64| (a as i32, a))
     }
     #[inline(always)]
     fn i32_from_f64_u(&mut self, d: Reg, a: Reg) -> Step {
-        self.truncated(d, a, 0.0, -2.0 * (i32::MIN as f64), |a: f64| (a as u32, f64::from(a)))
+        self.truncated(d, a, 0.0, -2.0 * (i32::MIN as f64), |a: f64| (a as u32, a))
     }
     #[inline(always)]
     fn i32_from_f64_s_sat(&mut self, d: Reg, a: Reg) -> Step {
@@ -100,11 +100,11 @@ impl<P: Policy> Conversion for Cpu<P> {
     }
     #[inline(always)]
     fn i64_from_f64_s(&mut self, d: Reg, a: Reg) -> Step {
-        self.truncated(d, a, i64::MIN as f64, -(i64::MIN as f64), |a: f64| (a as i64, f64::from(a)))
+        self.truncated(d, a, i64::MIN as f64, -(i64::MIN as f64), |a: f64| (a as i64, a))
     }
     #[inline(always)]
     fn i64_from_f64_u(&mut self, d: Reg, a: Reg) -> Step {
-        self.truncated(d, a, 0.0, -2.0 * (i64::MIN as f64), |a: f64| (a as u64, f64::from(a)))
+        self.truncated(d, a, 0.0, -2.0 * (i64::MIN as f64), |a: f64| (a as u64, a))
     }
     #[inline(always)]
     fn i64_from_f64_s_sat(&mut self, d: Reg, a: Reg) -> Step {

@@ -247,8 +247,8 @@ impl<P: Policy> Cpu<P> {
     /// The host address of `M` at an offset that may be too large to exist.
     #[inline(always)]
     fn seg_place<M>(&mut self, s: Reg, o: Reg, k: u32, rights: Rights) -> Result<*mut u8, Denied> {
-        // A sum that wraps is out of bounds like any other that is too large.
-        let offset = self.get::<u64>(o).checked_add(u64::from(k)).unwrap_or(u64::MAX);
+        // A sum too large for 64 bits is out of bounds like any other that is too large.
+        let offset = self.get::<u64>(o).saturating_add(u64::from(k));
         self.segment(self.get::<Ref>(s), offset, size_of::<M>() as u64, rights)
     }
 

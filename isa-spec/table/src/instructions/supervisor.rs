@@ -12,6 +12,7 @@ kind faults; since a fault in the kernel stops the machine, a kernel looks with 
 const USE: [Fault; 3] = [Fault::Null, Fault::Stale, Fault::Kind];
 const MAKE: [Fault; 4] = [Fault::Null, Fault::Stale, Fault::Kind, Fault::Argument];
 const PARKED: [Fault; 5] = [Fault::Null, Fault::Stale, Fault::Kind, Fault::Argument, Fault::State];
+const MESSAGE: [Fault; 4] = [Fault::Null, Fault::Stale, Fault::Kind, Fault::State];
 const INDEXED: [Fault; 4] = [Fault::Null, Fault::Stale, Fault::Kind, Fault::Bounds];
 
 fn sup(code: u16, mnemonic: &str, operands: &[Draft], meaning: &str) -> Row {
@@ -27,7 +28,7 @@ fn objects() -> Vec<Row> {
         sup(0x00, "obj.make", &[w("d", Ref), r("account", Ref), r("kind", I32), r("payload", I64)], "d = a new object of a kind of the kernel's own (64..=255) with all rights").faults(&MAKE),
         sup(0x01, "obj.derive", &[w("d", Ref), r("a", Ref), r("anchor", Ref), r("account", Ref), r("rights", I32), r("payload", I64)], "d = a further reference to a's object with the rights that a and `rights` share and a payload of its own, that lives as long as anchor")
             .faults(&USE),
-        sup(0x02, "obj.revoke", &[r("a", Ref)], "a and all that hangs on it is stale from now on; if a made the object, the object is deleted").faults(&[Fault::Null, Fault::Stale]),
+        sup(0x02, "obj.revoke", &[r("a", Ref)], "a and all that hangs on it is stale from now on; if a made the object, the object is deleted").faults(&[Fault::Null, Fault::Stale, Fault::State]),
         sup(0x03, "obj.move", &[w("d", Ref), r("a", Ref), r("account", Ref)], "d = what a was, charged to account; a and all that hangs on it is stale from now on").faults(&USE),
         sup(0x04, "obj.payload", &[w("d", I64), r("a", Ref), uimm24("kind")], "d = a's payload, if a is of this kind (0: any)").faults(&USE),
         sup(0x05, "obj.set_payload", &[r("a", Ref), r("v", I64)], "a's payload = v").faults(&[Fault::Null, Fault::Stale]),
@@ -42,7 +43,7 @@ fn accounts() -> Vec<Row> {
             &[w("d", Ref), r("parent", Ref), r("bytes", I64), r("objects", I32), r("contexts", I32)],
             "d = a new account with limits that are taken out of parent",
         )
-        .faults(&MAKE),
+        .faults(&USE),
         sup(
             0x11,
             "account.free",
@@ -139,15 +140,15 @@ fn slot_arrays() -> Vec<Row> {
 fn contexts() -> Vec<Row> {
     vec![
         sup(0x50, "ctx.make", &[w("d", Ref), r("account", Ref), r("domain", Ref), r("function", I32), r("stack", I32), r("payload", I64)], "d = a new context that will call the function of the domain, with a stack of that many cells; its arguments are its message").faults(&[Fault::Null, Fault::Stale, Fault::Kind, Fault::Argument, Fault::Stack]),
-        sup(0x51, "ctx.resume", &[r("c", Ref)], "the kernel's frames are gone; c runs").faults(&PARKED).terminator(),
-        sup(0x52, "ctx.capture", &[w("d", I64), r("c", Ref)], "c's frames leave its stack for their portable form; d = its bytes").faults(&PARKED),
+        sup(0x51, "ctx.resume", &[r("c", Ref)], "the kernel's frames are gone; c runs").faults(&MESSAGE).terminator(),
+        sup(0x52, "ctx.capture", &[w("d", I64), r("c", Ref)], "c's frames leave its stack for their portable form; d = its bytes").faults(&MESSAGE),
         sup(0x53, "ctx.kill", &[r("c", Ref)], "c's frames are gone and it never runs again").faults(&USE),
         sup(0x54, "ctx.state", &[w("d", I32), r("c", Ref)], "d = 0 ready (new or pre-empted), 1 in svc, 2 faulted, 3 waiting for a page, 4 finished or killed").faults(&USE),
-        sup(0x55, "ctx.word", &[w("d", I64), r("c", Ref), uimm24("i")], "d = word i of c's message: the arguments of its svc, or the results it finished with").faults(&PARKED),
-        sup(0x56, "ctx.ref", &[w("d", Ref), r("c", Ref), uimm24("i")], "d = reference i of c's message").faults(&PARKED),
-        sup(0x57, "ctx.set_word", &[r("c", Ref), uimm24("i"), r("v", I64)], "result word i of c's svc (or argument of a new context) = v; nothing if it takes fewer").faults(&PARKED),
-        sup(0x58, "ctx.set_ref", &[r("c", Ref), uimm24("i"), r("a", Ref)], "result reference i of c's svc (or argument of a new context) = a; nothing if it takes fewer").faults(&PARKED),
-        sup(0x59, "ctx.transfer", &[r("to", Ref), r("from", Ref)], "the results of to's svc = the arguments of from's svc, words and references; those it has not are 0 or null").faults(&PARKED),
+        sup(0x55, "ctx.word", &[w("d", I64), r("c", Ref), uimm24("i")], "d = word i of c's message: the arguments of its svc, or the results it finished with").faults(&MESSAGE),
+        sup(0x56, "ctx.ref", &[w("d", Ref), r("c", Ref), uimm24("i")], "d = reference i of c's message").faults(&MESSAGE),
+        sup(0x57, "ctx.set_word", &[r("c", Ref), uimm24("i"), r("v", I64)], "result word i of c's svc (or argument of a new context) = v; nothing if it takes fewer").faults(&MESSAGE),
+        sup(0x58, "ctx.set_ref", &[r("c", Ref), uimm24("i"), r("a", Ref)], "result reference i of c's svc (or argument of a new context) = a; nothing if it takes fewer").faults(&MESSAGE),
+        sup(0x59, "ctx.transfer", &[r("to", Ref), r("from", Ref)], "the results of to's svc = the arguments of from's svc, words and references; those it has not are 0 or null").faults(&MESSAGE),
         sup(0x5a, "ctx.depth", &[w("d", I32), r("c", Ref)], "d = number of c's frames").faults(&USE),
         sup(0x5b, "ctx.frame", &[w("function", I32), w("pc", I32), r("c", Ref), r("depth", I32)], "function index and pc of a frame of c; depth 0 is the innermost").faults(&PARKED),
         sup(0x5c, "ctx.reg", &[w("d", I64), r("c", Ref), r("depth", I32), r("i", I32)], "d = the bits of register i, not a reference, of a frame of c").faults(&PARKED),
