@@ -33,6 +33,7 @@ pub(super) const FORWARDED: u16 = u16::MAX;
 
 /// As `P`, for the second instruction of a pair that uses what the first one has just written: taking it from there
 /// rather than from its cell saves the way through memory.
+#[cfg_attr(not(threaded_dispatch), allow(dead_code, reason = "the fast way is threaded dispatch"))]
 pub(super) struct Forwarding<P>(PhantomData<P>);
 
 impl<P: Policy> Policy for Forwarding<P> {
@@ -45,9 +46,11 @@ impl<P: Policy> Policy for Forwarding<P> {
 }
 
 /// The fast way, for everything but backward branches.
+#[cfg_attr(not(threaded_dispatch), allow(dead_code, reason = "the fast way is threaded dispatch"))]
 pub(super) struct Forward;
 
 /// The fast way for backward branches.
+#[cfg_attr(not(threaded_dispatch), allow(dead_code, reason = "the fast way is threaded dispatch"))]
 pub(super) struct Backward;
 
 /// The slow way.

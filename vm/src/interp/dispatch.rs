@@ -2,7 +2,9 @@
 
 use limen_isa::{Opcode, dispatch};
 
-use super::cpu::{Cpu, Policy, Runtime, Slow, State, Step};
+#[cfg(threaded_dispatch)]
+use super::cpu::Policy;
+use super::cpu::{Cpu, Runtime, Slow, State, Step};
 use super::slot::{Operands, Slot};
 
 /// Executes the instruction at `pc` and all that follow, until one leaves.

@@ -221,6 +221,7 @@ impl Operands {
 
 /// Operands of an instruction of which the one in a field, by [`Field`]'s number, is the value that the instruction
 /// before has just written.
+#[cfg_attr(not(threaded_dispatch), allow(dead_code, reason = "the fast way is threaded dispatch"))]
 #[derive(Clone, Copy)]
 pub(super) struct ForwardedTo<const FIELD: usize>(pub(super) Operands);
 
