@@ -1,6 +1,7 @@
 ;; The sun and four planets for n steps of a hundredth of a day: floats in memory.
 ;;
-;; A body: position, velocity, mass; 56 bytes. The five lie at 0, as they are at first at 0x200; Neptune is the last, at 224.
+;; A body: position, velocity, mass; 56 bytes. The five lie at 0, and as they are at first at 0x200. Neptune is the
+;; last, at 224.
 (module
   (memory 1)
 

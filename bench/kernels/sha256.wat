@@ -1,6 +1,7 @@
 ;; SHA-256 of n blocks of 64 bytes, those of a buffer of 4 KiB again and again: integers, mostly in locals.
 ;;
-;; The hash lies at 0, as it is at first at 0x40, the round constants at 0x100, the schedule at 0x200, the buffer at 0x1000.
+;; The hash lies at 0, and as it is at first at 0x40; the round constants at 0x100, the schedule at 0x200, the buffer at
+;; 0x1000.
 (module
   (memory 1)
 
@@ -64,7 +65,9 @@
       (local.set $x
         (i32.add (local.get $x)
           (i32.xor
-            (i32.xor (i32.rotl (local.get $before_last) (i32.const 15)) (i32.rotl (local.get $before_last) (i32.const 13)))
+            (i32.xor
+              (i32.rotl (local.get $before_last) (i32.const 15))
+              (i32.rotl (local.get $before_last) (i32.const 13)))
             (i32.shr_u (local.get $before_last) (i32.const 10)))))
       (local.set $before_last (i32.add (local.get $x) (i32.load offset=548 (local.get $i))))
       (i32.store offset=576 (local.get $i) (local.get $before_last))

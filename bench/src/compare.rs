@@ -65,33 +65,49 @@ impl Side for Wasmi {
     }
 }
 
-fn milliseconds(side: &mut dyn Side, n: i32) -> (f64, i64) {
-    let begun = Instant::now();
-    let checksum = side.run(n);
-    (begun.elapsed().as_secs_f64() * 1e3, checksum)
-}
-
-/// Prints a line a kernel and the geometric mean.
-pub fn print(kernels: &[&Kernel], rounds: usize, divisor: i32) {
+/// Prints a line for each kernel, and the geometric mean.
+pub fn print(kernels: &[&Kernel], rounds: u32, quick: bool) {
     println!("{:12} {:>10} {:>10} {:>8} {:>8} {:>8}", "kernel", "limen ms", "wasmi ms", "ratio", "q1", "q3");
-    let ratios: Vec<f64> = kernels.iter().map(|kernel| line(kernel, rounds, divisor)).collect();
-    println!("{:12} {:>10} {:>10} {:>8.3}", "geo. mean", "", "", geometric_mean(&ratios));
+    let ratios: Vec<f64> = kernels.iter().map(|kernel| compare(kernel, rounds, quick).print(kernel.name)).collect();
+    println!("{:34} {:>8.3}", "geometric mean", geometric_mean(&ratios));
 }
 
-/// Measures a kernel on both sides in turn; gives the median of the ratios of each round.
-fn line(kernel: &Kernel, rounds: usize, divisor: i32) -> f64 {
-    let n = if kernel.scales { (kernel.n / divisor).max(1) } else { kernel.n };
+/// The times of one kernel in milliseconds, round by round.
+struct Times {
+    limen: Vec<f64>,
+    wasmi: Vec<f64>,
+}
+
+/// Runs a kernel on both sides in turn. Each side goes first in every second round.
+fn compare(kernel: &Kernel, rounds: u32, quick: bool) -> Times {
+    let n = if quick { kernel.quick } else { kernel.n };
     let (mut limen, mut wasmi) = (Limen::new(kernel), Wasmi::new(kernel));
-    assert_eq!(limen.run(n), wasmi.run(n), "{}: the two sides do not agree", kernel.name);
-    let (mut ours, mut theirs) = (Vec::new(), Vec::new());
-    for _ in 0..rounds {
-        ours.push(milliseconds(&mut limen, n).0);
-        theirs.push(milliseconds(&mut wasmi, n).0);
+    let checksum = wasmi.run(n);
+    let mut times = Times { limen: Vec::new(), wasmi: Vec::new() };
+    time(kernel, &mut limen, n, checksum); // warms up; so did the checksum
+    for round in 0..rounds {
+        let first = (round % 2 == 0).then(|| time(kernel, &mut limen, n, checksum));
+        times.wasmi.push(time(kernel, &mut wasmi, n, checksum));
+        times.limen.push(first.unwrap_or_else(|| time(kernel, &mut limen, n, checksum)));
     }
-    let ratios: Vec<f64> = ours.iter().zip(&theirs).map(|(our, their)| our / their).collect();
-    println!(
-        "{:12} {:>10.2} {:>10.2} {:>8.3} {:>8.3} {:>8.3}",
-        kernel.name, median(&ours), median(&theirs), median(&ratios), quantile(&ratios, 0.25), quantile(&ratios, 0.75)
-    );
-    median(&ratios)
+    times
+}
+
+fn time(kernel: &Kernel, side: &mut dyn Side, n: i32, checksum: i64) -> f64 {
+    let begun = Instant::now();
+    let result = side.run(n);
+    let milliseconds = begun.elapsed().as_secs_f64() * 1e3;
+    assert_eq!(result, checksum, "{}: the two sides do not agree", kernel.name);
+    milliseconds
+}
+
+impl Times {
+    /// Prints a line; gives the median of the rounds' ratios.
+    fn print(&self, name: &str) -> f64 {
+        let ratios: Vec<f64> = self.limen.iter().zip(&self.wasmi).map(|(limen, wasmi)| limen / wasmi).collect();
+        let [q1, ratio, q3] = [0.25, 0.5, 0.75].map(|share| quantile(&ratios, share));
+        let [limen, wasmi] = [&self.limen, &self.wasmi].map(|times| median(times));
+        println!("{name:12} {limen:>10.2} {wasmi:>10.2} {ratio:>8.3} {q1:>8.3} {q3:>8.3}");
+        ratio
+    }
 }

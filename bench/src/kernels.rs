@@ -3,37 +3,40 @@
 /// One algorithm. Both texts export `run(n: i32) -> i64`, which gives a checksum.
 pub struct Kernel {
     pub name: &'static str,
+    /// In the instruction notation.
     pub lim: &'static str,
+    /// As WebAssembly text.
     pub wat: &'static str,
+    /// How much work is measured.
     pub n: i32,
-    /// Whether the work is proportional to `n`.
-    pub scales: bool,
+    /// About a tenth of that work.
+    pub quick: i32,
 }
 
 macro_rules! kernels {
-    ($($name:literal $n:literal $scales:literal;)*) => {
+    ($($name:literal $n:literal $quick:literal;)*) => {
         pub static ALL: &[Kernel] = &[$(Kernel {
             name: $name,
             lim: include_str!(concat!("../kernels/", $name, ".lim")),
             wat: include_str!(concat!("../kernels/", $name, ".wat")),
             n: $n,
-            scales: $scales,
+            quick: $quick,
         }),*];
     };
 }
 
 kernels! {
-    "fib" 30 false;
-    "calls" 5_000_000 true;
-    "loop" 10_000_000 true;
-    "sieve" 2_000_000 true;
-    "matmul" 120 false;
-    "nbody" 20_000 true;
-    "sha256" 5_000 true;
-    "mandelbrot" 150 false;
-    "crc32" 3_000_000 true;
-    "dispatch" 500_000 true;
-    "sort" 200_000 true;
-    "indirect" 3_000_000 true;
-    "copies" 300 true;
+    "fib" 30 25;
+    "calls" 4_000_000 400_000;
+    "loop" 10_000_000 1_000_000;
+    "sieve" 3_000_000 300_000;
+    "matmul" 160 70;
+    "nbody" 50_000 5_000;
+    "sha256" 10_000 1_000;
+    "mandelbrot" 300 100;
+    "crc32" 5_000_000 500_000;
+    "dispatch" 400_000 40_000;
+    "sort" 200_000 20_000;
+    "indirect" 3_000_000 300_000;
+    "copies" 300 30;
 }

@@ -1,46 +1,47 @@
-//! Limen measured against wasmi: the same algorithms, in one process, interleaved.
+//! Limen measured: against wasmi on the same algorithms, and what its parts cost.
 
 mod compare;
+mod costs;
 mod kernels;
-mod machine;
 mod statistics;
 
 use clap::Parser;
 
-/// Measures Limen against its peers.
+/// Measures Limen's interpreter against wasmi, and what its parts cost
 #[derive(Parser)]
 struct Arguments {
-    /// How often each kernel is measured on each side
-    #[arg(long, default_value_t = 11)]
-    rounds: usize,
+    /// How often everything is measured
+    #[arg(long, default_value_t = 11, value_parser = clap::value_parser!(u32).range(1..))]
+    rounds: u32,
 
-    /// Only kernels with this in their name
-    #[arg(long, default_value = "")]
-    filter: String,
+    /// Only kernels with this in their name, and nothing else
+    #[arg(long, value_name = "TEXT")]
+    filter: Option<String>,
 
-    /// A tenth of the work, for a first look
+    /// About a tenth of the work, for a first look
     #[arg(long)]
     quick: bool,
+
+    /// Only the kernels
+    #[arg(long)]
+    kernels_only: bool,
 
     /// Name the kernels and do nothing
     #[arg(long)]
     list: bool,
-
-    /// Only the kernels, not verifier, assembler and start-up
-    #[arg(long)]
-    kernels_only: bool,
 }
 
 fn main() {
     let arguments = Arguments::parse();
-    let chosen: Vec<_> = kernels::ALL.iter().filter(|kernel| kernel.name.contains(&arguments.filter)).collect();
+    let filter = arguments.filter.as_deref().unwrap_or_default();
+    let chosen: Vec<_> = kernels::ALL.iter().filter(|kernel| kernel.name.contains(filter)).collect();
     if arguments.list {
         chosen.iter().for_each(|kernel| println!("{}", kernel.name));
         return;
     }
-    let divisor = if arguments.quick { 10 } else { 1 };
-    compare::print(&chosen, arguments.rounds.max(1), divisor);
-    if !arguments.kernels_only && arguments.filter.is_empty() {
-        machine::print(arguments.rounds.max(1));
+    if !arguments.kernels_only && arguments.filter.is_none() {
+        costs::print(arguments.rounds);
+        println!();
     }
+    compare::print(&chosen, arguments.rounds, arguments.quick);
 }

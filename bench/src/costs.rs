@@ -1,0 +1,124 @@
+//! What assembling, verifying and starting cost.
+
+use std::path::Path;
+use std::process::Command;
+use std::time::Instant;
+
+use limen_assembler::{NoFiles, Options, assemble};
+use limen_isa::module::Module;
+use limen_vm::{Config, DomainId, Machine, Mode, Verified, verify};
+
+use crate::statistics::median;
+
+/// Lines of the source that is assembled.
+const LINES: usize = 100_000;
+
+/// Machines that are held at once.
+const MACHINES: usize = 1000;
+
+/// Prints a line for each measurement.
+pub fn print(rounds: u32) {
+    machine_memory(); // first: what others leave behind could be used again, and would not show
+    machine_time(rounds);
+    assembler_and_verifier(rounds);
+    hello(rounds);
+}
+
+/// The median of the times of some work in seconds.
+fn seconds(rounds: u32, mut work: impl FnMut()) -> f64 {
+    let times: Vec<f64> = (0..rounds)
+        .map(|_| {
+            let begun = Instant::now();
+            work();
+            begun.elapsed().as_secs_f64()
+        })
+        .collect();
+    median(&times)
+}
+
+fn assembled(source: &str) -> Module {
+    assemble("source.lim", source, &NoFiles, Options::default()).unwrap_or_else(|errors| panic!("{errors}")).module
+}
+
+fn assembler_and_verifier(rounds: u32) {
+    let source = large_source();
+    let lines = source.lines().count();
+    let assembling = seconds(rounds, || drop(assembled(&source)));
+    println!("assembler: {lines} lines in {:.0} ms", assembling * 1e3);
+
+    let module = assembled(&source);
+    let words: usize = module.functions.iter().map(|function| function.code.len()).sum();
+    let mut copies: Vec<Module> = (0..rounds).map(|_| module.clone()).collect();
+    let mut verified = Vec::new(); // so that nothing is freed while time is taken
+    let verifying = seconds(rounds, || verified.extend(copies.pop().map(|copy| verify(copy, Mode::User))));
+    println!("verifier: {:.0} M words of code/s", words as f64 / verifying / 1e6);
+}
+
+/// Functions of arithmetic, memory and branches.
+fn large_source() -> String {
+    const BODY: &str = "
+    a = i32.add a, b
+    b = i32.xor b, a
+    i32.store [a + 8], b
+    b = i32.load [a + 8]
+    i32.br_lt_s a, b, again";
+    const LINES_EACH: usize = 24;
+    let function =
+        |index| format!("fn f{index}(a: i32, b: i32) -> i32 {{\n  again:{}\n    ret a\n}}\n", BODY.repeat(4));
+    (0..LINES / LINES_EACH).map(function).collect()
+}
+
+/// A program that does nothing, ready to be instantiated.
+fn trivial() -> Verified<Module> {
+    let source = "export fn main() -> i32 {\n    reg status: i32\n    ret status\n}\n";
+    verify(assembled(source), Mode::User).unwrap_or_else(|error| panic!("{error}"))
+}
+
+fn create(module: &Verified<Module>) -> (Machine, DomainId) {
+    let mut machine = Machine::new(Config::default()).expect("the budget allows a machine");
+    let domain = machine.instantiate(module).expect("the budget allows a domain");
+    (machine, domain)
+}
+
+fn create_and_call(module: &Verified<Module>) -> Machine {
+    let (mut machine, domain) = create(module);
+    machine.call(domain, "main", &[]).expect("main can be called");
+    machine
+}
+
+fn machine_time(rounds: u32) {
+    let module = trivial();
+    let microseconds = |work: &dyn Fn()| seconds(rounds, || (0..MACHINES).for_each(|_| work())) * 1e6 / MACHINES as f64;
+    let creating = microseconds(&|| drop(create(&module)));
+    let calling = microseconds(&|| drop(create_and_call(&module)));
+    println!("machine: create and drop {creating:.1} us; create, call and drop {calling:.1} us");
+}
+
+fn machine_memory() {
+    let module = trivial();
+    let before = resident_kib();
+    let machines: Vec<Machine> = (0..MACHINES).map(|_| create_and_call(&module)).collect();
+    if let Some((before, after)) = before.zip(resident_kib()) {
+        println!("machine: {:.1} KiB resident each", (after - before) / machines.len() as f64);
+    }
+}
+
+/// Of this process; `None` where the system does not tell.
+fn resident_kib() -> Option<f64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find(|line| line.starts_with("VmRSS:"))?;
+    line.split_whitespace().nth(1)?.parse().ok()
+}
+
+/// The whole command, from start to exit.
+fn hello(rounds: u32) {
+    let limen = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/release/limen");
+    let run = || Command::new(&limen).args(["run", "hello"]).output();
+    if !run().is_ok_and(|output| output.status.success()) {
+        return println!(
+            "limen run hello: skipped; build the command first (cargo build --release in the root folder)"
+        );
+    }
+    let starting = seconds(rounds.max(11), || drop(run()));
+    println!("limen run hello: {:.2} ms from start to exit", starting * 1e3);
+}
