@@ -169,7 +169,10 @@ impl Context {
     pub(crate) fn begin(&mut self, module: &Verified<Module>, function: u32) {
         let registers = module.functions[function as usize].registers.len();
         (self.captured, self.message) = (None, None);
-        self.stack.resize(self.cells as usize, 0);
+        if self.stack.is_empty() {
+            // Fresh zeroed memory has no substance before it is touched; `resize` would touch all of it.
+            self.stack = vec![0; self.cells as usize];
+        }
         self.stack[..HEADER_CELLS + registers].fill(0);
         (self.state, self.fp, self.fresh) = (State::Ready, FIRST_FRAME, true);
         let results = results_of(module, function);
