@@ -257,6 +257,16 @@ fn built_in_programs_have_names() {
 }
 
 #[test]
+fn what_follows_the_program_is_the_programs() {
+    let folder = Folder::new();
+    assert_eq!(stdout(&folder.limen(&["run", "echo", "--help", "--fuel", "1"])), "--help --fuel 1\n");
+    assert_eq!(stdout(&folder.limen_reading(&["run", "--fuel", "1000000", "wc", "-l"], b"a\nb\n")), "2\n");
+    let help = folder.limen(&["run", "wc", "--help"]);
+    assert_status(&help, 0);
+    assert!(!stdout(&help).contains("limen run [OPTIONS]"), "{}", stdout(&help));
+}
+
+#[test]
 fn files_are_reached_only_below_the_directory() {
     let folder = Folder::new().with("inside", b"a b\n");
     fs::create_dir(folder.path("jail")).expect("the folder is writable");

@@ -57,13 +57,10 @@ pub(crate) struct Arguments {
     #[arg(long)]
     list: bool,
 
-    /// A source file, a module, `-` for standard input, or the name of a built-in program
-    #[arg(required_unless_present = "list")]
-    file: Option<PathBuf>,
-
-    /// What the program is called with
-    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
-    arguments: Vec<OsString>,
+    /// A source file, a module, `-` for standard input, or the name of a built-in program; and what it is called with
+    // One list, since everything behind the program is the program's, whatever it looks like.
+    #[arg(required_unless_present = "list", trailing_var_arg = true, value_names = ["FILE", "ARGUMENTS"])]
+    program: Vec<OsString>,
 }
 
 /// The engines by name.
@@ -82,13 +79,12 @@ impl Engine {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
-    let Some(file) = arguments.file.as_deref().filter(|_| !arguments.list) else {
+    let Some(file) = arguments.program.first().filter(|_| !arguments.list).map(Path::new) else {
         return Ok(list());
     };
     let module = verify(find(file)?, Mode::User).map_err(|error| Failure::of_file(file, error))?;
     let config = config(arguments)?;
-    let words = std::iter::once(file.as_os_str().to_owned()).chain(arguments.arguments.iter().cloned());
-    let mut host = BareHost::new(words.collect(), arguments.dir.as_deref())?;
+    let mut host = BareHost::new(arguments.program.clone(), arguments.dir.as_deref())?;
     let outcome = Machine::new(config).and_then(|mut machine| {
         let domain = machine.instantiate(&module)?;
         machine.call_with(&mut host, domain, "main", &[])
