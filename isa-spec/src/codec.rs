@@ -272,7 +272,16 @@ impl Counts {
                 OperandKind::List(List::SvcArguments) => counts.arguments = raw as usize,
                 OperandKind::List(List::Targets) => counts.targets = raw as usize,
                 OperandKind::List(List::Returned) => counts.returned = shapes.returned(),
-                _ => {}
+                // Their lengths are the callee's business, which `Function` or `Signature` has answered.
+                OperandKind::List(List::CallResults | List::CallArguments) => {}
+                OperandKind::Register { .. }
+                | OperandKind::Immediate { .. }
+                | OperandKind::Bits32
+                | OperandKind::Float32
+                | OperandKind::Literal64
+                | OperandKind::Float64
+                | OperandKind::Label
+                | OperandKind::Table => {}
             }
         }
         Ok(counts)

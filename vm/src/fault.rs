@@ -87,7 +87,17 @@ impl fmt::Display for FaultReport {
         match self.fault {
             Fault::Trap => write!(f, " (code {})", self.detail)?,
             Fault::Bounds => write!(f, " (at {:#x})", self.detail)?,
-            _ => {}
+            Fault::Division
+            | Fault::Overflow
+            | Fault::Conversion
+            | Fault::Null
+            | Fault::Stale
+            | Fault::Kind
+            | Fault::Right
+            | Fault::Stack
+            | Fault::Signature
+            | Fault::Argument
+            | Fault::State => {}
         }
         for (index, entry) in self.backtrace.iter().enumerate() {
             if self.omitted.frames > 0 && index == self.omitted.before {

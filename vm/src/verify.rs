@@ -78,8 +78,10 @@ impl Verified<Module> {
 /// The first rule that is broken, with function, instruction and, where the module knows it, source line.
 pub fn verify(module: Module, mode: Mode) -> Result<Verified<Module>, VerifyError> {
     structure::check(&module).map_err(VerifyError::of_structure)?;
+    let mut types = function::RegisterTypes::new();
     for index in 0..module.functions.len() as u32 {
-        function::verify(&module, index, mode).map_err(|broken| VerifyError::new(&module, index, broken))?;
+        function::verify(&module, index, mode, &mut types)
+            .map_err(|broken| VerifyError::new(&module, index, broken))?;
     }
     let starts = module.functions.iter().scan(0, |next, function| {
         let start = *next;

@@ -152,7 +152,8 @@ fn decode(word: u64, registers: u16) -> Slot {
             lane if operand.kind == (OperandKind::Immediate { signed: true }) => {
                 lanes[((lane.shift() - 16) / 12) as usize] = lane.get_signed(word) as u16;
             }
-            _ => {}
+            // Registers and unsigned immediates are as they stand.
+            Field::A | Field::B | Field::C | Field::D => {}
         }
     }
     if opcode == Opcode::Call {

@@ -10,16 +10,37 @@ use super::rules::{Check, Special, WordCheck, checks, is_word};
 /// Stands for the type of a register that does not exist: no instruction wants it.
 const MISSING: u8 = 0xfe;
 
-/// Verifies the function with this index.
-pub(super) fn verify(module: &Module, index: u32, mode: Mode) -> Result<(), Broken> {
-    let function = &module.functions[index as usize];
-    let mut types = [MISSING; MAX_REGISTERS];
-    for (slot, ty) in types.iter_mut().zip(&function.registers) {
-        *slot = *ty as u8;
+/// The types of a function's registers by number, with room for every number that fits a slot: looking one up is at once
+/// the question whether it exists. One table serves all functions of a module, since clearing it whole for each would
+/// take longer than many functions.
+pub(super) struct RegisterTypes([u8; MAX_REGISTERS]);
+
+impl RegisterTypes {
+    pub(super) fn new() -> Self {
+        Self([MISSING; MAX_REGISTERS])
     }
+
+    /// Notes the registers of a function, after which [`RegisterTypes::forget`] must follow.
+    fn note(&mut self, registers: &[ValueType]) {
+        for (slot, ty) in self.0.iter_mut().zip(registers) {
+            *slot = *ty as u8;
+        }
+    }
+
+    fn forget(&mut self, registers: &[ValueType]) {
+        self.0.iter_mut().zip(registers).for_each(|(slot, _)| *slot = MISSING);
+    }
+}
+
+/// Verifies the function with this index.
+pub(super) fn verify(module: &Module, index: u32, mode: Mode, types: &mut RegisterTypes) -> Result<(), Broken> {
+    let function = &module.functions[index as usize];
     let returned = &module.types[function.signature as usize].results;
-    let pass = Pass { module, code: &function.code, types: &types, registers: &function.registers, returned, mode };
-    pass.run()
+    types.note(&function.registers);
+    let pass = Pass { module, code: &function.code, types: &types.0, registers: &function.registers, returned, mode };
+    let verdict = pass.run();
+    types.forget(&function.registers);
+    verdict
 }
 
 /// What stays the same during the pass.
