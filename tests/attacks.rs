@@ -29,7 +29,7 @@ fn confined(engine: EngineKind) -> Config {
 /// Runs `main` on each engine, which must agree.
 fn run(module: &Verified<Module>, arguments: &[Value]) -> Outcome {
     let outcomes = EngineKind::ALL.map(|engine| {
-        let mut machine = Machine::new(confined(engine)).expect("the budget allows a machine");
+        let mut machine = limen_jit::machine(confined(engine)).expect("the budget allows a machine");
         let domain = machine.instantiate(module).expect("the budget allows a domain");
         machine.call(domain, "main", arguments).expect("main can be called")
     });
@@ -215,7 +215,7 @@ account = slot.get [zero]\ns = mem.make account, one, one\noffset = i64.const64 
 }
 
 fn boot(source: &str) -> Outcome {
-    let mut machine = Machine::new(confined(EngineKind::Interp)).expect("the budget allows a machine");
+    let mut machine = limen_jit::machine(confined(EngineKind::Interp)).expect("the budget allows a machine");
     machine.boot(&kernel(source), &[]).expect("the kernel boots")
 }
 
@@ -252,7 +252,7 @@ fn an_endless_loop_is_stopped_by_its_host() {
     let module = program("export fn main() {\nl: jump l\n}");
     for engine in EngineKind::ALL {
         let config = Config { engine, deadline: Some(Duration::from_millis(20)), ..Config::default() };
-        let mut machine = Machine::new(config).expect("the budget allows a machine");
+        let mut machine = limen_jit::machine(config).expect("the budget allows a machine");
         let domain = machine.instantiate(&module).expect("the budget allows a domain");
         assert_eq!(machine.call(domain, "main", &[]), Ok(Outcome::TimedOut));
         let handle = machine.stop_handle();
@@ -276,7 +276,7 @@ l:\nto = i32.const 1\nfrom = i32.const 0\nn = i32.const 0x1fffff\nhome.copy to, 
     let begun = Instant::now();
     let mut config = confined(EngineKind::Interp);
     config.fuel = Some(2_000);
-    let mut machine = Machine::new(config).expect("the budget allows a machine");
+    let mut machine = limen_jit::machine(config).expect("the budget allows a machine");
     let domain = machine.instantiate(&program(source)).expect("the budget allows a domain");
     assert_eq!(machine.call(domain, "main", &[]), Ok(Outcome::OutOfFuel));
     assert_eq!(machine.fuel_burnt(), 2_000);
@@ -356,7 +356,7 @@ export fn fault(c: ref, code: i32) {
     code = i32.addi code, 1000
     halt code
 }";
-    let mut machine = Machine::new(confined(EngineKind::Interp)).expect("the budget allows a machine");
+    let mut machine = limen_jit::machine(confined(EngineKind::Interp)).expect("the budget allows a machine");
     let outcome = machine.boot(&kernel(kernel_source), &[program(user)]).expect("the kernel boots");
     assert_eq!(outcome, Outcome::Halted(501), "ten frames of six cells fill the user's stack of 60");
 }
@@ -376,7 +376,7 @@ fn touch(i: i64) { reg at: i32\nat = i32.from_i64 i\ni64.store [at], i\nret }\nh
 
 /// Runs `main` with `slice` units of fuel at a time; gives outcome, fuel burnt and memory.
 fn sliced(module: &Verified<Module>, slice: u64) -> (Outcome, u64, Vec<u8>) {
-    let mut machine = Machine::new(Config { fuel: Some(slice), ..confined(EngineKind::Interp) })
+    let mut machine = limen_jit::machine(Config { fuel: Some(slice), ..confined(EngineKind::Interp) })
         .expect("the budget allows a machine");
     let domain = machine.instantiate(module).expect("the budget allows a domain");
     let mut outcome = machine.call(domain, "main", &[]).expect("main can be called");

@@ -62,6 +62,17 @@ fn programs_behave() {
     }
 }
 
+/// Frames go from engine to engine, in mid-loop, in mid-recursion and in services.
+#[test]
+fn engines_can_be_switched() {
+    for safepoints in [1, 7, 1000] {
+        let engines = [EngineKind::Interp, EngineKind::Jit];
+        let failing = |program: &Program| program.switching_failures(&engines, safepoints);
+        let failures: Vec<String> = all_programs().iter().flat_map(failing).collect();
+        assert_none(&failures);
+    }
+}
+
 #[test]
 fn every_program_runs_something() {
     let idle: Vec<String> = all_programs().iter().filter(|program| program.runs() == 0).map(Program::name).collect();

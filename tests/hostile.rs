@@ -67,7 +67,7 @@ fn run_within_limits(module: Module) -> bool {
     let mut ran = false;
     for engine in EngineKind::ALL {
         let [first, second] = [(); 2].map(|()| {
-            let mut machine = Machine::new(limits(engine)).expect("the budget allows a machine");
+            let mut machine = limen_jit::machine(limits(engine)).expect("the budget allows a machine");
             let Ok(domain) = machine.instantiate(&module) else { return None };
             let outcomes: Vec<Option<Outcome>> =
                 module.exports.iter().map(|export| call(&mut machine, domain, export, &module)).collect();

@@ -4,7 +4,8 @@
 
 use thiserror::Error;
 
-use crate::{Field, Fields, List, OPERAND_WORD, Opcode, Operand, OperandKind, Role};
+use crate::module::{Module, Signature};
+use crate::{Field, Fields, List, OPERAND_WORD, Opcode, Operand, OperandKind, Reg, Role};
 
 /// The value of one operand.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -300,6 +301,67 @@ impl Counts {
     fn length(&self, opcode: Opcode) -> usize {
         let listed = (self.results + self.arguments).div_ceil(4) + self.returned.saturating_sub(4).div_ceil(4);
         opcode.row().fixed_words() + listed + self.targets
+    }
+}
+
+/// Calls `visit` with each register that an instruction names and what happens to it, in the order of its row; gives the
+/// instruction's length in words.
+///
+/// `words` begin with the instruction. It must be one of a verified function: what does not decode is passed over.
+pub fn for_each_register(words: &[u64], shapes: &dyn CallShapes, mut visit: impl FnMut(Role, Reg)) -> usize {
+    let Some(opcode) = Opcode::of_word(words[0]) else { return 1 };
+    let Ok(counts) = Counts::of(opcode, words, shapes) else { return 1 };
+    let mut slots = first_slot(List::CallResults)..;
+    for operand in opcode.row().operands {
+        match operand.kind {
+            OperandKind::Register { role, .. } => {
+                let word = usize::from(operand.place.word);
+                visit(role, Reg(words.unsigned(word, operand.place.field) as u16));
+            }
+            OperandKind::List(list) if list != List::Targets => {
+                let role = if operand.is_result() { Role::Write } else { Role::Read };
+                if list == List::Returned {
+                    slots = first_slot(list)..;
+                }
+                for slot in slots.by_ref().take(counts.get(list)) {
+                    visit(role, Reg(words.unsigned(slot / 4, Field::SLOTS[slot % 4]) as u16));
+                }
+            }
+            OperandKind::List(_)
+            | OperandKind::Immediate { .. }
+            | OperandKind::Bits32
+            | OperandKind::Float32
+            | OperandKind::Literal64
+            | OperandKind::Float64
+            | OperandKind::Label
+            | OperandKind::Function
+            | OperandKind::Table
+            | OperandKind::Signature => {}
+        }
+    }
+    counts.length(opcode)
+}
+
+/// The shapes of a module's calls, as one of its functions sees them.
+#[derive(Clone, Copy, Debug)]
+pub struct ModuleShapes<'a> {
+    /// The module.
+    pub module: &'a Module,
+    /// Index of the function whose code it is.
+    pub function: u32,
+}
+
+impl CallShapes for ModuleShapes<'_> {
+    fn of_function(&self, function: u32) -> Option<(usize, usize)> {
+        self.module.signature_of(function).map(Signature::shape)
+    }
+
+    fn of_signature(&self, signature: u32) -> Option<(usize, usize)> {
+        self.module.types.get(signature as usize).map(Signature::shape)
+    }
+
+    fn returned(&self) -> usize {
+        self.of_function(self.function).map_or(0, |(results, _)| results)
     }
 }
 

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use limen_isa::module::Module;
-use limen_vm::{Budget, Config, EngineKind, Machine, Mode, Outcome, Time, Value, verify};
+use limen_vm::{Budget, Config, EngineKind, Mode, Outcome, Time, Value, verify};
 
 use crate::bare::BareHost;
 use crate::failure::Failure;
@@ -68,12 +68,18 @@ pub(crate) struct Arguments {
 enum Engine {
     /// The interpreter
     Interp,
+    /// Compiled code, made when a function is first called
+    Jit,
+    /// The interpreter at first, and compiled code for what turns out to be hot
+    Tiered,
 }
 
 impl Engine {
     fn kind(self) -> EngineKind {
         match self {
             Engine::Interp => EngineKind::Interp,
+            Engine::Jit => EngineKind::Jit,
+            Engine::Tiered => EngineKind::Tiered,
         }
     }
 }
@@ -85,7 +91,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let module = verify(find(file)?, Mode::User).map_err(|error| Failure::of_file(file, error))?;
     let config = config(arguments)?;
     let mut host = BareHost::new(arguments.program.clone(), arguments.dir.as_deref())?;
-    let outcome = Machine::new(config).and_then(|mut machine| {
+    let outcome = limen_jit::machine(config).and_then(|mut machine| {
         let domain = machine.instantiate(&module)?;
         machine.call_with(&mut host, domain, "main", &[])
     });

@@ -15,7 +15,7 @@ use std::path::Path;
 use limen_isa::codec::{Instruction, Value as Operand, encode};
 use limen_isa::module::{Export, ExportItem, Function, MAX_REGISTERS, Module, Signature};
 use limen_isa::{Fault, Flow, Opcode, OperandKind, Role, ValueType};
-use limen_vm::{Config, EngineKind, Machine, Mode, Outcome, Value, verify};
+use limen_vm::{Config, EngineKind, Mode, Outcome, Value, verify};
 
 use crate::support::literal;
 
@@ -92,7 +92,7 @@ impl Case {
         let arguments = build.arguments.clone();
         let module = verify(build.module(), Mode::User).map_err(|error| error.to_string())?;
         let config = Config { engine, stack_cells: 2 * MAX_REGISTERS as u32, ..Config::default() };
-        let mut machine = Machine::new(config).map_err(|error| error.to_string())?;
+        let mut machine = limen_jit::machine(config).map_err(|error| error.to_string())?;
         let domain = machine.instantiate(&module).map_err(|error| error.to_string())?;
         let outcome = machine.call(domain, "case", &arguments).map_err(|error| error.to_string())?;
         self.compare(&results, &outcome)

@@ -7,7 +7,7 @@ use std::path::Path;
 use limen_assembler::{Directory, Options, assemble};
 use limen_isa::module::{Export, ExportItem, Module, Signature};
 use limen_isa::{Fault, Opcode, ValueType};
-use limen_vm::{Config, EngineKind, FaultReport, Machine, Mode, NoServices, Outcome, Time, Value, Verified, verify};
+use limen_vm::{Config, EngineKind, FaultReport, Mode, NoServices, Outcome, Time, Value, Verified, verify};
 
 use super::directive::{Expected, Run, Script};
 use super::literal;
@@ -29,6 +29,9 @@ const SOME_FUEL: u64 = 1000;
 
 /// Into how many pieces a long run is cut when it is done again in pieces.
 const PIECES: u64 = 300;
+
+/// How often a run changes engines at most.
+const MOST_SWITCHES: u64 = 2000;
 
 impl Program {
     /// A program in a file.
@@ -90,11 +93,46 @@ impl Program {
     fn check(&self, engine: EngineKind, index: usize, run: &Run) -> Result<(), String> {
         let verified = self.verified(index, run)?;
         let fuel = if matches!(run.expected, Expected::NeverEnds) { SOME_FUEL } else { FUEL };
-        let whole = self.play(engine, &verified, run, fuel, false)?;
+        let whole = self.play(&[engine], &verified, run, fuel, false)?;
         self.compare(run, &whole)?;
+        if matches!(run.expected, Expected::NeverEnds) {
+            return Ok(());
+        }
         let piece = (whole.burnt / PIECES).max(1);
-        let pieces = self.play(engine, &verified, run, piece, !matches!(run.expected, Expected::NeverEnds))?;
-        if matches!(run.expected, Expected::NeverEnds) || whole.is_like(&pieces) {
+        self.same(&[engine], &verified, run, piece, &whole)
+    }
+
+    /// Does all runs while switching from one engine to the next at every n-th safepoint; gives one line for each that does
+    /// not turn out as it does under the first engine alone.
+    pub(crate) fn switching_failures(&self, engines: &[EngineKind], safepoints: u64) -> Vec<String> {
+        let runs = self.script.runs.iter().enumerate();
+        let ends = runs.filter(|(_, run)| !matches!(run.expected, Expected::NeverEnds));
+        ends.filter_map(|(index, run)| {
+            let error = self.check_switching(engines, safepoints, index, run).err()?;
+            Some(format!("{}:{}: {}: {error}", self.name, run.line, run.function))
+        })
+        .collect()
+    }
+
+    fn check_switching(&self, engines: &[EngineKind], safepoints: u64, index: usize, run: &Run) -> Result<(), String> {
+        let verified = self.verified(index, run)?;
+        let whole = self.play(&engines[..1], &verified, run, FUEL, false)?;
+        // Of long runs with short pieces only as many pieces as one has patience for.
+        let piece = safepoints.max(whole.burnt / MOST_SWITCHES);
+        self.same(engines, &verified, run, piece, &whole)
+    }
+
+    /// Does a run in pieces, which must give the same.
+    fn same(
+        &self,
+        engines: &[EngineKind],
+        module: &Verified<Module>,
+        run: &Run,
+        piece: u64,
+        whole: &Played,
+    ) -> Result<(), String> {
+        let pieces = self.play(engines, module, run, piece, true)?;
+        if whole.is_like(&pieces) {
             Ok(())
         } else {
             Err(format!("in pieces of {piece} it gives {pieces:?}, in one go {whole:?}"))
@@ -113,17 +151,19 @@ impl Program {
         verify(module, mode).map_err(|error| error.to_string())
     }
 
-    /// One run with so much fuel, and, if wanted, with so much again until it ends.
+    /// One run with so much fuel, and, if wanted, with so much again under the next engine until it ends.
     fn play(
         &self,
-        engine: EngineKind,
+        engines: &[EngineKind],
         module: &Verified<Module>,
         run: &Run,
         fuel: u64,
         again: bool,
     ) -> Result<Played, String> {
+        let mut engines = engines.iter().copied().cycle();
+        let engine = engines.next().unwrap_or_default();
         let config = Config { engine, time: Time::Virtual, fuel: Some(fuel), ..Config::default() };
-        let mut machine = Machine::new(config).map_err(|error| error.to_string())?;
+        let mut machine = limen_jit::machine(config).map_err(|error| error.to_string())?;
         let started = if self.script.kernel {
             machine.boot(module, &self.modules)
         } else {
@@ -133,6 +173,7 @@ impl Program {
         let mut outcome = started.map_err(|error| error.to_string())?;
         while again && outcome == Outcome::OutOfFuel {
             machine.add_fuel(fuel);
+            machine.set_engine(None, engines.next().unwrap_or_default()).map_err(|error| error.to_string())?;
             outcome = machine.resume(&mut NoServices).map_err(|error| error.to_string())?;
         }
         Ok(Played { outcome, burnt: machine.fuel_burnt() })

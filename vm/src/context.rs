@@ -1,10 +1,11 @@
 //! Contexts: threads of execution, and the portable form of their frames.
 
+use limen_isa::codec::{ModuleShapes, for_each_register};
 use limen_isa::module::{Function, Module};
-use limen_isa::{Fault, Field, Fields, ValueType};
+use limen_isa::{Fault, Field, Fields, Opcode, Role, ValueType};
 
 use crate::account::AccountKey;
-use crate::engine::PageWait;
+use crate::engine::{Frames, NativeFrame, NativeFrames, PageWait};
 use crate::object::Ref;
 use crate::store::DomainKey;
 use crate::verify::Verified;
@@ -121,6 +122,9 @@ pub(crate) struct Context {
     pub(crate) stack: Vec<u64>,
     /// The frames while they are not: outermost first.
     captured: Option<Vec<Frame>>,
+    /// The innermost frames while they are not in the portable form. Of the stack, only what lies further out and the
+    /// place of the innermost frame are true then; see [`Context::settle`].
+    pub(crate) native: Option<Box<dyn NativeFrames>>,
     /// Cells it may use; the stack is that long while it has one.
     pub(crate) cells: u32,
     /// Cell of the innermost frame's register 0.
@@ -156,6 +160,7 @@ impl Context {
             itself: Ref::NULL,
             stack: Vec::new(),
             captured: None,
+            native: None,
             cells,
             fp: FIRST_FRAME,
             fresh: true,
@@ -168,7 +173,7 @@ impl Context {
     /// Drops all frames and gets ready to call a function, whose frame the stack can hold.
     pub(crate) fn begin(&mut self, module: &Verified<Module>, function: u32) {
         let registers = module.functions[function as usize].registers.len();
-        (self.captured, self.message) = (None, None);
+        (self.captured, self.native, self.message) = (None, None, None);
         if self.stack.is_empty() {
             // Fresh zeroed memory has no substance before it is touched; `resize` would touch all of it.
             self.stack = vec![0; self.cells as usize];
@@ -197,7 +202,7 @@ impl Context {
         std::iter::successors(Some(self.fp), caller).collect()
     }
 
-    /// All frames, outermost first.
+    /// All frames, outermost first, once they are settled.
     pub(crate) fn frames(&self, module: &Verified<Module>) -> Vec<Frame> {
         match &self.captured {
             Some(frames) => frames.clone(),
@@ -257,6 +262,61 @@ impl Context {
         self.write_header(fp, Header { position, ..self.header(fp) });
     }
 
+    /// Notes where the innermost frame is that native code runs, and what it executes.
+    pub(crate) fn stand_in(&mut self, fp: u32, function: u32, position: u32) {
+        self.fp = fp;
+        self.stack[fp as usize - HEADER_CELLS] = u64::from(function) | u64::from(position) << 32;
+    }
+
+    /// Brings all frames into the portable form.
+    pub(crate) fn settle(&mut self, module: &Verified<Module>) {
+        if let Some(native) = self.native.take() {
+            native.settle(&mut Frames { context: self, module });
+        }
+    }
+
+    /// Writes the headers of frames that were native, outermost first, and zeroes in their registers. The operands of the
+    /// instruction at which the innermost stands keep what they hold.
+    pub(crate) fn rebuild(&mut self, module: &Verified<Module>, fp: u32, frames: &[NativeFrame]) {
+        self.fp = fp;
+        let mut distance = self.header(fp).distance;
+        for (index, frame) in frames.iter().enumerate() {
+            let position = module.start_of(frame.function) + frame.pc;
+            let (words, results) = (call_words(module, frame.function), results_of(module, frame.function));
+            self.write_header(self.fp, Header::new(frame.function, position, distance, words, results));
+            let function = &module.functions[frame.function as usize];
+            let kept = if index + 1 == frames.len() { operands(module, frame.function, frame.pc) } else { Vec::new() };
+            for register in (0..function.registers.len()).filter(|register| !kept.contains(&(*register as u16))) {
+                self.stack[self.fp as usize + register] = 0;
+            }
+            if index + 1 < frames.len() {
+                distance = (function.registers.len() + HEADER_CELLS) as u32;
+                self.fp += distance;
+            }
+        }
+    }
+
+    /// Ends the innermost frame. Its results go to the caller's registers and the caller goes on behind its call; without
+    /// a caller they become the message, and the answer is `false`.
+    pub(crate) fn pop(&mut self, module: &Verified<Module>, results: &[u64]) -> bool {
+        let header = self.header(self.fp);
+        let function = &module.functions[header.function as usize];
+        let types = &module.types[function.signature as usize].results;
+        if header.distance == NO_CALLER {
+            self.message = Some(types.iter().copied().zip(results.iter().copied()).collect());
+            return false;
+        }
+        self.fp -= header.distance;
+        let caller = self.header(self.fp);
+        let call = module.functions[caller.function as usize].code.as_slice();
+        let words = &call[(caller.position - module.start_of(caller.function)) as usize..];
+        for (index, (ty, bits)) in types.iter().zip(results).enumerate() {
+            self.set_register(*ty, listed(words, 1, index), *bits);
+        }
+        self.advance(u32::from(header.call_words));
+        true
+    }
+
     /// Moves the innermost frame on by `words`.
     fn advance(&mut self, words: u32) {
         let mut header = self.header(self.fp);
@@ -268,12 +328,15 @@ impl Context {
     pub(crate) fn finish(&mut self, results: Option<Vec<(ValueType, u64)>>) {
         self.state = State::Finished;
         self.stack = Vec::new();
-        self.captured = None;
+        (self.captured, self.native) = (None, None);
         self.message = results;
     }
 
-    /// The values that the `ret` at which the context stands returns.
+    /// The values that the first function returned, or is about to return by the `ret` at which the context stands.
     pub(crate) fn returned(&self, module: &Verified<Module>) -> Vec<(ValueType, u64)> {
+        if let Some(results) = &self.message {
+            return results.clone();
+        }
         let Some((function, pc)) = self.position(module) else { return Vec::new() };
         let function = &module.functions[function as usize];
         let words = &function.code[pc as usize..];
@@ -370,7 +433,7 @@ impl<'a> Svc<'a> {
         let (function, pc) = context.position(module)?;
         let function = &module.functions[function as usize];
         let words = &function.code[pc as usize..];
-        (limen_isa::Opcode::of_word(words[0]) == Some(limen_isa::Opcode::Svc)).then_some(Self { words, function })
+        (Opcode::of_word(words[0]) == Some(Opcode::Svc)).then_some(Self { words, function })
     }
 
     fn count(&self, field: Field) -> usize {
@@ -400,6 +463,19 @@ impl<'a> Svc<'a> {
 /// Element `index` of a register list that begins in the instruction word (`first` 0) or after it (`first` 1).
 fn listed(words: &[u64], first: usize, index: usize) -> u16 {
     words.unsigned(first + index / 4, Field::SLOTS[index % 4]) as u16
+}
+
+/// The registers that the instruction at a word reads; of `svc` also those it writes, which the kernel has set.
+fn operands(module: &Module, function: u32, pc: u32) -> Vec<u16> {
+    let words = &module.functions[function as usize].code[pc as usize..];
+    let is_svc = Opcode::of_word(words[0]) == Some(Opcode::Svc);
+    let mut registers = Vec::new();
+    for_each_register(words, &ModuleShapes { module, function }, |role, register| {
+        if role != Role::Write || is_svc {
+            registers.push(register.0);
+        }
+    });
+    registers
 }
 
 fn results_of(module: &Verified<Module>, function: u32) -> u16 {

@@ -1,25 +1,59 @@
-//! What an engine is.
+//! What an engine is, and what of a machine an engine sees.
 
-use limen_isa::Fault;
+use limen_isa::module::Module;
+use limen_isa::{Fault, ValueType};
 
+use crate::context::Context;
 use crate::object::Ref;
-use crate::store::{ContextKey, Store};
+use crate::store::{ContextKey, DomainKey, ModuleKey, Store};
+use crate::verify::Verified;
 
 /// Runs contexts. The machine knows engines only through this trait.
-pub(crate) trait Engine: Send {
-    /// Runs a context until something happens that is not the engine's business, burning at most `fuel` units.
+pub trait Engine: Send {
+    /// Runs a context until something happens that is not the engine's business, burning at most `fuel` units. Gives why
+    /// it stopped and the fuel that is left.
     ///
-    /// The context's frames are in the portable form before and after. Returns why it stopped and the fuel that is
-    /// left.
-    fn run(&mut self, store: &mut Store, context: ContextKey, fuel: u64) -> (Exit, u64);
+    /// The context's frames are in the portable form before and after, or [`NativeFrames`] stand for the innermost.
+    fn run(&mut self, run: &mut Run<'_>, fuel: u64) -> (Exit, u64);
 
-    /// Forgets what it keeps for modules that no domain runs any more.
-    fn collect(&mut self, store: &Store);
+    /// Forgets what it keeps for modules that are not alive any more.
+    fn collect(&mut self, is_alive: &dyn Fn(ModuleId) -> bool);
 }
+
+/// How a domain's code is to be run, as far as the machine's engine can.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Hash)]
+pub enum EngineKind {
+    /// By the interpreter.
+    #[default]
+    Interp,
+    /// By compiled code, made when a function is first needed.
+    Jit,
+    /// By the interpreter at first; what turns out to be hot is compiled in the background and taken over while it runs.
+    Tiered,
+}
+
+impl EngineKind {
+    /// Every one there is.
+    pub const ALL: [EngineKind; 3] = [EngineKind::Interp, EngineKind::Jit, EngineKind::Tiered];
+
+    /// Its name on the command line.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            EngineKind::Interp => "interp",
+            EngineKind::Jit => "jit",
+            EngineKind::Tiered => "tiered",
+        }
+    }
+}
+
+/// Names a module of one machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ModuleId(pub(crate) ModuleKey);
 
 /// Why an engine stopped. The context's pc is at the instruction that caused it, which has not been done yet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Exit {
+pub enum Exit {
     /// The fuel is used up: the next safepoint would burn a unit that is not there.
     Fuel,
     /// The first function returned; its results are the context's message.
@@ -40,8 +74,149 @@ pub(crate) enum Exit {
 
 /// What a context waits for that touched an absent page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct PageWait {
+pub struct PageWait {
     pub(crate) memory: crate::memory::MemoryKey,
     pub(crate) page: u32,
     pub(crate) write: bool,
+}
+
+/// The innermost frames of a context while they are not in the portable form. They go with the context when it ends.
+pub trait NativeFrames: std::any::Any + Send {
+    /// Turns them into portable frames.
+    fn settle(self: Box<Self>, frames: &mut Frames<'_>);
+}
+
+/// A frame that native code has, by what it executes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NativeFrame {
+    /// The function.
+    pub function: u32,
+    /// The instruction: a call in all frames but the innermost. Word of the function.
+    pub pc: u32,
+}
+
+/// A context's turn to run: what an engine may see and do.
+pub struct Run<'a> {
+    pub(crate) store: &'a mut Store,
+    pub(crate) context: ContextKey,
+    pub(crate) domain: DomainKey,
+    pub(crate) module: Verified<Module>,
+    kind: EngineKind,
+}
+
+impl<'a> Run<'a> {
+    pub(crate) fn new(store: &'a mut Store, context: ContextKey) -> Self {
+        let domain = store.context(context).domain;
+        let module = store.module_of(domain).clone();
+        let kind = store.engine_of(domain);
+        Self { store, context, domain, module, kind }
+    }
+
+    /// The module whose code runs.
+    #[must_use]
+    pub fn module(&self) -> &Verified<Module> {
+        &self.module
+    }
+
+    /// The module's name within the machine.
+    #[must_use]
+    pub fn module_id(&self) -> ModuleId {
+        ModuleId(self.store.module_key_of(self.domain))
+    }
+
+    /// How the domain's code is to be run.
+    #[must_use]
+    pub fn kind(&self) -> EngineKind {
+        self.kind
+    }
+
+    /// The first byte of home, and how many may be accessed without a look at page states.
+    pub fn open_home(&mut self) -> (*mut u8, usize) {
+        self.store.open_home(self.domain)
+    }
+
+    /// Notes that fuel was burnt.
+    pub fn burn(&mut self, units: u64) {
+        self.store.clock.burn(units);
+    }
+
+    /// The context's frames.
+    pub fn frames(&mut self) -> Frames<'_> {
+        Frames { context: self.store.context_mut(self.context), module: &self.module }
+    }
+
+    /// The first instruction of the context is still to come: `true` once, after which a unit of fuel is to be burnt.
+    pub fn is_fresh(&self) -> bool {
+        self.store.context(self.context).fresh
+    }
+
+    /// Enters the first function.
+    pub fn begin(&mut self) {
+        self.store.context_mut(self.context).fresh = false;
+    }
+
+    /// Takes over the frames that are not in the portable form.
+    pub fn take_native(&mut self) -> Option<Box<dyn NativeFrames>> {
+        self.store.context_mut(self.context).native.take()
+    }
+
+    /// Leaves frames that are not in the portable form. Of the innermost the place is known, see [`Frames::stand`].
+    pub fn leave_native(&mut self, frames: Box<dyn NativeFrames>) {
+        self.store.context_mut(self.context).native = Some(frames);
+    }
+
+    /// Turns all frames into the portable form.
+    pub fn settle(&mut self) {
+        let module = &self.module;
+        self.store.context_mut(self.context).settle(module);
+    }
+}
+
+/// The frames of a context, as an engine handles them.
+pub struct Frames<'a> {
+    pub(crate) context: &'a mut Context,
+    pub(crate) module: &'a Verified<Module>,
+}
+
+impl Frames<'_> {
+    /// The stack: its first cell, and the one behind the last. It stays where it is while the context has native frames.
+    pub fn stack(&mut self) -> std::ops::Range<*mut u64> {
+        self.context.stack.as_mut_ptr_range()
+    }
+
+    /// Cell of register 0 of the innermost frame.
+    #[must_use]
+    pub fn innermost(&self) -> u32 {
+        self.context.fp
+    }
+
+    /// The function of the innermost frame and the word it stands at.
+    #[must_use]
+    pub fn position(&self) -> (u32, u32) {
+        self.context.position(self.module).unwrap_or_default()
+    }
+
+    /// Says where the innermost frame is, and what it executes.
+    pub fn stand(&mut self, fp: u32, at: NativeFrame) {
+        let position = self.module.start_of(at.function) + at.pc;
+        self.context.stand_in(fp, at.function, position);
+    }
+
+    /// Writes the headers of frames that were native, outermost first, of which the first is at cell `fp`, and makes
+    /// zeroes of their registers, but for the operands of the instruction that the innermost executes.
+    pub fn rebuild(&mut self, fp: u32, frames: &[NativeFrame]) {
+        self.context.rebuild(self.module, fp, frames);
+    }
+
+    /// Ends the innermost frame: its results go to its caller, or, if it has none, become the context's message, and
+    /// the answer is `false`.
+    pub fn pop(&mut self, results: &[u64]) -> bool {
+        self.context.pop(self.module, results)
+    }
+
+    /// The registers' types of a function.
+    #[must_use]
+    pub fn registers_of(&self, function: u32) -> &[ValueType] {
+        &self.module.functions[function as usize].registers
+    }
 }

@@ -19,138 +19,220 @@ use limen_isa::module::Module;
 use slotmap::SecondaryMap;
 
 use crate::context::HEADER_CELLS;
-use crate::engine::{Engine, Exit};
-use crate::store::{ContextKey, ModuleKey, Store};
+use crate::engine::{Engine, Exit, ModuleId, Run};
+use crate::store::{ContextKey, DomainKey, ModuleKey, Store};
 use crate::verify::Verified;
 use cpu::{Runtime, State};
 use slot::Code;
 
 /// The interpreter of one machine.
+///
+/// It is an engine by itself, and what an engine that compiles falls back on: for code that is not compiled, and for
+/// single instructions.
 #[derive(Default)]
-pub(crate) struct Interpreter {
+pub struct Interpreter {
     code: SecondaryMap<ModuleKey, Code>,
 }
 
 // SAFETY: slots hold pointers only to functions, and the words of code.
 unsafe impl Send for Code {}
 
+/// Why the interpreter stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stop {
+    /// For a reason that is not the engine's business.
+    Exit(Exit),
+    /// The next instruction is marked.
+    Marked,
+}
+
 impl Engine for Interpreter {
-    fn run(&mut self, store: &mut Store, context: ContextKey, fuel: u64) -> (Exit, u64) {
-        let domain = store.context(context).domain;
-        let key = store.module_key_of(domain);
-        let module = store.module(key).clone();
-        if !self.code.contains_key(key) {
-            self.code.insert(key, Code::new(&module));
+    fn run(&mut self, run: &mut Run<'_>, fuel: u64) -> (Exit, u64) {
+        let mut fuel = fuel;
+        loop {
+            let (stop, rest) = self.interpret(run, fuel);
+            match stop {
+                Stop::Exit(exit) => return (exit, rest),
+                Stop::Marked => fuel = rest,
+            }
         }
-        let code = &mut self.code[key];
-        Run { module: &module, code, store, context, domain }.go(fuel)
     }
 
-    fn collect(&mut self, store: &Store) {
-        self.code.retain(|key, _| store.has_module(key));
+    fn collect(&mut self, is_alive: &dyn Fn(ModuleId) -> bool) {
+        self.code.retain(|module, _| is_alive(ModuleId(module)));
+    }
+}
+
+impl Interpreter {
+    /// Runs the context whose frames are all in the portable form, until something happens or, behind its first
+    /// instruction, it comes to a marked one. Gives the fuel that is left.
+    pub fn interpret(&mut self, run: &mut Run<'_>, fuel: u64) -> (Stop, u64) {
+        if run.is_fresh() {
+            // Entering the first function is a safepoint like entering any other.
+            let Some(rest) = fuel.checked_sub(1) else { return (Stop::Exit(Exit::Fuel), 0) };
+            run.burn(1);
+            run.begin();
+            return self.session(run, rest).interpret();
+        }
+        self.session(run, fuel).interpret()
+    }
+
+    /// Executes one instruction, which is no call and no return, of the innermost frame.
+    pub fn step(&mut self, run: &mut Run<'_>, fuel: u64) -> (Option<Exit>, u64) {
+        self.session(run, fuel).one()
+    }
+
+    /// Marks the instruction at a position in a module's code: [`Interpreter::interpret`] stops before it.
+    pub fn mark(&mut self, run: &Run<'_>, position: u32) {
+        self.code_of(run).mark(position);
+    }
+
+    fn code_of(&mut self, run: &Run<'_>) -> &mut Code {
+        let ModuleId(key) = run.module_id();
+        if !self.code.contains_key(key) {
+            self.code.insert(key, Code::new(&run.module));
+        }
+        &mut self.code[key]
+    }
+
+    fn session<'a>(&'a mut self, run: &'a mut Run<'_>, fuel: u64) -> Session<'a> {
+        let code = self.code_of(run);
+        Session::new(code, run.module.clone(), run.store, run.context, run.domain, fuel)
     }
 }
 
 /// One run of a context.
-struct Run<'a> {
-    module: &'a Verified<Module>,
+struct Session<'a> {
+    module: Verified<Module>,
     code: &'a mut Code,
     store: &'a mut Store,
     context: ContextKey,
-    domain: crate::store::DomainKey,
+    runtime: Runtime,
+    state: State,
 }
 
-impl Run<'_> {
-    fn go(mut self, fuel: u64) -> (Exit, u64) {
-        let mut fuel = fuel;
-        if self.store.context(self.context).fresh {
-            // Entering the first function is a safepoint like entering any other.
-            let Some(rest) = fuel.checked_sub(1) else { return (Exit::Fuel, 0) };
-            fuel = rest;
-            self.store.clock.burn(1);
-            self.store.context_mut(self.context).fresh = false;
-        }
-        let mut runtime = self.runtime(fuel);
-        let start = self.start(&runtime, fuel);
-        let (exit, state) = self.until_exit(&mut runtime, start);
-        self.park(&runtime, state);
-        self.store.clock.burn(runtime.fuel_told - state.fuel);
-        (exit, state.fuel)
-    }
-
-    fn runtime(&mut self, fuel: u64) -> Runtime {
-        let store: *mut Store = &mut *self.store;
-        let stack = &mut self.store.context_mut(self.context).stack;
-        let cells = stack.as_mut_ptr_range();
-        Runtime {
-            code: self.code.slots.as_ptr(),
-            callees: self.code.callees.as_ptr(),
+impl<'a> Session<'a> {
+    fn new(
+        code: &'a mut Code,
+        module: Verified<Module>,
+        store: &'a mut Store,
+        context: ContextKey,
+        domain: DomainKey,
+        fuel: u64,
+    ) -> Self {
+        let nowhere = std::ptr::null_mut();
+        let state = State { pc: std::ptr::null(), fp: nowhere, home: std::ptr::null_mut(), home_length: 0, fuel };
+        let cells = store.context_mut(context).stack.as_mut_ptr_range();
+        let shared: *mut Store = &mut *store;
+        let runtime = Runtime {
+            code: code.slots.as_ptr(),
+            callees: code.callees.as_ptr(),
             stack: cells.start,
             limit: cells.end,
-            store,
-            domain: self.domain,
+            store: shared,
+            domain,
             fuel_told: fuel,
             exit: None,
             unprepared: None,
-            left: State { pc: std::ptr::null(), fp: cells.start, home: std::ptr::null_mut(), home_length: 0, fuel },
-        }
+            left: state,
+        };
+        let mut session = Self { module, code, store, context, runtime, state };
+        session.state = session.start();
+        session
+    }
+
+    fn interpret(mut self) -> (Stop, u64) {
+        let stop = self.until_stop();
+        (stop, self.park())
+    }
+
+    fn one(mut self) -> (Option<Exit>, u64) {
+        self.step();
+        let exit = self.runtime.exit.take();
+        (exit, self.park())
     }
 
     /// The registers for the context's innermost frame.
-    fn start(&mut self, runtime: &Runtime, fuel: u64) -> State {
-        let (home, home_length) = self.store.open_home(self.domain);
+    fn start(&mut self) -> State {
+        let (home, home_length) = self.store.open_home(self.runtime.domain);
         let context = self.store.context(self.context);
-        let (function, pc) = context.position(self.module).unwrap_or_default();
+        let (function, pc) = context.position(&self.module).unwrap_or_default();
         let position = self.module.start_of(function) + pc;
         let fp = context.fp as usize;
         if !self.code.callees[function as usize].prepared {
-            self.code.prepare(self.module, function);
+            self.code.prepare(&self.module, function);
         }
+        let fuel = self.state.fuel;
         // SAFETY: a context's frame lies on its stack, its position in its module's code.
-        unsafe { State { pc: runtime.code.add(position as usize), fp: runtime.stack.add(fp), home, home_length, fuel } }
+        unsafe {
+            let pc = self.runtime.code.add(position as usize);
+            State { pc, fp: self.runtime.stack.add(fp), home, home_length, fuel }
+        }
     }
 
     /// Goes on the fast way as far as it leads, does one instruction the slow way, and so forth.
-    fn until_exit(&mut self, runtime: &mut Runtime, mut state: State) -> (Exit, State) {
-        let runtime: *mut Runtime = runtime;
+    fn until_stop(&mut self) -> Stop {
+        if self.code.is_marked(self.position()) {
+            self.step();
+        }
         loop {
-            // SAFETY: `pc` is the slot of an instruction in a function whose slots are filled, so its head is a handler.
-            let handler = unsafe { (*state.pc).head.handler };
-            handler(state.pc, state.fp, state.home, state.home_length, state.fuel, runtime);
-            // SAFETY: the runtime outlives the run.
-            state = unsafe { (*runtime).left };
-            state = dispatch::step(state, runtime, self.opcode(state));
-            // SAFETY: as above.
-            let runtime = unsafe { &mut *runtime };
-            if let Some(function) = runtime.unprepared.take() {
-                // SAFETY: `pc` is a slot of this code.
-                let position = unsafe { state.pc.offset_from(runtime.code) };
-                self.code.prepare(self.module, function);
-                runtime.code = self.code.slots.as_ptr();
-                // SAFETY: as above; the slots have not moved, but this pointer is younger than what was written.
-                state.pc = unsafe { runtime.code.offset(position) };
+            if let Some(exit) = self.runtime.exit.take() {
+                return Stop::Exit(exit);
             }
-            if let Some(exit) = runtime.exit.take() {
-                return (exit, state);
+            self.go();
+            if self.code.is_marked(self.position()) {
+                return Stop::Marked;
             }
+            self.step();
         }
     }
 
-    /// The opcode of the instruction that a state stands at.
-    fn opcode(&self, state: State) -> Opcode {
+    /// Goes on the fast way as far as it leads.
+    fn go(&mut self) {
+        let State { pc, fp, home, home_length, fuel } = self.state;
+        let runtime: *mut Runtime = &mut self.runtime;
+        // SAFETY: `pc` is the slot of an instruction in a function whose slots are filled, so its head is a handler.
+        let handler = unsafe { (*pc).head.handler };
+        handler(pc, fp, home, home_length, fuel, runtime);
+        // SAFETY: the runtime outlives the run.
+        self.state = unsafe { (*runtime).left };
+    }
+
+    /// Does one instruction the slow way.
+    fn step(&mut self) {
+        let opcode = self.opcode();
+        self.state = dispatch::step(self.state, &mut self.runtime, opcode);
+        if let Some(function) = self.runtime.unprepared.take() {
+            let position = self.position();
+            self.code.prepare(&self.module, function);
+            self.runtime.code = self.code.slots.as_ptr();
+            // SAFETY: as above; the slots have not moved, but this pointer is younger than what was written.
+            self.state.pc = unsafe { self.runtime.code.add(position as usize) };
+        }
+    }
+
+    /// Where the state stands in the module's code.
+    fn position(&self) -> u32 {
         // SAFETY: `pc` is a slot of this code.
-        let position = unsafe { state.pc.offset_from(self.code.slots.as_ptr()) } as u32;
+        (unsafe { self.state.pc.offset_from(self.runtime.code) }) as u32
+    }
+
+    /// The opcode of the instruction that the state stands at.
+    fn opcode(&self) -> Opcode {
+        let position = self.position();
         let function = self.module.function_at(position);
         let word = self.module.functions[function as usize].code[(position - self.module.start_of(function)) as usize];
         Opcode::of_word(word).unwrap_or(Opcode::Nop)
     }
 
-    /// Writes back what the run kept in its registers.
-    fn park(&mut self, runtime: &Runtime, state: State) {
-        // SAFETY: `fp` lies on the stack, `pc` in the code.
-        let (fp, position) =
-            unsafe { (state.fp.offset_from(runtime.stack) as u32, state.pc.offset_from(runtime.code) as u32) };
+    /// Writes back what the run kept in its registers; gives the fuel that is left.
+    fn park(self) -> u64 {
+        // SAFETY: `fp` lies on the stack.
+        let fp = unsafe { self.state.fp.offset_from(self.runtime.stack) } as u32;
         debug_assert!(fp as usize >= HEADER_CELLS);
+        let position = self.position();
         self.store.context_mut(self.context).stand_at(fp, position);
+        self.store.clock.burn(self.runtime.fuel_told - self.state.fuel);
+        self.state.fuel
     }
 }

@@ -11,7 +11,7 @@ use thiserror::Error;
 use crate::account::{AccountKey, Budget};
 use crate::clock::{Clock, Time};
 use crate::context::State;
-use crate::engine::{Engine, Exit};
+use crate::engine::{Engine, EngineKind, Exit, ModuleId, Run};
 use crate::fault::FaultReport;
 use crate::host::{Host, NoServices, SvcCall, SvcOutcome};
 use crate::interp::Interpreter;
@@ -21,37 +21,10 @@ use crate::store::{ContextKey, DomainKey, Store};
 use crate::value::Value;
 use crate::verify::Verified;
 
-/// Which engine runs a machine's contexts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub enum EngineKind {
-    /// The interpreter.
-    #[default]
-    Interp,
-}
-
-impl EngineKind {
-    /// Every engine there is.
-    pub const ALL: [EngineKind; 1] = [EngineKind::Interp];
-
-    /// Its name on the command line.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            EngineKind::Interp => "interp",
-        }
-    }
-
-    fn engine(self) -> Box<dyn Engine> {
-        match self {
-            EngineKind::Interp => Box::new(Interpreter::default()),
-        }
-    }
-}
-
 /// What a machine is made with.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// Which engine runs it.
+    /// How its code is run. [`Machine::new`] only interprets.
     pub engine: EngineKind,
     /// Which of the two times it lives in.
     pub time: Time,
@@ -177,18 +150,27 @@ unsafe impl Send for Machine {}
 const SLICE: u64 = 4096;
 
 impl Machine {
-    /// A machine without domains.
+    /// A machine without domains, which has only the interpreter.
     ///
     /// # Errors
     ///
     /// If the budget does not even allow for an account.
     pub fn new(config: Config) -> Result<Self, MachineError> {
+        Self::with_engine(config, Box::new(Interpreter::default()))
+    }
+
+    /// A machine without domains, and the engine that will run it.
+    ///
+    /// # Errors
+    ///
+    /// As [`Machine::new`].
+    pub fn with_engine(config: Config, engine: Box<dyn Engine>) -> Result<Self, MachineError> {
         let stop = Arc::new(AtomicBool::new(false));
-        let mut store = Store::new(Clock::new(config.time), Arc::clone(&stop));
+        let mut store = Store::new(Clock::new(config.time), Arc::clone(&stop), config.engine);
         let (account, account_reference) = store.open_root_account(config.budget).ok_or(MachineError::Budget)?;
         Ok(Self {
             store,
-            engine: config.engine.engine(),
+            engine,
             stop,
             account,
             account_reference,
@@ -271,6 +253,19 @@ impl Machine {
         self.resume(&mut NoServices)
     }
 
+    /// Has a domain's code run in another way from its next instruction on, or that of all domains, now and later.
+    ///
+    /// # Errors
+    ///
+    /// If there is no such domain in this machine.
+    pub fn set_engine(&mut self, domain: Option<DomainId>, engine: EngineKind) -> Result<(), MachineError> {
+        if domain.is_some_and(|domain| !self.store.has_domain(domain.0)) {
+            return Err(MachineError::NoDomain);
+        }
+        self.store.set_engine(domain.map(|domain| domain.0), engine);
+        Ok(())
+    }
+
     /// A handle with which any thread can stop the machine.
     #[must_use]
     pub fn stop_handle(&self) -> StopHandle {
@@ -341,7 +336,8 @@ impl Machine {
         {
             self.store.remove_context(context);
         }
-        self.engine.collect(&self.store);
+        let store = &self.store;
+        self.engine.collect(&|module: ModuleId| store.has_module(module.0));
     }
 
     fn run(&mut self, host: &mut dyn Host, deadline: Option<Instant>) -> Outcome {
@@ -359,7 +355,7 @@ impl Machine {
             return self.interrupt(self.store.context(context).itself);
         }
         let slice = self.slice(context);
-        let (exit, left) = self.engine.run(&mut self.store, context, slice);
+        let (exit, left) = self.engine.run(&mut Run::new(&mut self.store, context), slice);
         self.fuel = self.fuel.map(|fuel| fuel - (slice - left));
         match exit {
             Exit::Fuel => self.pause(deadline),
@@ -448,7 +444,9 @@ impl Machine {
             return self.park(context, State::Faulted(fault, detail));
         }
         let module = self.store.code_of(context).clone();
-        Some(Outcome::Faulted(FaultReport::new(fault, detail, self.store.context(context), &module)))
+        let faulted = self.store.context_mut(context);
+        faulted.settle(&module);
+        Some(Outcome::Faulted(FaultReport::new(fault, detail, faulted, &module)))
     }
 
     /// Parks a user context and tells the kernel why.

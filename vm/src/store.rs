@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use crate::account::{AccountKey, Accounts, Budget};
 use crate::clock::Clock;
 use crate::context::{Context, State};
+use crate::engine::EngineKind;
 use crate::memory::{Memory, MemoryKey};
 use crate::object::{Details, Kind, NewEntry, Object, ObjectTable, Ref, Rights, Span};
 use crate::verify::Verified;
@@ -32,6 +33,8 @@ pub(crate) struct Domain {
     home: MemoryKey,
     slots: Vec<Ref>,
     owner: AccountKey,
+    /// How its code is to be run.
+    engine: EngineKind,
 }
 
 /// An array of slots, and who pays for it.
@@ -53,6 +56,8 @@ pub(crate) struct Store {
     slot_arrays: SlotMap<SlotsKey, SlotArray>,
     /// Raised by the host from any thread.
     stop: Arc<AtomicBool>,
+    /// How the code of new domains is to be run.
+    engine: EngineKind,
 }
 
 /// Where bytes of a segment lie.
@@ -70,7 +75,7 @@ const PAGE_BYTES: u64 = PAGE_SIZE as u64;
 const CELL_BYTES: u64 = 8;
 
 impl Store {
-    pub(crate) fn new(clock: Clock, stop: Arc<AtomicBool>) -> Self {
+    pub(crate) fn new(clock: Clock, stop: Arc<AtomicBool>, engine: EngineKind) -> Self {
         Self {
             objects: ObjectTable::new(),
             accounts: Accounts::default(),
@@ -81,6 +86,7 @@ impl Store {
             memories: SlotMap::with_key(),
             slot_arrays: SlotMap::with_key(),
             stop,
+            engine,
         }
     }
 
@@ -520,7 +526,7 @@ impl Store {
             self.memory_mut(home).bytes_mut()[start..start + segment.bytes.len()].copy_from_slice(&segment.bytes);
         }
         self.modules[module].1 += 1;
-        Ok(Some(self.domains.insert(Domain { module, itself: Ref::NULL, home, slots, owner })))
+        Ok(Some(self.domains.insert(Domain { module, itself: Ref::NULL, home, slots, owner, engine: self.engine })))
     }
 
     fn home_for(
@@ -572,6 +578,21 @@ impl Store {
 
     pub(crate) fn has_domain(&self, domain: DomainKey) -> bool {
         self.domains.contains_key(domain)
+    }
+
+    pub(crate) fn engine_of(&self, domain: DomainKey) -> EngineKind {
+        self.domains[domain].engine
+    }
+
+    /// Sets how a domain's code is to be run, or that of all domains there are and will be.
+    pub(crate) fn set_engine(&mut self, domain: Option<DomainKey>, engine: EngineKind) {
+        match domain {
+            Some(domain) => self.domains[domain].engine = engine,
+            None => {
+                self.engine = engine;
+                self.domains.values_mut().for_each(|domain| domain.engine = engine);
+            }
+        }
     }
 
     pub(crate) fn module_key_of(&self, domain: DomainKey) -> ModuleKey {
@@ -732,6 +753,13 @@ impl Store {
         let module = self.module_of(domain).clone();
         let context = &mut self.contexts[context];
         context.restore(&module);
+        Ok((context, module))
+    }
+
+    /// A context that is present, with all its frames in the portable form.
+    pub(crate) fn settled(&mut self, context: ContextKey) -> Result<(&mut Context, Verified<Module>), Fault> {
+        let (context, module) = self.present(context)?;
+        context.settle(&module);
         Ok((context, module))
     }
 

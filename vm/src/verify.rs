@@ -61,12 +61,14 @@ impl Verified<Module> {
     }
 
     /// Where a function's words begin in the module's code.
-    pub(crate) fn start_of(&self, function: u32) -> u32 {
+    #[must_use]
+    pub fn start_of(&self, function: u32) -> u32 {
         self.inner.starts[function as usize]
     }
 
     /// The function that a word of the module's code belongs to.
-    pub(crate) fn function_at(&self, position: u32) -> u32 {
+    #[must_use]
+    pub fn function_at(&self, position: u32) -> u32 {
         self.inner.starts.partition_point(|start| *start <= position).saturating_sub(1) as u32
     }
 }

@@ -33,6 +33,14 @@ pub struct Signature {
     pub results: Vec<ValueType>,
 }
 
+impl Signature {
+    /// The numbers of results and of parameters.
+    #[must_use]
+    pub fn shape(&self) -> (usize, usize) {
+        (self.results.len(), self.params.len())
+    }
+}
+
 /// A function.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Function {

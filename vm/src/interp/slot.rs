@@ -62,6 +62,8 @@ pub(super) struct Callee {
 pub(super) struct Code {
     pub(super) slots: Vec<Slot>,
     pub(super) callees: Vec<Callee>,
+    /// A bit per slot before which the interpreter stops; empty while there are none.
+    marks: Vec<u64>,
 }
 
 impl Code {
@@ -83,19 +85,36 @@ impl Code {
         };
         let callees: Vec<Callee> = module.functions.iter().map(callee).collect();
         let blank = Slot { head: Head { handler: UNPREPARED }, a: 0, b: 0, tail: Tail { wide: 0 } };
-        Self { slots: vec![blank; start as usize], callees }
+        Self { slots: vec![blank; start as usize], callees, marks: Vec::new() }
+    }
+
+    /// Has the fast way leave before the instruction at this position.
+    pub(super) fn mark(&mut self, position: u32) {
+        self.marks.resize(self.slots.len().div_ceil(64), 0);
+        self.marks[position as usize / 64] |= 1 << (position % 64);
+        self.slots[position as usize].head = Head { handler: UNPREPARED };
+    }
+
+    /// Whether the instruction at this position is marked.
+    pub(super) fn is_marked(&self, position: u32) -> bool {
+        self.marks.get(position as usize / 64).is_some_and(|bits| bits >> (position % 64) & 1 != 0)
     }
 
     /// Fills the slots of a function.
     pub(super) fn prepare(&mut self, module: &Module, index: u32) {
-        let callee = &mut self.callees[index as usize];
+        self.callees[index as usize].prepared = true;
+        let own = self.callees[index as usize];
         let code = &module.functions[index as usize].code;
-        let slots = &mut self.slots[callee.start as usize..][..code.len()];
-        callee.prepared = true;
+        let slots = &mut self.slots[own.start as usize..][..code.len()];
         for (slot, word) in slots.iter_mut().zip(code) {
-            *slot = decode(*word, callee.registers);
+            *slot = decode(*word, own.registers);
         }
         self.specialise(module, index);
+        for position in (own.start..).take(code.len()) {
+            if self.is_marked(position) {
+                self.slots[position as usize].head = Head { handler: UNPREPARED };
+            }
+        }
     }
 
     /// Puts handlers for the shapes at hand where there are such: calls and returns of few values, pairs. Of two pairs that

@@ -277,14 +277,18 @@ impl<P: Policy> Supervisor for Cpu<P> {
     }
 
     fn ctx_depth(&mut self, d: Reg, c: Reg) -> Step {
-        let depth = self.context(c).map(|context| self.store().context(context).depth());
+        let depth = self.context(c).map(|context| match self.store().settled(context) {
+            Ok((context, _)) => context.depth(),
+            // Its domain is gone.
+            Err(_) => self.store().context(context).depth(),
+        });
         self.put_or_fault(d, depth)
     }
 
     fn ctx_frame(&mut self, function: Reg, pc: Reg, c: Reg, depth: Reg) -> Step {
         let depth = self.get::<u32>(depth) as usize;
         let frame = self.context(c).and_then(|context| {
-            let (context, module) = self.store().present(context)?;
+            let (context, module) = self.store().settled(context)?;
             context.frames(&module).into_iter().rev().nth(depth).ok_or(Fault::Argument)
         });
         match frame {
@@ -433,7 +437,7 @@ impl<P: Policy> Cpu<P> {
     fn cell(&mut self, c: Reg, depth: Reg, i: Reg, reference: bool) -> Outcome<&mut u64> {
         let (depth, index) = (self.get(depth), self.get(i));
         let context = self.context(c)?;
-        let (context, module) = self.store().present(context)?;
+        let (context, module) = self.store().settled(context)?;
         let (cell, ty) = context.cell_of(&module, depth, index).ok_or(Fault::Argument)?;
         if (ty == ValueType::Ref) != reference {
             return Err(Fault::Argument);
@@ -452,7 +456,7 @@ impl<P: Policy> Cpu<P> {
     fn is_narrow(&mut self, c: Reg, depth: Reg, i: Reg) -> bool {
         let (depth, index) = (self.get(depth), self.get(i));
         let ty = self.context(c).and_then(|context| {
-            let (context, module) = self.store().present(context)?;
+            let (context, module) = self.store().settled(context)?;
             context.cell_of(&module, depth, index).ok_or(Fault::Argument)
         });
         matches!(ty, Ok((_, ValueType::I32 | ValueType::F32)))
@@ -477,7 +481,7 @@ fn set_slot(slots: &mut [Ref], index: u32, reference: Ref) -> Outcome<()> {
 }
 
 fn capture(store: &mut Store, context: ContextKey) -> Outcome<u64> {
-    let (context, module) = store.present(context)?;
+    let (context, module) = store.settled(context)?;
     if matches!(context.state, State::WaitsForPage(_) | State::Finished) {
         Err(Fault::State)
     } else {

@@ -1,0 +1,91 @@
+//! The code of modules.
+
+use std::collections::HashMap;
+
+use limen_isa::module::Module;
+use limen_vm::Verified;
+
+use crate::compile::{Compiled, Refusal};
+use crate::context::{IndirectEntry, NO_SIGNATURE};
+use crate::frames::CallSites;
+use crate::shape::loop_heads;
+use crate::translate::{CELL, Entry};
+
+/// What there is of a module's code.
+pub(crate) struct ModuleCode {
+    /// By function; null where there is none. Compiled code has its address.
+    functions: Box<[*const u8]>,
+    /// Compiled code has its address.
+    indirect: Box<[IndirectEntry]>,
+    /// By function and entry; `None` what cannot be compiled.
+    made: HashMap<(u32, Entry), Option<Compiled>>,
+    /// The heads of loops of functions that were asked for.
+    heads: HashMap<u32, Vec<u32>>,
+    sites: CallSites,
+}
+
+// SAFETY: the pointers are to code that this owns.
+unsafe impl Send for ModuleCode {}
+
+impl Drop for ModuleCode {
+    fn drop(&mut self) {
+        for compiled in self.made.values().flatten() {
+            self.sites.remove(&compiled.call_sites);
+        }
+    }
+}
+
+impl ModuleCode {
+    pub(crate) fn new(module: &Verified<Module>, sites: &CallSites) -> Self {
+        let entry = |function: &Option<u32>| match function {
+            None => IndirectEntry { signature: NO_SIGNATURE, function: 0, bytes: 0 },
+            Some(index) => {
+                let function = &module.functions[*index as usize];
+                let bytes = function.registers.len() as u64 * CELL as u64;
+                IndirectEntry { signature: function.signature, function: *index, bytes }
+            }
+        };
+        Self {
+            functions: vec![std::ptr::null(); module.functions.len()].into(),
+            indirect: module.tables.iter().flatten().map(entry).collect(),
+            made: HashMap::new(),
+            heads: HashMap::new(),
+            sites: sites.clone(),
+        }
+    }
+
+    pub(crate) fn functions(&self) -> *const *const u8 {
+        self.functions.as_ptr()
+    }
+
+    pub(crate) fn indirect(&self) -> *const IndirectEntry {
+        self.indirect.as_ptr()
+    }
+
+    /// How code could begin at this word of a function.
+    pub(crate) fn entry_at(&mut self, module: &Module, function: u32, pc: u32) -> Option<Entry> {
+        let heads = self.heads.entry(function).or_insert_with(|| loop_heads(module, function));
+        if heads.binary_search(&pc).is_ok() { Some(Entry::Loop(pc)) } else { (pc == 0).then_some(Entry::Call) }
+    }
+
+    /// The code of a function from this entry on, if there is any.
+    pub(crate) fn find(&self, function: u32, entry: Entry) -> Option<*const u8> {
+        self.made.get(&(function, entry))?.as_ref().map(|compiled| compiled.code as *const u8)
+    }
+
+    /// Whether it was tried to compile this.
+    pub(crate) fn was_tried(&self, function: u32, entry: Entry) -> bool {
+        self.made.contains_key(&(function, entry))
+    }
+
+    /// Lets code be used from now on; what could not be compiled is not tried again.
+    pub(crate) fn publish(&mut self, function: u32, entry: Entry, compiled: Result<Compiled, Refusal>) {
+        if let Ok(compiled) = &compiled {
+            self.sites.add(&compiled.call_sites);
+            if entry == Entry::Call {
+                self.functions[function as usize] = compiled.code as *const u8;
+            }
+        }
+        self.made.insert((function, entry), compiled.ok());
+    }
+}

@@ -1,0 +1,193 @@
+//! One function at a time: from bytecode to code that can run.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use cranelift_codegen::isa::OwnedTargetIsa;
+use cranelift_codegen::settings::{self, Configurable};
+use cranelift_codegen::{Context, FinalizedMachExceptionHandler, ir};
+use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext};
+use cranelift_jit::{JITBuilder, JITModule};
+use cranelift_module::{FuncId, Linkage, Module as _, default_libcall_names};
+use limen_isa::module::Module;
+use limen_vm::{HEADER_CELLS, NativeFrame};
+use thiserror::Error;
+
+use crate::arch::FRAME_OVERHEAD;
+use crate::shape::Shape;
+use crate::translate::{CELL, Entry, Translator, loop_signature, signature};
+
+/// Functions of more words than this are only interpreted: compiling them would take seconds.
+pub(crate) const MAX_WORDS: usize = 1 << 15;
+
+/// How much more of the native stack than of the abstract one a frame may take. Native stacks are this much larger, so that
+/// the abstract limit always trips first.
+pub(crate) const STACK_RATIO: usize = 4;
+
+/// Why a function is not compiled.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub(crate) enum Refusal {
+    /// It has more than [`MAX_WORDS`].
+    #[error("it has {0} words")]
+    Size(usize),
+    /// Its native frame would be too large for the native stack.
+    #[error("its frame would take {0} bytes")]
+    Frame(u32),
+    /// The compiler, or the memory for code, gave out.
+    #[error("{0}")]
+    Compiler(String),
+}
+
+/// A function's code, which can run until it is freed.
+pub(crate) struct Compiled {
+    memory: Option<JITModule>,
+    pub(crate) code: usize,
+    /// In bytes.
+    pub(crate) size: usize,
+    pub(crate) call_sites: Vec<CallSite>,
+    pub(crate) time: Duration,
+}
+
+/// A place where compiled code calls compiled code.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct CallSite {
+    /// Where the callee returns to.
+    pub(crate) returns_to: usize,
+    /// Where it returns to if frames are to be put into the portable form.
+    pub(crate) pad: usize,
+    pub(crate) at: NativeFrame,
+}
+
+impl Drop for Compiled {
+    fn drop(&mut self) {
+        if let Some(memory) = self.memory.take() {
+            // SAFETY: who drops code has made sure that no frame is in it.
+            unsafe { memory.free_memory() };
+        }
+    }
+}
+
+/// Compiles functions.
+pub(crate) struct Compiler {
+    isa: OwnedTargetIsa,
+    builder: FunctionBuilderContext,
+    context: Context,
+}
+
+impl Compiler {
+    /// # Errors
+    ///
+    /// If Cranelift does not know the processor.
+    pub(crate) fn new() -> Result<Self, Refusal> {
+        let mut flags = settings::builder();
+        for (name, value) in SETTINGS {
+            flags.set(name, value).map_err(refused)?;
+        }
+        let isa = cranelift_native::builder().map_err(refused)?;
+        let isa = isa.finish(settings::Flags::new(flags)).map_err(refused)?;
+        Ok(Self { isa, builder: FunctionBuilderContext::new(), context: Context::new() })
+    }
+
+    /// Compiles a function.
+    ///
+    /// # Errors
+    ///
+    /// Whatever keeps it from being compiled; it is then interpreted.
+    pub(crate) fn compile(&mut self, module: &Module, function: u32, entry: Entry) -> Result<Compiled, Refusal> {
+        let start = Instant::now();
+        let words = module.functions[function as usize].code.len();
+        if words > MAX_WORDS {
+            return Err(Refusal::Size(words));
+        }
+        let mut memory = JITModule::new(JITBuilder::with_isa(Arc::clone(&self.isa), default_libcall_names()));
+        let id = self.define(&mut memory, module, function, entry);
+        let built = id.and_then(|id| {
+            self.check_frame(module, function)?;
+            memory.finalize_definitions().map_err(refused)?;
+            Ok(memory.get_finalized_function(id) as usize)
+        });
+        let made = match built {
+            Ok(code) => Ok(self.finish(memory, code, function, start)),
+            Err(refusal) => {
+                // SAFETY: nothing of it was ever called.
+                unsafe { memory.free_memory() };
+                Err(refusal)
+            }
+        };
+        self.context.clear();
+        made
+    }
+
+    /// Translates the function and has Cranelift define it.
+    fn define(
+        &mut self,
+        memory: &mut JITModule,
+        module: &Module,
+        function: u32,
+        entry: Entry,
+    ) -> Result<FuncId, Refusal> {
+        let shape = module.signature_of(function).ok_or(Refusal::Size(0))?;
+        let native = match entry {
+            Entry::Call => signature(shape),
+            Entry::Loop(_) => loop_signature(shape),
+        };
+        let id = memory.declare_function("limen", Linkage::Local, &native).map_err(refused)?;
+        self.context.clear();
+        self.context.func = ir::Function::with_name_signature(ir::UserFuncName::default(), native);
+        let itself = memory.declare_func_in_func(id, &mut self.context.func);
+        let builder = FunctionBuilder::new(&mut self.context.func, &mut self.builder);
+        let shape = Shape::of(module, function);
+        let builder = Translator::new(builder, module, function, &shape, entry, itself).translate();
+        builder.finalize(self.isa.frontend_config());
+        memory.define_function(id, &mut self.context).map_err(refused)?;
+        Ok(id)
+    }
+
+    /// Refuses native frames that take more than their share of the native stack.
+    fn check_frame(&self, module: &Module, function: u32) -> Result<(), Refusal> {
+        let Some(compiled) = self.context.compiled_code() else { return Ok(()) };
+        let layout = compiled.buffer.frame_layout();
+        let native = layout.map_or(0, |layout| layout.frame_to_fp_offset) + FRAME_OVERHEAD;
+        let registers = module.functions[function as usize].registers.len();
+        let share = (registers + HEADER_CELLS) * CELL as usize * STACK_RATIO;
+        if native as usize > share { Err(Refusal::Frame(native)) } else { Ok(()) }
+    }
+
+    /// Collects what the runtime must know of the code at this address.
+    fn finish(&self, memory: JITModule, code: usize, function: u32, start: Instant) -> Compiled {
+        let (mut call_sites, mut size) = (Vec::new(), 0);
+        if let Some(compiled) = self.context.compiled_code() {
+            let buffer = &compiled.buffer;
+            let locations = buffer.get_srclocs_sorted();
+            for site in buffer.call_sites() {
+                let Some(FinalizedMachExceptionHandler::Default(pad)) = site.exception_handlers.first() else { continue };
+                let location = locations.iter().find(|range| range.start < site.ret_addr && site.ret_addr <= range.end);
+                let pc = location.map_or(0, |range| range.loc.bits());
+                call_sites.push(CallSite {
+                    returns_to: code + site.ret_addr as usize,
+                    pad: code + *pad as usize,
+                    at: NativeFrame { function, pc },
+                });
+            }
+            size = buffer.data().len();
+        }
+        Compiled { memory: Some(memory), code, size, call_sites, time: start.elapsed() }
+    }
+}
+
+/// How Cranelift is to compile. Frame pointers are what the runtime finds native frames by; stacks have their own checks;
+/// the pinned register holds the fuel.
+const SETTINGS: [(&str, &str); 8] = [
+    ("opt_level", "speed"),
+    ("is_pic", "false"),
+    ("preserve_frame_pointers", "true"),
+    ("enable_pinned_reg", "true"),
+    ("unwind_info", "false"),
+    ("enable_probestack", "false"),
+    ("enable_verifier", if cfg!(debug_assertions) { "true" } else { "false" }),
+    ("regalloc_algorithm", "backtracking"),
+];
+
+fn refused(error: impl std::fmt::Display) -> Refusal {
+    Refusal::Compiler(error.to_string())
+}

@@ -1,0 +1,131 @@
+//! What compiled code and the runtime tell each other.
+
+use limen_vm::{Exit, Interpreter, NativeFrame, Run};
+
+use crate::arch::{FLOAT_ARGUMENTS, INTEGER_ARGUMENTS};
+
+/// The context as compiled code sees it: its first argument. Offsets of the fields are part of the code.
+#[repr(C)]
+pub(crate) struct NativeContext {
+    /// The fuel that is left, while native code does not run.
+    pub(crate) fuel: u64,
+    /// Behind the last cell of the stack.
+    pub(crate) limit: *mut u64,
+    /// The first byte of home, and how many may be accessed without a look at page states.
+    pub(crate) home: *mut u8,
+    pub(crate) home_length: u64,
+    /// The code of the module's functions; null where it is not compiled.
+    pub(crate) functions: *const *const u8,
+    /// The entries of the module's function tables, one table behind the other.
+    pub(crate) indirect: *const IndirectEntry,
+    /// Not zero while frames return in order to be put into the portable form.
+    pub(crate) unwinding: u64,
+    /// [`crate::arch::slow_stub`].
+    pub(crate) slow: *const u8,
+    /// The function that a call which cannot go on would enter.
+    pub(crate) callee: u64,
+
+    // Of the outermost native frame.
+    /// Its code.
+    pub(crate) target: *const u8,
+    /// Its register 0.
+    pub(crate) frame: *mut u64,
+    /// Its arguments, and then its results, by register class.
+    pub(crate) integers: [u64; INTEGER_ARGUMENTS],
+    pub(crate) floats: [u64; FLOAT_ARGUMENTS],
+    /// Not zero once it has returned.
+    pub(crate) done: u64,
+
+    // Stack pointers of who does not run.
+    pub(crate) native: *mut u8,
+    pub(crate) driver: *mut u8,
+
+    // What only the runtime uses.
+    /// Why native code switched to the driver.
+    pub(crate) reason: Reason,
+    pub(crate) innermost: Innermost,
+    /// The first cell of the stack.
+    pub(crate) stack: *mut u64,
+    /// The fuel at which the clock was last told what was burnt.
+    pub(crate) fuel_told: u64,
+    /// Valid while the driver waits for native code.
+    pub(crate) run: *mut Run<'static>,
+    pub(crate) interpreter: *mut Interpreter,
+}
+
+/// An entry of a function table.
+#[derive(Clone, Copy, Debug)]
+#[repr(C)]
+pub(crate) struct IndirectEntry {
+    /// Index of the function's signature; [`NO_SIGNATURE`] for an empty entry.
+    pub(crate) signature: u32,
+    pub(crate) function: u32,
+    /// Bytes of the function's registers.
+    pub(crate) bytes: u64,
+}
+
+/// No signature has this index.
+pub(crate) const NO_SIGNATURE: u32 = u32::MAX;
+
+/// Why native code stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reason {
+    /// As an engine stops.
+    Exit(Exit),
+    /// This function is called and has no code.
+    Uncompiled(u32),
+}
+
+/// Where native code stands that has called the runtime.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Innermost {
+    pub(crate) at: NativeFrame,
+    /// Its register 0.
+    pub(crate) frame: *mut u64,
+    /// The processor's frame pointer.
+    pub(crate) pointer: *mut u8,
+}
+
+impl NativeContext {
+    /// Blank.
+    pub(crate) fn new() -> Self {
+        let nowhere = std::ptr::null_mut();
+        let at = NativeFrame { function: 0, pc: 0 };
+        Self {
+            fuel: 0,
+            limit: std::ptr::null_mut(),
+            home: nowhere,
+            home_length: 0,
+            functions: std::ptr::null(),
+            indirect: std::ptr::null(),
+            unwinding: 0,
+            slow: crate::arch::slow_stub as *const () as *const u8,
+            callee: 0,
+            target: nowhere,
+            frame: std::ptr::null_mut(),
+            integers: [0; INTEGER_ARGUMENTS],
+            floats: [0; FLOAT_ARGUMENTS],
+            done: 0,
+            native: nowhere,
+            driver: nowhere,
+            reason: Reason::Exit(Exit::Fuel),
+            innermost: Innermost { at, frame: std::ptr::null_mut(), pointer: nowhere },
+            stack: std::ptr::null_mut(),
+            fuel_told: 0,
+            run: std::ptr::null_mut(),
+            interpreter: std::ptr::null_mut(),
+        }
+    }
+
+    /// The number of a cell of the stack.
+    pub(crate) fn cell(&self, address: *mut u64) -> u32 {
+        // SAFETY: both lie on the context's stack.
+        (unsafe { address.offset_from(self.stack) }) as u32
+    }
+
+    /// Tells the clock what was burnt.
+    pub(crate) fn tell_fuel(&mut self, run: &mut Run<'_>) {
+        run.burn(self.fuel_told - self.fuel);
+        self.fuel_told = self.fuel;
+    }
+}

@@ -1,0 +1,174 @@
+//! Control: jumps, calls, returns and the door into the kernel.
+
+use std::mem::offset_of;
+
+use cranelift_codegen::ir::condcodes::IntCC;
+use cranelift_codegen::ir::{BlockCall, InstBuilder, JumpTableData, Value, types};
+use limen_isa::module::Signature;
+use limen_isa::{Control, Field, Fields, Reg};
+
+use super::slowly;
+use crate::context::{IndirectEntry, NativeContext};
+use crate::slow::Kind;
+use crate::translate::{CELL, Callee, Passing, REGISTER_RESULTS, Translator, constant, signature, trusted, type_of};
+
+impl Control for Translator<'_, '_> {
+    fn nop(&mut self) {}
+
+    fn trap(&mut self, _code: u32) {
+        self.slowly();
+    }
+
+    fn jump(&mut self, to: i32) {
+        let target = self.target(to);
+        self.builder.ins().jump(target, &[]);
+    }
+
+    fn br_table(&mut self, i: Reg, targets: u32) {
+        let words = &self.function.code[self.pc as usize..];
+        let blocks: Vec<_> = (1..=targets as usize)
+            .map(|index| words.signed(index, Field::Wide32))
+            .map(|distance| self.target(distance))
+            .collect();
+        let pool = &mut self.builder.func.dfg.value_lists;
+        let mut calls: Vec<BlockCall> = blocks.iter().map(|block| BlockCall::new(*block, [], pool)).collect();
+        let Some(default) = calls.pop() else { return };
+        let index = self.get(i);
+        let table = self.builder.create_jump_table(JumpTableData::new(default, &calls));
+        self.builder.ins().br_table(index, table);
+    }
+
+    fn ret(&mut self) {
+        let words = &self.function.code[self.pc as usize..];
+        let count = self.module.types[self.function.signature as usize].results.len();
+        let registers: Vec<Reg> = (0..count).map(|index| listed(words, 0, index)).collect();
+        let values: Vec<Value> = registers.iter().map(|register| self.get_canonical(*register)).collect();
+        let (returned, others) = values.split_at(count.min(REGISTER_RESULTS));
+        for (cell, value) in (REGISTER_RESULTS as i32..).zip(others) {
+            self.store_to(self.frame, cell, *value);
+        }
+        self.builder.ins().return_(returned);
+    }
+
+    fn call(&mut self, f: u32) {
+        let Some(shape) = self.module.signature_of(f) else { return };
+        let retry = self.builder.create_block();
+        self.builder.ins().jump(retry, &[]);
+        self.builder.switch_to_block(retry);
+        let bytes = self.module.functions[f as usize].registers.len() as i64 * i64::from(CELL);
+        let bytes = self.builder.ins().iconst(types::I64, bytes);
+        let function = self.builder.ins().iconst(types::I64, i64::from(f));
+        let code = (!self.is_itself(f)).then(|| {
+            let functions = self.field(constant(), types::I64, offset_of!(NativeContext, functions));
+            self.builder.ins().load(types::I64, trusted(), functions, f as i32 * CELL)
+        });
+        self.enter(retry, function, bytes, code, shape);
+    }
+
+    fn call_indirect(&mut self, t: u32, i: Reg, s: u32) {
+        let retry = self.builder.create_block();
+        self.builder.ins().jump(retry, &[]);
+        self.builder.switch_to_block(retry);
+        let shape = &self.module.types[s as usize];
+        let (entries, first) = table_span(&self.module.tables, t);
+        let index = self.get(i);
+        // The runtime finds the same fault.
+        let fault = self.slow_block(Kind::Step, None);
+        let outside = self.builder.ins().icmp_imm_u(IntCC::UnsignedGreaterThanOrEqual, index, entries as i64);
+        let inside = self.builder.create_block();
+        self.builder.ins().brif(outside, fault, &[], inside, &[]);
+        self.builder.switch_to_block(inside);
+        let index = self.builder.ins().uextend(types::I64, index);
+        let offset = self.builder.ins().imul_imm_s(index, size_of::<IndirectEntry>() as i64);
+        let table = self.field(constant(), types::I64, offset_of!(NativeContext, indirect));
+        let entry = self.builder.ins().iadd(table, offset);
+        let at = |field: usize| (first * size_of::<IndirectEntry>() + field) as i32;
+        let found = self.builder.ins().load(types::I32, trusted(), entry, at(offset_of!(IndirectEntry, signature)));
+        let differs = self.builder.ins().icmp_imm_u(IntCC::NotEqual, found, i64::from(s));
+        let right = self.builder.create_block();
+        self.builder.ins().brif(differs, fault, &[], right, &[]);
+        self.builder.switch_to_block(right);
+        let function = self.builder.ins().load(types::I32, trusted(), entry, at(offset_of!(IndirectEntry, function)));
+        let function = self.builder.ins().uextend(types::I64, function);
+        let bytes = self.builder.ins().load(types::I64, trusted(), entry, at(offset_of!(IndirectEntry, bytes)));
+        let functions = self.field(constant(), types::I64, offset_of!(NativeContext, functions));
+        let place = self.builder.ins().imul_imm_s(function, i64::from(CELL));
+        let place = self.builder.ins().iadd(functions, place);
+        let code = self.builder.ins().load(types::I64, trusted(), place, 0);
+        self.enter(retry, function, bytes, Some(code), shape);
+    }
+
+    slowly! {
+        svc(results, number, arguments);
+    }
+}
+
+impl Translator<'_, '_> {
+    /// Goes on at a distance if the condition holds, else behind the instruction.
+    pub(crate) fn branch_if(&mut self, condition: Value, to: i32) {
+        let (target, next) = (self.target(to), self.block_at(self.pc + self.length() as u32));
+        self.builder.ins().brif(condition, target, &[], next, &[]);
+    }
+
+    /// Enters a function whose registers take `bytes`: checks stack, code and fuel, in one cold way out that comes back to
+    /// `retry`.
+    fn enter(&mut self, retry: cranelift_codegen::ir::Block, function: Value, bytes: Value, code: Option<Value>, shape: &Signature) {
+        let lacking = self.lacking_block(function, retry);
+        let distance = self.distance() * i64::from(CELL);
+        let frame = self.builder.ins().iadd_imm_s(self.frame, distance);
+        let end = self.builder.ins().iadd(frame, bytes);
+        let limit = self.field(constant(), types::I64, offset_of!(NativeContext, limit));
+        let overflow = self.builder.ins().icmp(IntCC::UnsignedGreaterThan, end, limit);
+        self.unless(overflow, lacking);
+        if let Some(code) = code {
+            let missing = self.builder.ins().icmp_imm_s(IntCC::Equal, code, 0);
+            self.unless(missing, lacking);
+        }
+        let fuel = self.builder.ins().get_pinned_reg(types::I64);
+        let rest = self.builder.ins().iadd_imm_s(fuel, -1);
+        let none = self.builder.ins().icmp_imm_s(IntCC::SignedLessThan, rest, 0);
+        self.unless(none, lacking);
+        self.builder.ins().set_pinned_reg(rest);
+        self.transfer(frame, code, shape);
+    }
+
+    /// Goes to `exit` if the condition holds, and on otherwise.
+    pub(crate) fn unless(&mut self, condition: Value, exit: cranelift_codegen::ir::Block) {
+        let next = self.builder.create_block();
+        self.builder.ins().brif(condition, exit, &[], next, &[]);
+        self.builder.switch_to_block(next);
+    }
+
+    /// Passes arguments, calls, and takes the results.
+    fn transfer(&mut self, frame: Value, code: Option<Value>, shape: &Signature) {
+        let words = &self.function.code[self.pc as usize..];
+        let results: Vec<Reg> = (0..shape.results.len()).map(|index| listed(words, 1, index)).collect();
+        let (mut arguments, mut passing) = (vec![self.context, frame], Passing::new());
+        for (index, ty) in shape.params.iter().enumerate() {
+            let value = self.get_canonical(listed(words, 1, results.len() + index));
+            match passing.next(*ty) {
+                Some(_) => arguments.push(value),
+                None => self.store_to(frame, index as i32, value),
+            }
+        }
+        let callee = code.map_or(Callee::Itself, Callee::Code);
+        let mut values = self.native_call(callee, signature(shape), &arguments, &results);
+        for (index, ty) in shape.results.iter().enumerate().skip(REGISTER_RESULTS) {
+            values.push(self.builder.ins().load(type_of(*ty), trusted(), frame, index as i32 * CELL));
+        }
+        for (register, value) in results.into_iter().zip(values) {
+            self.set(register, value);
+        }
+    }
+}
+
+/// Element `index` of a register list that begins in the instruction word (`first` 0) or after it (`first` 1).
+fn listed(words: &[u64], first: usize, index: usize) -> Reg {
+    Reg(words.unsigned(first + index / 4, Field::SLOTS[index % 4]) as u16)
+}
+
+/// How many entries a function table has, and how many those before it have.
+fn table_span(tables: &[Vec<Option<u32>>], table: u32) -> (usize, usize) {
+    let before = tables[..table as usize].iter().map(Vec::len).sum();
+    (tables[table as usize].len(), before)
+}

@@ -1,0 +1,130 @@
+//! Conversions between types, and what only one width of integers needs.
+
+use cranelift_codegen::ir::condcodes::FloatCC;
+use cranelift_codegen::ir::{InstBuilder, MemFlagsData, Type, Value, types};
+use limen_isa::{Conversion, Reg};
+
+use crate::slow::Kind;
+use crate::translate::Translator;
+
+const TWO_TO_31: f64 = -(i32::MIN as f64);
+const TWO_TO_63: f64 = -(i64::MIN as f64);
+
+/// One instruction of Cranelift's each.
+macro_rules! converts {
+    ($($method:ident: $instruction:ident $ty:ident;)*) => {$(
+        fn $method(&mut self, d: Reg, a: Reg) {
+            let a = self.get(a);
+            let value = self.builder.ins().$instruction(types::$ty, a);
+            self.set(d, value);
+        }
+    )*};
+}
+
+/// Conversions to a float, of which arithmetic can make a NaN.
+macro_rules! rounds {
+    ($($method:ident: $instruction:ident $ty:ident;)*) => {$(
+        fn $method(&mut self, d: Reg, a: Reg) {
+            let a = self.get(a);
+            let value = self.builder.ins().$instruction(types::$ty, a);
+            self.set_arithmetic(d, value);
+        }
+    )*};
+}
+
+/// The bits of a register, in another type.
+macro_rules! casts {
+    ($($method:ident: $ty:ident;)*) => {$(
+        fn $method(&mut self, d: Reg, a: Reg) {
+            let a = self.get_canonical(a);
+            let value = self.builder.ins().bitcast(types::$ty, MemFlagsData::new(), a);
+            self.set(d, value);
+        }
+    )*};
+}
+
+/// Faults outside the range, whose end is not part of it.
+macro_rules! truncates {
+    ($($method:ident: $instruction:ident $ty:ident, $least:expr, $end:expr;)*) => {$(
+        fn $method(&mut self, d: Reg, a: Reg) {
+            let a = self.get(a);
+            self.in_range(a, $least, $end);
+            let value = self.builder.ins().$instruction(types::$ty, a);
+            self.set(d, value);
+        }
+    )*};
+}
+
+impl Conversion for Translator<'_, '_> {
+    converts! {
+        i32_from_i64: ireduce I32;
+        i64_from_i32_s: sextend I64;
+        i64_from_i32_u: uextend I64;
+        i32_from_f32_s_sat: fcvt_to_sint_sat I32;
+        i32_from_f32_u_sat: fcvt_to_uint_sat I32;
+        i32_from_f64_s_sat: fcvt_to_sint_sat I32;
+        i32_from_f64_u_sat: fcvt_to_uint_sat I32;
+        i64_from_f32_s_sat: fcvt_to_sint_sat I64;
+        i64_from_f32_u_sat: fcvt_to_uint_sat I64;
+        i64_from_f64_s_sat: fcvt_to_sint_sat I64;
+        i64_from_f64_u_sat: fcvt_to_uint_sat I64;
+        f32_from_i32_s: fcvt_from_sint F32;
+        f32_from_i32_u: fcvt_from_uint F32;
+        f64_from_i32_s: fcvt_from_sint F64;
+        f64_from_i32_u: fcvt_from_uint F64;
+        f32_from_i64_s: fcvt_from_sint F32;
+        f32_from_i64_u: fcvt_from_uint F32;
+        f64_from_i64_s: fcvt_from_sint F64;
+        f64_from_i64_u: fcvt_from_uint F64;
+    }
+    rounds! {
+        f32_from_f64: fdemote F32;
+        f64_from_f32: fpromote F64;
+    }
+    casts! {
+        i32_bits_f32: I32;
+        i64_bits_f64: I64;
+        f32_bits_i32: F32;
+        f64_bits_i64: F64;
+    }
+    truncates! {
+        i32_from_f32_s: fcvt_to_sint_sat I32, -TWO_TO_31, TWO_TO_31;
+        i32_from_f32_u: fcvt_to_uint_sat I32, 0.0, 2.0 * TWO_TO_31;
+        i32_from_f64_s: fcvt_to_sint_sat I32, -TWO_TO_31, TWO_TO_31;
+        i32_from_f64_u: fcvt_to_uint_sat I32, 0.0, 2.0 * TWO_TO_31;
+        i64_from_f32_s: fcvt_to_sint_sat I64, -TWO_TO_63, TWO_TO_63;
+        i64_from_f32_u: fcvt_to_uint_sat I64, 0.0, 2.0 * TWO_TO_63;
+        i64_from_f64_s: fcvt_to_sint_sat I64, -TWO_TO_63, TWO_TO_63;
+        i64_from_f64_u: fcvt_to_uint_sat I64, 0.0, 2.0 * TWO_TO_63;
+    }
+    fn i64_sext32(&mut self, d: Reg, a: Reg) {
+        let a = self.get(a);
+        let low = self.builder.ins().ireduce(types::I32, a);
+        let value = self.builder.ins().sextend(types::I64, low);
+        self.set(d, value);
+    }
+    fn i64_const64(&mut self, d: Reg, k: u64) {
+        let value = self.builder.ins().iconst(types::I64, k as i64);
+        self.set(d, value);
+    }
+}
+
+impl Translator<'_, '_> {
+    /// Leaves the instruction to the runtime, which finds the fault, unless the whole part of `value` is at least `least`
+    /// and below `end`.
+    fn in_range(&mut self, value: Value, least: f64, end: f64) {
+        let fault = self.slow_block(Kind::Step, None);
+        let wide: Type = types::F64;
+        let value = if self.builder.func.dfg.value_type(value) == types::F32 {
+            self.builder.ins().fpromote(wide, value)
+        } else {
+            value
+        };
+        let whole = self.builder.ins().trunc(value);
+        let (least, end) = (self.builder.ins().f64const(least), self.builder.ins().f64const(end));
+        let below = self.builder.ins().fcmp(FloatCC::UnorderedOrLessThan, whole, least);
+        self.unless(below, fault);
+        let beyond = self.builder.ins().fcmp(FloatCC::UnorderedOrGreaterThanOrEqual, whole, end);
+        self.unless(beyond, fault);
+    }
+}

@@ -1,0 +1,153 @@
+//! Home memory.
+//!
+//! An access whose bytes are all within what is open needs no further look; everything else is left to the runtime: faults,
+//! absent pages, homes under page control.
+
+use std::mem::offset_of;
+
+use cranelift_codegen::ir::condcodes::IntCC;
+use cranelift_codegen::ir::{InstBuilder, MemFlagsData, Type, Value, types};
+use limen_isa::{Home, Reg};
+
+use super::slowly;
+use crate::context::NativeContext;
+use crate::slow::Kind;
+use crate::translate::{Translator, constant, trusted, type_of};
+
+/// A load of `$memory`, extended to the register's type by `$extension`; and the same with an index.
+macro_rules! loads {
+    ($($method:ident $at:ident: $memory:ident $extension:ident;)*) => {$(
+        fn $method(&mut self, d: Reg, p: Reg, k: u32) {
+            let address = self.address(p, None, k, types::$memory);
+            self.load(d, address, types::$memory, Extension::$extension);
+        }
+        fn $at(&mut self, d: Reg, p: Reg, i: Reg, k: u32) {
+            let address = self.address(p, Some(i), k, types::$memory);
+            self.load(d, address, types::$memory, Extension::$extension);
+        }
+    )*};
+}
+
+/// A store of the low bits of a register.
+macro_rules! stores {
+    ($($method:ident $at:ident: $memory:ident;)*) => {$(
+        fn $method(&mut self, p: Reg, k: u32, v: Reg) {
+            let address = self.address(p, None, k, types::$memory);
+            self.store(address, v, types::$memory);
+        }
+        fn $at(&mut self, p: Reg, i: Reg, k: u32, v: Reg) {
+            let address = self.address(p, Some(i), k, types::$memory);
+            self.store(address, v, types::$memory);
+        }
+    )*};
+}
+
+impl Home for Translator<'_, '_> {
+    loads! {
+        i32_load8_s i32_load8_s_at: I8 Signed;
+        i32_load8_u i32_load8_u_at: I8 Unsigned;
+        i32_load16_s i32_load16_s_at: I16 Signed;
+        i32_load16_u i32_load16_u_at: I16 Unsigned;
+        i32_load i32_load_at: I32 None;
+        i64_load8_s i64_load8_s_at: I8 Signed;
+        i64_load8_u i64_load8_u_at: I8 Unsigned;
+        i64_load16_s i64_load16_s_at: I16 Signed;
+        i64_load16_u i64_load16_u_at: I16 Unsigned;
+        i64_load32_s i64_load32_s_at: I32 Signed;
+        i64_load32_u i64_load32_u_at: I32 Unsigned;
+        i64_load i64_load_at: I64 None;
+        f32_load f32_load_at: F32 None;
+        f64_load f64_load_at: F64 None;
+    }
+    stores! {
+        i32_store8 i32_store8_at: I8;
+        i32_store16 i32_store16_at: I16;
+        i32_store i32_store_at: I32;
+        i64_store8 i64_store8_at: I8;
+        i64_store16 i64_store16_at: I16;
+        i64_store32 i64_store32_at: I32;
+        i64_store i64_store_at: I64;
+        f32_store f32_store_at: F32;
+        f64_store f64_store_at: F64;
+    }
+    slowly! {
+        i32_cas(d, p, expected, new);
+        i32_fetch_add(d, p, v);
+        i64_cas(d, p, expected, new);
+        i64_fetch_add(d, p, v);
+        home_copy(to, from, n);
+        home_fill(to, byte, n);
+        home_compare(d, a, b, n);
+        home_size(d);
+        home_grow(d, n);
+    }
+}
+
+/// How a loaded number becomes a register's value.
+#[derive(Clone, Copy)]
+enum Extension {
+    None,
+    Signed,
+    Unsigned,
+}
+
+impl Translator<'_, '_> {
+    /// The address in home: of `p` and `k`, and of `i` elements.
+    fn address(&mut self, p: Reg, i: Option<Reg>, k: u32, memory: Type) -> Value {
+        let base = self.get(p);
+        let mut address = self.builder.ins().uextend(types::I64, base);
+        if let Some(i) = i {
+            let index = self.get(i);
+            let index = self.builder.ins().uextend(types::I64, index);
+            let offset = self.builder.ins().ishl_imm_u(index, i64::from(memory.bytes().trailing_zeros()));
+            address = self.builder.ins().iadd(address, offset);
+        }
+        self.builder.ins().iadd_imm_s(address, i64::from(k))
+    }
+
+    /// The place in the host of a number at an address of home.
+    fn place(&mut self, address: Value, memory: Type, slow: cranelift_codegen::ir::Block) -> Value {
+        let end = self.builder.ins().iadd_imm_s(address, i64::from(memory.bytes()));
+        let length = self.field(trusted(), types::I64, offset_of!(NativeContext, home_length));
+        let outside = self.builder.ins().icmp(IntCC::UnsignedGreaterThan, end, length);
+        self.unless(outside, slow);
+        let home = self.field(constant(), types::I64, offset_of!(NativeContext, home));
+        self.builder.ins().iadd(home, address)
+    }
+
+    fn load(&mut self, d: Reg, address: Value, memory: Type, extension: Extension) {
+        let next = self.builder.create_block();
+        let slow = self.slow_block(Kind::Step, Some(next));
+        let place = self.place(address, memory, slow);
+        let number = self.builder.ins().load(memory, in_home(), place, 0);
+        let ty = type_of(self.type_of(d));
+        let value = match extension {
+            Extension::None => number,
+            Extension::Signed => self.builder.ins().sextend(ty, number),
+            Extension::Unsigned => self.builder.ins().uextend(ty, number),
+        };
+        self.set(d, value);
+        self.builder.ins().jump(next, &[]);
+        self.builder.switch_to_block(next);
+    }
+
+    fn store(&mut self, address: Value, v: Reg, memory: Type) {
+        let next = self.builder.create_block();
+        let slow = self.slow_block(Kind::Step, Some(next));
+        let place = self.place(address, memory, slow);
+        let value = self.get_canonical(v);
+        let number = if self.builder.func.dfg.value_type(value).bits() > memory.bits() {
+            self.builder.ins().ireduce(memory, value)
+        } else {
+            value
+        };
+        self.builder.ins().store(in_home(), number, place, 0);
+        self.builder.ins().jump(next, &[]);
+        self.builder.switch_to_block(next);
+    }
+}
+
+/// Memory of a program: anything may be anywhere.
+fn in_home() -> MemFlagsData {
+    MemFlagsData::new().with_notrap()
+}

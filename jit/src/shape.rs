@@ -1,0 +1,223 @@
+//! The shape of a function: its instructions, its basic blocks, and which registers are live where.
+
+use limen_isa::codec::{ModuleShapes, for_each_register};
+use limen_isa::module::Module;
+use limen_isa::{Field, Fields, Flow, Opcode, OperandKind, Role};
+
+/// What the compiler knows of a function before it compiles it.
+pub(crate) struct Shape {
+    /// Basic blocks, in order of their first word.
+    pub(crate) blocks: Vec<Block>,
+    registers: usize,
+}
+
+/// Instructions that are executed one after the other.
+pub(crate) struct Block {
+    /// Word of the first instruction, and the one behind the last.
+    pub(crate) start: u32,
+    pub(crate) end: u32,
+    /// Words at which execution can go on.
+    pub(crate) successors: Vec<u32>,
+    live_in: RegisterSet,
+    live_out: RegisterSet,
+}
+
+/// A set of registers.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub(crate) struct RegisterSet(Vec<u64>);
+
+impl RegisterSet {
+    pub(crate) fn new(registers: usize) -> Self {
+        Self(vec![0; registers.div_ceil(64)])
+    }
+
+    pub(crate) fn insert(&mut self, register: u16) {
+        self.0[usize::from(register) / 64] |= 1 << (register % 64);
+    }
+
+    pub(crate) fn remove(&mut self, register: u16) {
+        self.0[usize::from(register) / 64] &= !(1 << (register % 64));
+    }
+
+    pub(crate) fn contains(&self, register: u16) -> bool {
+        self.0[usize::from(register) / 64] >> (register % 64) & 1 != 0
+    }
+
+    /// Adds what `other` has; whether that was anything new.
+    fn unite(&mut self, other: &Self) -> bool {
+        let mut grew = false;
+        for (own, other) in self.0.iter_mut().zip(&other.0) {
+            grew |= *other & !*own != 0;
+            *own |= other;
+        }
+        grew
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = u16> + '_ {
+        let ones = |(index, word): (usize, &u64)| {
+            let word = *word;
+            (0..64).filter(move |bit| word >> bit & 1 != 0).map(move |bit| (index * 64 + bit) as u16)
+        };
+        self.0.iter().enumerate().flat_map(ones)
+    }
+}
+
+impl Shape {
+    pub(crate) fn of(module: &Module, function: u32) -> Self {
+        let code = &module.functions[function as usize].code;
+        let registers = module.functions[function as usize].registers.len();
+        let shapes = ModuleShapes { module, function };
+        let mut shape = Self { blocks: blocks(code, shapes, registers), registers };
+        shape.flow(code, shapes);
+        shape
+    }
+
+    /// The block that a word lies in.
+    pub(crate) fn block_of(&self, pc: u32) -> &Block {
+        &self.blocks[self.blocks.partition_point(|block| block.start <= pc) - 1]
+    }
+
+    /// The registers whose values are still wanted where a block begins.
+    pub(crate) fn live_at(&self, start: u32) -> &RegisterSet {
+        &self.block_of(start).live_in
+    }
+
+    /// Propagates liveness from the ends of blocks to their beginnings until nothing changes.
+    fn flow(&mut self, code: &[u64], shapes: ModuleShapes<'_>) {
+        let mut changed = true;
+        while changed {
+            changed = false;
+            for index in (0..self.blocks.len()).rev() {
+                let mut live = RegisterSet::new(self.registers);
+                for successor in &self.blocks[index].successors {
+                    live.unite(self.live_at(*successor));
+                }
+                self.blocks[index].live_out.unite(&live);
+                for pc in self.instructions(code, shapes, index).into_iter().rev() {
+                    step_back(&mut live, code, shapes, pc);
+                }
+                changed |= self.blocks[index].live_in.unite(&live);
+            }
+        }
+    }
+
+    /// The words at which the instructions of a block begin.
+    fn instructions(&self, code: &[u64], shapes: ModuleShapes<'_>, block: usize) -> Vec<u32> {
+        let Block { start, end, .. } = self.blocks[block];
+        let next = |pc: &u32| {
+            let next = *pc + for_each_register(&code[*pc as usize..], &shapes, |_, _| {}) as u32;
+            (next < end).then_some(next)
+        };
+        std::iter::successors(Some(start), next).collect()
+    }
+
+    /// For each instruction of a block, in order: its word, and the registers that are live before it.
+    pub(crate) fn live_before(&self, module: &Module, function: u32, block: usize) -> Vec<(u32, RegisterSet)> {
+        let code = &module.functions[function as usize].code;
+        let shapes = ModuleShapes { module, function };
+        let mut live = self.blocks[block].live_out.clone();
+        let mut found: Vec<_> = self.instructions(code, shapes, block).into_iter().map(|pc| (pc, live.clone())).collect();
+        for (pc, before) in found.iter_mut().rev() {
+            step_back(&mut live, code, shapes, *pc);
+            before.clone_from(&live);
+        }
+        found
+    }
+
+    /// The registers whose values are still wanted where a block ends.
+    pub(crate) fn live_out(&self, block: usize) -> &RegisterSet {
+        &self.blocks[block].live_out
+    }
+}
+
+/// Turns what is live behind an instruction into what is live before it.
+fn step_back(live: &mut RegisterSet, code: &[u64], shapes: ModuleShapes<'_>, pc: u32) {
+    let words = &code[pc as usize..];
+    for_each_register(words, &shapes, |role, register| {
+        if role == Role::Write {
+            live.remove(register.0);
+        }
+    });
+    for_each_register(words, &shapes, |role, register| {
+        if role != Role::Write {
+            live.insert(register.0);
+        }
+    });
+}
+
+/// Where a branch can go, as words of the function.
+fn targets(words: &[u64], opcode: Opcode, pc: u32) -> Vec<u32> {
+    let at = |distance: i32| pc.wrapping_add_signed(distance);
+    if opcode == Opcode::BrTable {
+        let count = words.unsigned(0, Field::Wide32) as usize;
+        return (1..=count).map(|index| at(words.signed(index, Field::Wide32))).collect();
+    }
+    let labels = opcode.row().operands.iter().filter(|operand| operand.kind == OperandKind::Label);
+    labels.map(|operand| at(words.signed(usize::from(operand.place.word), operand.place.field))).collect()
+}
+
+/// The words to which a branch of the function comes back, in order.
+pub(crate) fn loop_heads(module: &Module, function: u32) -> Vec<u32> {
+    let code = &module.functions[function as usize].code;
+    let shapes = ModuleShapes { module, function };
+    let (mut heads, mut pc) = (Vec::new(), 0);
+    while pc < code.len() {
+        let words = &code[pc..];
+        if let Some(opcode) = Opcode::of_word(words[0]) {
+            heads.extend(targets(words, opcode, pc as u32).into_iter().filter(|target| *target as usize <= pc));
+        }
+        pc += for_each_register(words, &shapes, |_, _| {});
+    }
+    heads.sort_unstable();
+    heads.dedup();
+    heads
+}
+
+/// Cuts a function into basic blocks.
+fn blocks(code: &[u64], shapes: ModuleShapes<'_>, registers: usize) -> Vec<Block> {
+    let mut is_leader = vec![false; code.len() + 1];
+    is_leader[0] = true;
+    let mut pc = 0;
+    while pc < code.len() {
+        let words = &code[pc..];
+        let length = for_each_register(words, &shapes, |_, _| {});
+        let Some(opcode) = Opcode::of_word(words[0]) else { break };
+        for target in targets(words, opcode, pc as u32) {
+            is_leader[target as usize] = true;
+        }
+        if opcode.row().flow != Flow::Next {
+            is_leader[pc + length] = true;
+        }
+        pc += length;
+    }
+    let mut found: Vec<Block> = Vec::new();
+    let (mut pc, mut last) = (0, 0);
+    while pc < code.len() {
+        if is_leader[pc] {
+            close(&mut found, code, pc as u32, last);
+            found.push(Block {
+                start: pc as u32,
+                end: 0,
+                successors: Vec::new(),
+                live_in: RegisterSet::new(registers),
+                live_out: RegisterSet::new(registers),
+            });
+        }
+        last = pc as u32;
+        pc += for_each_register(&code[pc..], &shapes, |_, _| {});
+    }
+    close(&mut found, code, code.len() as u32, last);
+    found
+}
+
+/// Ends the last block before the word `end`, where `last` is its last instruction.
+fn close(blocks: &mut [Block], code: &[u64], end: u32, last: u32) {
+    let Some(block) = blocks.last_mut() else { return };
+    block.end = end;
+    let words = &code[last as usize..];
+    let Some(opcode) = Opcode::of_word(words[0]) else { return };
+    block.successors = targets(words, opcode, last);
+    if opcode.row().flow != Flow::Terminator {
+        block.successors.push(end);
+    }
+}

@@ -1,0 +1,511 @@
+//! From a function's bytecode to Cranelift's intermediate form.
+//!
+//! A compiled function is called with its context, its frame's register 0 and its first arguments (see [`Passing`]); what
+//! does not fit in registers, arguments and results alike, travels in the callee's cells. Registers are Cranelift
+//! variables. Only when something is to be done at a safepoint, or an instruction is left to the runtime, are they written
+//! to the frame's cells, in blocks that are cold.
+
+use cranelift_codegen::ir::condcodes::IntCC;
+use cranelift_codegen::ir::{
+    self, AbiParam, BlockArg, BlockCall, ExceptionTableData, ExceptionTableItem, InstBuilder, MemFlagsData, SigRef,
+    Signature, SourceLoc, Type, Value, types,
+};
+use cranelift_codegen::isa::CallConv;
+use cranelift_frontend::{FunctionBuilder, Variable};
+use limen_isa::codec::{ModuleShapes, for_each_register};
+use limen_isa::module::{Function, Module};
+use limen_isa::{Flow, Opcode, Reg, Role, ValueType};
+use limen_vm::{HEADER_CELLS, NativeFrame};
+
+use crate::arch::{FLOAT_ARGUMENTS, INTEGER_ARGUMENTS};
+use crate::context::NativeContext;
+use crate::shape::{RegisterSet, Shape};
+use crate::slow::{Kind, place};
+
+/// Bytes of a cell of the stack.
+pub(crate) const CELL: i32 = 8;
+
+/// Results that travel in registers.
+pub(crate) const REGISTER_RESULTS: usize = 2;
+
+/// Where compiled code begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Entry {
+    /// With the first instruction, by a call.
+    Call,
+    /// At this word, the head of a loop, with the registers in the frame's cells.
+    Loop(u32),
+}
+
+/// Which arguments travel in registers: the first few of each class.
+pub(crate) struct Passing {
+    integers: usize,
+    floats: usize,
+}
+
+impl Passing {
+    pub(crate) fn new() -> Self {
+        Self { integers: 0, floats: 0 }
+    }
+
+    /// The number of the next argument among those of its class, or `None` if it travels in its cell.
+    pub(crate) fn next(&mut self, ty: ValueType) -> Option<usize> {
+        let (count, limit) = match ty {
+            ValueType::F32 | ValueType::F64 => (&mut self.floats, FLOAT_ARGUMENTS),
+            ValueType::I32 | ValueType::I64 | ValueType::Ref => {
+                (&mut self.integers, INTEGER_ARGUMENTS)
+            }
+        };
+        *count += 1;
+        (*count <= limit).then_some(*count - 1)
+    }
+}
+
+/// Cranelift's type for a register's.
+pub(crate) fn type_of(ty: ValueType) -> Type {
+    match ty {
+        ValueType::I32 => types::I32,
+        ValueType::I64 | ValueType::Ref => types::I64,
+        ValueType::F32 => types::F32,
+        ValueType::F64 => types::F64,
+    }
+}
+
+/// How functions of a signature are called.
+pub(crate) fn signature(signature: &limen_isa::module::Signature) -> Signature {
+    let mut native = Signature::new(CallConv::SystemV);
+    native.params.extend([AbiParam::new(types::I64), AbiParam::new(types::I64)]);
+    let mut passing = Passing::new();
+    let passed = signature.params.iter().filter(|ty| passing.next(**ty).is_some());
+    native.params.extend(passed.map(|ty| AbiParam::new(type_of(*ty))));
+    let returned = signature.results.iter().take(REGISTER_RESULTS);
+    native.returns.extend(returned.map(|ty| AbiParam::new(type_of(*ty))));
+    native
+}
+
+/// How code is called that begins within a function.
+pub(crate) fn loop_signature(signature: &limen_isa::module::Signature) -> Signature {
+    let mut native = self::signature(signature);
+    native.params.truncate(2);
+    native
+}
+
+/// Memory of the context or of the frame: always there.
+pub(crate) fn trusted() -> MemFlagsData {
+    MemFlagsData::trusted()
+}
+
+/// The value of a field of the context that never changes while the function runs.
+pub(crate) fn constant() -> MemFlagsData {
+    MemFlagsData::trusted().with_readonly().with_can_move()
+}
+
+/// A function while it is translated.
+pub(crate) struct Translator<'a, 'b> {
+    pub(crate) builder: FunctionBuilder<'b>,
+    pub(crate) module: &'a Module,
+    pub(crate) index: u32,
+    pub(crate) function: &'a Function,
+    pub(crate) shape: &'a Shape,
+    /// By the number of the basic block.
+    blocks: Vec<ir::Block>,
+    variables: Vec<Variable>,
+    /// Whether a register's value may be a NaN that is not canonical; see [`crate::lower::float`].
+    pub(crate) pending: Vec<bool>,
+    /// Registers that only arithmetic and numbers are written to.
+    pub(crate) arithmetic: RegisterSet,
+    pub(crate) context: Value,
+    pub(crate) frame: Value,
+    entry: Entry,
+    /// The code that is being made.
+    itself: ir::FuncRef,
+    slow_signature: SigRef,
+    /// The instruction that is being translated: its word, and what is live before it.
+    pub(crate) pc: u32,
+    pub(crate) live: RegisterSet,
+    /// Blocks off the straight way, to be filled when that is done.
+    outlined: Vec<Outlined>,
+}
+
+/// A block that is filled later, and what it needs to know.
+struct Outlined {
+    block: ir::Block,
+    pc: u32,
+    live: RegisterSet,
+    pending: Vec<bool>,
+    way: Way,
+}
+
+/// What an outlined block does.
+enum Way {
+    /// Polls, and then goes to the block.
+    Poll(ir::Block),
+    /// Tells the runtime which function is called, asks it for what the call lacks, and then goes to the block.
+    Callee(Value, ir::Block),
+    /// Asks the runtime, and then goes to the block.
+    Slow(Kind, Option<ir::Block>),
+    /// Writes what is live, but for these registers, and returns.
+    Leave(Vec<u16>),
+}
+
+impl<'a, 'b> Translator<'a, 'b> {
+    pub(crate) fn new(
+        mut builder: FunctionBuilder<'b>,
+        module: &'a Module,
+        index: u32,
+        shape: &'a Shape,
+        entry: Entry,
+        itself: ir::FuncRef,
+    ) -> Self {
+        let function = &module.functions[index as usize];
+        let blocks = shape.blocks.iter().map(|_| builder.create_block()).collect();
+        let variables = function.registers.iter().map(|ty| builder.declare_var(type_of(*ty))).collect();
+        let mut slow = Signature::new(CallConv::PreserveAll);
+        slow.params.extend([AbiParam::new(types::I64); 4]);
+        let slow_signature = builder.import_signature(slow);
+        let nothing = Value::from_u32(0);
+        let arithmetic = crate::lower::float::arithmetic_registers(module, index);
+        Self {
+            builder,
+            module,
+            index,
+            function,
+            shape,
+            blocks,
+            variables,
+            pending: vec![false; function.registers.len()],
+            arithmetic,
+            context: nothing,
+            frame: nothing,
+            entry,
+            itself,
+            slow_signature,
+            pc: 0,
+            live: RegisterSet::default(),
+            outlined: Vec::new(),
+        }
+    }
+
+    /// Translates the whole function.
+    pub(crate) fn translate(mut self) -> FunctionBuilder<'b> {
+        self.prologue();
+        for block in 0..self.shape.blocks.len() {
+            self.block(block);
+        }
+        while let Some(outlined) = self.outlined.pop() {
+            self.outline(outlined);
+        }
+        self.builder.seal_all_blocks();
+        self.builder
+    }
+
+    fn prologue(&mut self) {
+        let block = self.builder.create_block();
+        self.builder.append_block_params_for_function_params(block);
+        self.builder.switch_to_block(block);
+        let params = self.builder.block_params(block).to_vec();
+        (self.context, self.frame) = (params[0], params[1]);
+        match self.entry {
+            Entry::Call => {
+                self.arguments(&params[2..]);
+                self.jump_to(0);
+            }
+            Entry::Loop(pc) => {
+                let live = self.shape.live_at(pc).clone();
+                self.zeroes(0..self.function.registers.len());
+                for register in live.iter() {
+                    self.load_cell(Reg(register));
+                }
+                self.jump_to(pc);
+            }
+        }
+    }
+
+    /// Sets parameters, and zeroes for all other registers.
+    fn arguments(&mut self, passed: &[Value]) {
+        let params = &self.module.types[self.function.signature as usize].params;
+        let (mut passing, mut passed) = (Passing::new(), passed.iter());
+        for (register, ty) in (0..).zip(params) {
+            match passing.next(*ty).and_then(|_| passed.next()) {
+                Some(value) => self.builder.def_var(self.variables[usize::from(register)], *value),
+                None => self.load_cell(Reg(register)),
+            }
+        }
+        self.zeroes(params.len()..self.function.registers.len());
+    }
+
+    fn zeroes(&mut self, registers: std::ops::Range<usize>) {
+        for register in registers {
+            let zero = self.zero(type_of(self.function.registers[register]));
+            self.builder.def_var(self.variables[register], zero);
+        }
+    }
+
+    fn zero(&mut self, ty: Type) -> Value {
+        match ty {
+            types::F32 => self.builder.ins().f32const(0.0),
+            types::F64 => self.builder.ins().f64const(0.0),
+            _ => self.builder.ins().iconst(ty, 0),
+        }
+    }
+
+    fn block(&mut self, index: usize) {
+        self.builder.switch_to_block(self.blocks[index]);
+        for (register, pending) in (0..).zip(&mut self.pending) {
+            *pending = self.arithmetic.contains(register);
+        }
+        for (pc, live) in self.shape.live_before(self.module, self.index, index) {
+            (self.pc, self.live) = (pc, live);
+            self.builder.set_srcloc(SourceLoc::new(pc));
+            let words = &self.function.code[pc as usize..];
+            let Some(opcode) = Opcode::of_word(words[0]) else { continue };
+            if opcode.row().flow != Flow::Next {
+                self.settle_floats(index);
+            }
+            // The verifier has refused reserved instructions.
+            let _ = limen_isa::dispatch(self, opcode, words);
+            if pc as usize + self.length() == self.shape.blocks[index].end as usize && opcode.row().flow == Flow::Next {
+                self.settle_floats(index);
+                self.jump_to(self.shape.blocks[index].end);
+            }
+        }
+    }
+
+    /// The words of the instruction.
+    pub(crate) fn length(&self) -> usize {
+        let shapes = ModuleShapes { module: self.module, function: self.index };
+        for_each_register(&self.function.code[self.pc as usize..], &shapes, |_, _| {})
+    }
+
+    /// Goes to a word that begins a block.
+    pub(crate) fn jump_to(&mut self, pc: u32) {
+        let target = self.block_at(pc);
+        self.builder.ins().jump(target, &[]);
+    }
+
+    pub(crate) fn block_at(&self, pc: u32) -> ir::Block {
+        let index = self.shape.blocks.partition_point(|block| block.start < pc);
+        self.blocks[index]
+    }
+
+    /// The block to go to for a branch of this distance, by way of a poll if it goes backwards.
+    pub(crate) fn target(&mut self, distance: i32) -> ir::Block {
+        let target = self.block_at(self.pc.wrapping_add_signed(distance));
+        if distance > 0 {
+            return target;
+        }
+        self.outlined_block(Way::Poll(target))
+    }
+
+    /// In the block `here`: burns a unit of fuel and goes on, or asks for more and comes back.
+    fn poll(&mut self, here: ir::Block, next: ir::Block) {
+        let fuel = self.builder.ins().get_pinned_reg(types::I64);
+        let rest = self.builder.ins().iadd_imm_s(fuel, -1);
+        let none = self.builder.ins().icmp_imm_s(IntCC::SignedLessThan, rest, 0);
+        let (slow, burn) = (self.slow_block(Kind::Poll, Some(here)), self.builder.create_block());
+        self.builder.ins().brif(none, slow, &[], burn, &[]);
+        self.builder.switch_to_block(burn);
+        self.builder.ins().set_pinned_reg(rest);
+        self.builder.ins().jump(next, &[]);
+    }
+
+    /// A register's value.
+    pub(crate) fn get(&mut self, register: Reg) -> Value {
+        self.builder.use_var(self.variables[usize::from(register.0)])
+    }
+
+    /// Writes a register.
+    pub(crate) fn set(&mut self, register: Reg, value: Value) {
+        self.pending[usize::from(register.0)] = false;
+        self.builder.def_var(self.variables[usize::from(register.0)], value);
+    }
+
+    pub(crate) fn type_of(&self, register: Reg) -> ValueType {
+        self.function.registers[usize::from(register.0)]
+    }
+
+    /// Fetches a register from its cell.
+    pub(crate) fn load_cell(&mut self, register: Reg) {
+        let ty = type_of(self.type_of(register));
+        let value = self.builder.ins().load(ty, trusted(), self.frame, i32::from(register.0) * CELL);
+        self.set(register, value);
+    }
+
+    /// Writes a register to its cell.
+    fn store_cell(&mut self, register: Reg) {
+        let value = self.get_canonical(register);
+        self.store_to(self.frame, i32::from(register.0), value);
+    }
+
+    /// Writes a value to a cell of the frame whose register 0 is at `frame`.
+    pub(crate) fn store_to(&mut self, frame: Value, cell: i32, value: Value) {
+        let bits = match self.builder.func.dfg.value_type(value) {
+            types::F32 => self.builder.ins().bitcast(types::I32, MemFlagsData::new(), value),
+            _ => value,
+        };
+        let whole = match self.builder.func.dfg.value_type(bits) {
+            types::I32 => self.builder.ins().uextend(types::I64, bits),
+            _ => bits,
+        };
+        self.builder.ins().store(trusted(), whole, frame, cell * CELL);
+    }
+
+    /// A field of the context.
+    pub(crate) fn field(&mut self, flags: MemFlagsData, ty: Type, offset: usize) -> Value {
+        self.builder.ins().load(ty, flags, self.context, offset as i32)
+    }
+
+    /// Leaves the whole instruction to the runtime.
+    pub(crate) fn slowly(&mut self) {
+        let terminates = Opcode::of_word(self.function.code[self.pc as usize])
+            .is_some_and(|opcode| opcode.row().flow == Flow::Terminator);
+        let next = (!terminates).then(|| self.builder.create_block());
+        let slow = self.slow_block(Kind::Step, next);
+        self.builder.ins().jump(slow, &[]);
+        if let Some(next) = next {
+            self.builder.switch_to_block(next);
+        }
+    }
+
+    /// A cold block that asks the runtime for something and then goes to `next`.
+    pub(crate) fn slow_block(&mut self, kind: Kind, next: Option<ir::Block>) -> ir::Block {
+        self.outlined_block(Way::Slow(kind, next))
+    }
+
+    /// A cold block that writes what is live before the instruction, but for `except`, and returns.
+    fn leave_block(&mut self, except: Vec<u16>) -> ir::Block {
+        self.outlined_block(Way::Leave(except))
+    }
+
+    /// A cold block for a call of `function` that cannot go on: it goes back to `retry`.
+    pub(crate) fn lacking_block(&mut self, function: Value, retry: ir::Block) -> ir::Block {
+        self.outlined_block(Way::Callee(function, retry))
+    }
+
+    fn outlined_block(&mut self, way: Way) -> ir::Block {
+        let block = self.builder.create_block();
+        if !matches!(way, Way::Poll(_)) {
+            self.builder.set_cold_block(block);
+        }
+        let (live, pending) = (self.live.clone(), self.pending.clone());
+        self.outlined.push(Outlined { block, pc: self.pc, live, pending, way });
+        block
+    }
+
+    fn outline(&mut self, outlined: Outlined) {
+        let Outlined { block, pc, live, pending, way } = outlined;
+        (self.pc, self.live, self.pending) = (pc, live, pending);
+        self.builder.switch_to_block(block);
+        self.builder.set_srcloc(SourceLoc::new(pc));
+        match way {
+            Way::Poll(next) => self.poll(block, next),
+            Way::Callee(function, retry) => {
+                let field = std::mem::offset_of!(NativeContext, callee) as i32;
+                self.builder.ins().store(trusted(), function, self.context, field);
+                self.ask(Kind::Call, Some(retry));
+            }
+            Way::Slow(kind, next) => self.ask(kind, next),
+            Way::Leave(except) => self.leave(&except),
+        }
+    }
+
+    /// Asks the runtime, and goes to `next` unless frames are to return.
+    fn ask(&mut self, kind: Kind, next: Option<ir::Block>) {
+        let (mut read, mut written) = (Vec::new(), Vec::new());
+        if kind == Kind::Step {
+            let shapes = ModuleShapes { module: self.module, function: self.index };
+            for_each_register(&self.function.code[self.pc as usize..], &shapes, |role, register| {
+                if role != Role::Write {
+                    read.push(register.0);
+                }
+                if role != Role::Read {
+                    written.push(register);
+                }
+            });
+        }
+        for register in &read {
+            self.store_cell(Reg(*register));
+        }
+        self.call_runtime(kind);
+        let unwinding = self.field(trusted(), types::I64, std::mem::offset_of!(NativeContext, unwinding));
+        let (leave, go_on) = (self.leave_block(read), self.builder.create_block());
+        self.builder.set_cold_block(go_on);
+        self.builder.ins().brif(unwinding, leave, &[], go_on, &[]);
+        self.builder.switch_to_block(go_on);
+        for register in written {
+            self.load_cell(register);
+        }
+        match next {
+            Some(next) => {
+                // What comes in from the hot way is canonical or not as that way left it: both are fine.
+                self.builder.ins().jump(next, &[]);
+            }
+            None => {
+                self.builder.ins().trap(ir::TrapCode::unwrap_user(1));
+            }
+        }
+    }
+
+    fn call_runtime(&mut self, kind: Kind) {
+        let at = self.builder.ins().iconst(types::I64, place(NativeFrame { function: self.index, pc: self.pc }));
+        let kind = self.builder.ins().iconst(types::I64, kind as i64);
+        let stub = self.field(trusted(), types::I64, std::mem::offset_of!(NativeContext, slow));
+        let arguments = [self.context, self.frame, at, kind];
+        self.builder.ins().call_indirect(self.slow_signature, stub, &arguments);
+    }
+
+    /// Writes what is live, but for `except`, to the frame's cells, and returns.
+    fn leave(&mut self, except: &[u16]) {
+        let live: Vec<u16> = self.live.iter().filter(|register| !except.contains(register)).collect();
+        for register in live {
+            self.store_cell(Reg(register));
+        }
+        let results = &self.module.types[self.function.signature as usize].results;
+        let zeroes: Vec<Value> = results.iter().take(REGISTER_RESULTS).map(|ty| self.zero(type_of(*ty))).collect();
+        self.builder.ins().return_(&zeroes);
+    }
+
+    /// Calls compiled code. Its results are in registers, or else in its cells; if frames are to return, this one does so too,
+    /// leaving out of its cells the registers that the results go to.
+    pub(crate) fn native_call(
+        &mut self,
+        callee: Callee,
+        native: Signature,
+        arguments: &[Value],
+        results: &[Reg],
+    ) -> Vec<Value> {
+        let returned: Vec<Type> = native.returns.iter().map(|param| param.value_type).collect();
+        let native = self.builder.import_signature(native);
+        let (next, pad) = (self.builder.create_block(), self.leave_block(results.iter().map(|reg| reg.0).collect()));
+        let values: Vec<Value> = returned.iter().map(|ty| self.builder.append_block_param(next, *ty)).collect();
+        let received: Vec<BlockArg> = (0..returned.len() as u32).map(BlockArg::TryCallRet).collect();
+        let pool = &mut self.builder.func.dfg.value_lists;
+        let (normal, exceptional) = (BlockCall::new(next, received, pool), BlockCall::new(pad, [], pool));
+        let data = ExceptionTableData::new(native, normal, [ExceptionTableItem::Default(exceptional)]);
+        let table = self.builder.func.dfg.exception_tables.push(data);
+        match callee {
+            Callee::Itself => self.builder.ins().try_call(self.itself, arguments, table),
+            Callee::Code(code) => self.builder.ins().try_call_indirect(code, arguments, table),
+        };
+        self.builder.switch_to_block(next);
+        values
+    }
+
+    /// Whether a call of this function is a call of the code that is being made.
+    pub(crate) fn is_itself(&self, function: u32) -> bool {
+        function == self.index && self.entry == Entry::Call
+    }
+
+    /// Cells from this frame's register 0 to that of a frame it calls.
+    pub(crate) fn distance(&self) -> i64 {
+        (self.function.registers.len() + HEADER_CELLS) as i64
+    }
+}
+
+/// What is called.
+pub(crate) enum Callee {
+    /// The function itself.
+    Itself,
+    /// The code at this address.
+    Code(Value),
+}
