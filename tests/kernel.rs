@@ -14,7 +14,8 @@ fn module(name: &str, mode: Mode) -> Verified<Module> {
 
 /// Boots the kernel with its two domains; gives how it ended, the fuel burnt and the kernel's memory.
 fn boot(engine: EngineKind, time: Time) -> (Outcome, u64, Vec<u8>) {
-    let mut machine = limen_jit::machine(Config { engine, time, ..Config::default() }).expect("the budget allows a machine");
+    let mut machine =
+        limen_jit::machine(Config { engine, time, ..Config::default() }).expect("the budget allows a machine");
     let modules = [module("client.lim", Mode::User), module("server.lim", Mode::User)];
     let outcome = machine.boot(&module("kernel.lim", Mode::Kernel), &modules).expect("the kernel boots");
     let memory = machine.kernel_memory().expect("there is a kernel").to_vec();

@@ -160,7 +160,9 @@ impl Compiler {
             let buffer = &compiled.buffer;
             let locations = buffer.get_srclocs_sorted();
             for site in buffer.call_sites() {
-                let Some(FinalizedMachExceptionHandler::Default(pad)) = site.exception_handlers.first() else { continue };
+                let Some(FinalizedMachExceptionHandler::Default(pad)) = site.exception_handlers.first() else {
+                    continue;
+                };
                 let location = locations.iter().find(|range| range.start < site.ret_addr && site.ret_addr <= range.end);
                 let pc = location.map_or(0, |range| range.loc.bits());
                 call_sites.push(CallSite {

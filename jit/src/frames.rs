@@ -1,13 +1,13 @@
 //! Frames of compiled code: how they are entered and left, and how they become portable.
 
-use std::sync::{Arc, Mutex, PoisonError};
 use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use limen_vm::{Frames, NativeFrame, NativeFrames};
 
 use crate::arch::{self, RETURN_ADDRESS};
 use crate::compile::CallSite;
-use crate::context::NativeContext;
+use crate::context::{NativeContext, Reason};
 use crate::stack::{NativeStack, Pool};
 
 /// Where compiled code calls compiled code, by the address that the callee returns to.
@@ -79,7 +79,8 @@ impl Parked {
         loop {
             // SAFETY: compiled code keeps a chain of frame pointers, below each of which stands its return address. The
             // chain ends with a return address that is none of compiled code's.
-            let (slot, next) = unsafe { (pointer.add(RETURN_ADDRESS).cast::<usize>(), pointer.cast::<*mut u8>().read()) };
+            let (slot, next) =
+                unsafe { (pointer.add(RETURN_ADDRESS).cast::<usize>(), pointer.cast::<*mut u8>().read()) };
             // SAFETY: as above.
             let Some(site) = self.sites.find(unsafe { slot.read() }) else { break };
             // SAFETY: as above; the frame will return into the pad of this very call.
@@ -95,8 +96,13 @@ impl Parked {
 impl NativeFrames for Parked {
     fn settle(mut self: Box<Self>, frames: &mut Frames<'_>) {
         let native = self.divert();
+        let (function, pc) = frames.position();
         let cell = self.context.cell(self.context.frame);
         frames.rebuild(cell, &native);
+        if matches!(self.context.reason, Reason::Exit(_)) {
+            // The machine may have moved it on, behind an `svc`.
+            frames.stand(frames.innermost(), NativeFrame { function, pc });
+        }
         self.context.unwinding = 1;
         self.go();
         debug_assert!(self.context.done != 0, "all frames have returned");

@@ -116,7 +116,8 @@ impl Shape {
         let code = &module.functions[function as usize].code;
         let shapes = ModuleShapes { module, function };
         let mut live = self.blocks[block].live_out.clone();
-        let mut found: Vec<_> = self.instructions(code, shapes, block).into_iter().map(|pc| (pc, live.clone())).collect();
+        let mut found: Vec<_> =
+            self.instructions(code, shapes, block).into_iter().map(|pc| (pc, live.clone())).collect();
         for (pc, before) in found.iter_mut().rev() {
             step_back(&mut live, code, shapes, *pc);
             before.clone_from(&live);

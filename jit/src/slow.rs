@@ -35,13 +35,7 @@ pub(crate) fn place(at: NativeFrame) -> i64 {
 }
 
 /// Called by compiled code. On return either the wish is met, or the context says that frames are to return.
-pub(crate) extern "C" fn slow(
-    context: *mut NativeContext,
-    frame: *mut u64,
-    place: u64,
-    kind: u64,
-    pointer: *mut u8,
-) {
+pub(crate) extern "C" fn slow(context: *mut NativeContext, frame: *mut u64, place: u64, kind: u64, pointer: *mut u8) {
     let at = NativeFrame { function: place as u32, pc: (place >> 32) as u32 };
     // SAFETY: compiled code passes its own context, and stands still meanwhile; so does the driver.
     let context = unsafe { &mut *context };

@@ -52,9 +52,7 @@ impl Passing {
     pub(crate) fn next(&mut self, ty: ValueType) -> Option<usize> {
         let (count, limit) = match ty {
             ValueType::F32 | ValueType::F64 => (&mut self.floats, FLOAT_ARGUMENTS),
-            ValueType::I32 | ValueType::I64 | ValueType::Ref => {
-                (&mut self.integers, INTEGER_ARGUMENTS)
-            }
+            ValueType::I32 | ValueType::I64 | ValueType::Ref => (&mut self.integers, INTEGER_ARGUMENTS),
         };
         *count += 1;
         (*count <= limit).then_some(*count - 1)

@@ -125,6 +125,8 @@ pub(crate) struct Context {
     /// The innermost frames while they are not in the portable form. Of the stack, only what lies further out and the
     /// place of the innermost frame are true then; see [`Context::settle`].
     pub(crate) native: Option<Box<dyn NativeFrames>>,
+    /// Whether there are frames that the interpreter has neither made nor met.
+    pub(crate) has_foreign_frames: bool,
     /// Cells it may use; the stack is that long while it has one.
     pub(crate) cells: u32,
     /// Cell of the innermost frame's register 0.
@@ -161,6 +163,7 @@ impl Context {
             stack: Vec::new(),
             captured: None,
             native: None,
+            has_foreign_frames: false,
             cells,
             fp: FIRST_FRAME,
             fresh: true,
@@ -230,6 +233,7 @@ impl Context {
     /// Puts captured frames back on a stack.
     pub(crate) fn restore(&mut self, module: &Verified<Module>) {
         let Some(frames) = self.captured.take() else { return };
+        self.has_foreign_frames = true;
         self.stack = vec![0; self.cells as usize];
         let (mut fp, mut distance) = (FIRST_FRAME, NO_CALLER);
         for frame in &frames {
@@ -275,10 +279,15 @@ impl Context {
         }
     }
 
+    /// The functions of all frames.
+    pub(crate) fn functions(&self) -> impl Iterator<Item = u32> + '_ {
+        self.chain().into_iter().map(|fp| self.header(fp).function)
+    }
+
     /// Writes the headers of frames that were native, outermost first, and zeroes in their registers. The operands of the
     /// instruction at which the innermost stands keep what they hold.
     pub(crate) fn rebuild(&mut self, module: &Verified<Module>, fp: u32, frames: &[NativeFrame]) {
-        self.fp = fp;
+        (self.fp, self.has_foreign_frames) = (fp, true);
         let mut distance = self.header(fp).distance;
         for (index, frame) in frames.iter().enumerate() {
             let position = module.start_of(frame.function) + frame.pc;

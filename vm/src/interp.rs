@@ -159,9 +159,13 @@ impl<'a> Session<'a> {
         let (function, pc) = context.position(&self.module).unwrap_or_default();
         let position = self.module.start_of(function) + pc;
         let fp = context.fp as usize;
-        if !self.code.callees[function as usize].prepared {
-            self.code.prepare(&self.module, function);
+        self.code.ensure_prepared(&self.module, function);
+        if context.has_foreign_frames {
+            // Returning to a caller reads the slots of its call.
+            context.functions().for_each(|function| self.code.ensure_prepared(&self.module, function));
+            self.store.context_mut(self.context).has_foreign_frames = false;
         }
+        self.runtime.code = self.code.slots.as_ptr();
         let fuel = self.state.fuel;
         // SAFETY: a context's frame lies on its stack, its position in its module's code.
         unsafe {

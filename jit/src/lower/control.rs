@@ -112,7 +112,14 @@ impl Translator<'_, '_> {
 
     /// Enters a function whose registers take `bytes`: checks stack, code and fuel, in one cold way out that comes back to
     /// `retry`.
-    fn enter(&mut self, retry: cranelift_codegen::ir::Block, function: Value, bytes: Value, code: Option<Value>, shape: &Signature) {
+    fn enter(
+        &mut self,
+        retry: cranelift_codegen::ir::Block,
+        function: Value,
+        bytes: Value,
+        code: Option<Value>,
+        shape: &Signature,
+    ) {
         let lacking = self.lacking_block(function, retry);
         let distance = self.distance() * i64::from(CELL);
         let frame = self.builder.ins().iadd_imm_s(self.frame, distance);

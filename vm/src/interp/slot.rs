@@ -100,6 +100,13 @@ impl Code {
         self.marks.get(position as usize / 64).is_some_and(|bits| bits >> (position % 64) & 1 != 0)
     }
 
+    /// Fills the slots of a function that does not have them yet.
+    pub(super) fn ensure_prepared(&mut self, module: &Module, index: u32) {
+        if !self.callees[index as usize].prepared {
+            self.prepare(module, index);
+        }
+    }
+
     /// Fills the slots of a function.
     pub(super) fn prepare(&mut self, module: &Module, index: u32) {
         self.callees[index as usize].prepared = true;
