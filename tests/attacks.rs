@@ -6,7 +6,7 @@ use limen_assembler::{NoFiles, Options, assemble};
 use limen_isa::codec::{Instruction, Value as Operand, encode};
 use limen_isa::module::{Export, ExportItem, Function, Home, Module, Signature};
 use limen_isa::{Fault, Field, OPERAND_WORD, Opcode, ValueType};
-use limen_vm::{Budget, Config, EngineKind, Machine, Mode, Outcome, Rule, Time, Value, Verified, verify};
+use limen_vm::{Budget, Config, EngineKind, Mode, Outcome, Rule, Time, Value, Verified, verify};
 
 fn assembled(source: &str) -> Module {
     assemble("attack.lim", source, &NoFiles, Options::default()).unwrap_or_else(|errors| panic!("{errors}")).module

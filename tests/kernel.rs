@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use limen_assembler::{Options, assemble_file};
 use limen_isa::module::Module;
-use limen_vm::{Config, EngineKind, Machine, Mode, Outcome, Time, Verified, verify};
+use limen_vm::{Config, EngineKind, Mode, Outcome, Time, Verified, verify};
 
 fn module(name: &str, mode: Mode) -> Verified<Module> {
     let path: PathBuf = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/kernel").join(name);
