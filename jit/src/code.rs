@@ -13,14 +13,19 @@ use crate::translate::{CELL, Entry};
 
 /// What there is of a module's code.
 pub(crate) struct ModuleCode {
+    pub(crate) module: Verified<Module>,
     /// By function; null where there is none. Compiled code has its address.
     functions: Box<[*const u8]>,
     /// Compiled code has its address.
     indirect: Box<[IndirectEntry]>,
-    /// By function and entry; `None` what cannot be compiled.
+    /// By function and entry; `None` what cannot be compiled, or is still to come.
     made: HashMap<(u32, Entry), Option<Compiled>>,
     /// The heads of loops of functions that were asked for.
     heads: HashMap<u32, Vec<u32>>,
+    /// How often a function was found running.
+    samples: HashMap<u32, u32>,
+    /// Whether the interpreter stops wherever code could begin, not only where there is code.
+    pub(crate) is_eager: bool,
     sites: CallSites,
 }
 
@@ -46,10 +51,13 @@ impl ModuleCode {
             }
         };
         Self {
+            module: module.clone(),
             functions: vec![std::ptr::null(); module.functions.len()].into(),
             indirect: module.tables.iter().flatten().map(entry).collect(),
             made: HashMap::new(),
             heads: HashMap::new(),
+            samples: HashMap::new(),
+            is_eager: false,
             sites: sites.clone(),
         }
     }
@@ -63,8 +71,8 @@ impl ModuleCode {
     }
 
     /// How code could begin at this word of a function.
-    pub(crate) fn entry_at(&mut self, module: &Module, function: u32, pc: u32) -> Option<Entry> {
-        let heads = self.heads.entry(function).or_insert_with(|| loop_heads(module, function));
+    pub(crate) fn entry_at(&mut self, function: u32, pc: u32) -> Option<Entry> {
+        let heads = self.heads.entry(function).or_insert_with(|| loop_heads(&self.module, function));
         if heads.binary_search(&pc).is_ok() { Some(Entry::Loop(pc)) } else { (pc == 0).then_some(Entry::Call) }
     }
 
@@ -73,9 +81,21 @@ impl ModuleCode {
         self.made.get(&(function, entry))?.as_ref().map(|compiled| compiled.code as *const u8)
     }
 
-    /// Whether it was tried to compile this.
+    /// Whether it was tried to compile this, or will be.
     pub(crate) fn was_tried(&self, function: u32, entry: Entry) -> bool {
         self.made.contains_key(&(function, entry))
+    }
+
+    /// Notes that this will be compiled.
+    pub(crate) fn expect(&mut self, function: u32, entry: Entry) {
+        self.made.insert((function, entry), None);
+    }
+
+    /// Notes that a function was found running; gives how often it was.
+    pub(crate) fn sample(&mut self, function: u32) -> u32 {
+        let samples = self.samples.entry(function).or_default();
+        *samples += 1;
+        *samples
     }
 
     /// Lets code be used from now on; what could not be compiled is not tried again.

@@ -6,15 +6,19 @@
 
 use std::any::Any;
 use std::collections::HashMap;
+use std::time::Duration;
 
-use limen_isa::ValueType;
+use limen_isa::module::Module;
+use limen_isa::{Opcode, ValueType};
 use limen_vm::{Engine, EngineKind, Exit, Interpreter, ModuleId, NativeFrames, Run, Stop};
 
+use crate::background::{Background, Made, Wish};
 use crate::code::ModuleCode;
-use crate::compile::Compiler;
+use crate::compile::{Compiled, Compiler, Refusal};
 use crate::context::{NativeContext, Reason};
 use crate::frames::{CallSites, Parked};
-use crate::shape::loop_heads;
+use crate::log::{Compilation, Log};
+use crate::shape::{loop_heads, targets};
 use crate::slow::open_home;
 use crate::stack::Pool;
 use crate::translate::{CELL, Entry, Passing, REGISTER_RESULTS};
@@ -27,6 +31,8 @@ pub struct Jit {
     pool: Pool,
     /// `None` where Cranelift does not know the processor: then everything is interpreted.
     compiler: Option<Compiler>,
+    background: Background,
+    log: Log,
 }
 
 impl Default for Jit {
@@ -37,6 +43,8 @@ impl Default for Jit {
             sites: CallSites::default(),
             pool: Pool::default(),
             compiler: Compiler::new().ok(),
+            background: Background::default(),
+            log: Log::default(),
         }
     }
 }
@@ -48,6 +56,7 @@ impl Engine for Jit {
             return self.interpreter.run(run, fuel);
         }
         self.prepare(run);
+        self.receive();
         let mut turn = Turn { jit: self, run, fuel };
         let exit = turn.until_exit();
         (exit, turn.fuel)
@@ -60,19 +69,65 @@ impl Engine for Jit {
 }
 
 impl Jit {
+    /// A handle on what is compiled.
+    #[must_use]
+    pub fn log(&self) -> Log {
+        self.log.clone()
+    }
+
     /// Makes ready for the code of a module, when it first runs.
-    fn prepare(&mut self, run: &mut Run<'_>) {
+    fn prepare(&mut self, run: &Run<'_>) {
         let id = run.module_id();
-        if !self.modules.contains_key(&id) {
-            self.modules.insert(id, ModuleCode::new(run.module(), &self.sites));
+        let code = self.modules.entry(id).or_insert_with(|| ModuleCode::new(run.module(), &self.sites));
+        if run.kind() == EngineKind::Jit && !code.is_eager {
+            code.is_eager = true;
             for function in 0..run.module().functions.len() as u32 {
                 let start = run.module().start_of(function);
-                self.interpreter.mark(run, start);
+                self.interpreter.mark(id, run.module(), start);
                 for head in loop_heads(run.module(), function) {
-                    self.interpreter.mark(run, start + head);
+                    self.interpreter.mark(id, run.module(), start + head);
                 }
             }
         }
+    }
+
+    /// Lets code be used that was asked for in the background and is ready.
+    fn receive(&mut self) {
+        while let Some(Made { wish, compiled }) = self.background.take() {
+            self.publish(wish, compiled);
+        }
+    }
+
+    /// Lets code be used from now on.
+    fn publish(&mut self, wish: Wish, compiled: Result<Compiled, Refusal>) {
+        let Some(code) = self.modules.get_mut(&wish.module) else { return };
+        self.log.add(described(&code.module, wish, &compiled, self.log.now()));
+        if compiled.is_ok() {
+            let word = if let Entry::Loop(head) = wish.entry { head } else { 0 };
+            self.interpreter.mark(wish.module, &code.module, code.module.start_of(wish.function) + word);
+        }
+        code.publish(wish.function, wish.entry, compiled);
+    }
+
+    /// Has code compiled in the background, unless that was tried.
+    fn wish(&mut self, wish: Wish) {
+        let Some(code) = self.modules.get_mut(&wish.module) else { return };
+        if !code.was_tried(wish.function, wish.entry) && self.background.ask(wish, &code.module) {
+            code.expect(wish.function, wish.entry);
+        }
+    }
+}
+
+/// An entry of the log.
+fn described(module: &Module, wish: Wish, compiled: &Result<Compiled, Refusal>, ready: Duration) -> Compilation {
+    let name = module.function_name(wish.function).map(str::to_owned);
+    Compilation {
+        function: name.unwrap_or_else(|| format!("function {}", wish.function)),
+        loop_at: if let Entry::Loop(head) = wish.entry { Some(head) } else { None },
+        words: module.functions[wish.function as usize].code.len(),
+        ready,
+        took: compiled.as_ref().map_or(Duration::ZERO, |compiled| compiled.time),
+        outcome: compiled.as_ref().map(|compiled| compiled.size).map_err(Refusal::to_string),
     }
 }
 
@@ -121,21 +176,20 @@ impl Turn<'_, '_> {
             self.run.begin();
         }
         let (function, pc) = self.run.frames().position();
-        let id = self.run.module_id();
-        let entry = self.jit.modules.get_mut(&id)?.entry_at(self.run.module(), function, pc)?;
+        let entry = self.jit.modules.get_mut(&self.run.module_id())?.entry_at(function, pc)?;
         let code = self.code(function, entry)?;
         self.native_frames(function, entry, code).map(Ok)
     }
 
-    /// Code from this entry on; compiled now if need be.
+    /// Code from this entry on, if there is any; if compiling is all there is, it is compiled now.
     fn code(&mut self, function: u32, entry: Entry) -> Option<*const u8> {
-        let id = self.run.module_id();
-        let code = self.jit.modules.get_mut(&id)?;
-        if !code.was_tried(function, entry) {
-            let compiled = self.jit.compiler.as_mut()?.compile(self.run.module(), function, entry);
-            code.publish(function, entry, compiled);
+        let wish = Wish { module: self.run.module_id(), function, entry };
+        let code = self.jit.modules.get(&wish.module)?;
+        if self.run.kind() == EngineKind::Jit && !code.was_tried(function, entry) {
+            let compiled = self.jit.compiler.as_mut()?.compile(&code.module, function, entry);
+            self.jit.publish(wish, compiled);
         }
-        code.find(function, entry)
+        self.jit.modules.get(&wish.module)?.find(function, entry)
     }
 
     /// A native stack on which the innermost portable frame will go on as a native one.
@@ -187,10 +241,12 @@ impl Turn<'_, '_> {
             Native::Reason(Reason::Uncompiled(function)) => {
                 if self.code(function, Entry::Call).is_some() {
                     *next = Some(frames);
-                } else {
-                    frames.settle(&mut self.run.frames());
+                    return None;
                 }
-                None
+                self.jit.wish(Wish { module: self.run.module_id(), function, entry: Entry::Call });
+                frames.settle(&mut self.run.frames());
+                // Not through `enter`: there may be code for this very place, which would come no further.
+                self.interpret()
             }
         }
     }
@@ -234,13 +290,41 @@ impl Turn<'_, '_> {
         signature.results.iter().enumerate().map(result).collect()
     }
 
-    /// Interprets until something happens or compiled code can take over.
+    /// Interprets until something happens, compiled code can take over, or it is time to look at what is hot.
     fn interpret(&mut self) -> Option<Exit> {
-        let (stop, fuel) = self.jit.interpreter.interpret(self.run, self.fuel);
-        self.fuel = fuel;
+        let slice = if self.run.kind() == EngineKind::Tiered { self.fuel.min(SAMPLED) } else { self.fuel };
+        let (stop, left) = self.jit.interpreter.interpret(self.run, slice);
+        self.fuel -= slice - left;
         match stop {
-            Stop::Exit(exit) => Some(exit),
             Stop::Marked => None,
+            Stop::Exit(Exit::Fuel) if slice == SAMPLED => {
+                self.sample();
+                (self.fuel == 0).then_some(Exit::Fuel)
+            }
+            Stop::Exit(exit) => Some(exit),
+        }
+    }
+
+    /// Looks at where the interpreter stands: what is found running again and again is worth compiling.
+    fn sample(&mut self) {
+        self.jit.receive();
+        let (function, pc) = self.run.frames().position();
+        let module = self.run.module_id();
+        let Some(code) = self.jit.modules.get_mut(&module) else { return };
+        if code.sample(function) < HOT {
+            return;
+        }
+        let words = &code.module.functions[function as usize].code[pc as usize..];
+        let branch = Opcode::of_word(words[0]).map_or_else(Vec::new, |opcode| targets(words, opcode, pc));
+        let head = branch.into_iter().find(|target| *target <= pc);
+        for entry in head.map(Entry::Loop).into_iter().chain([Entry::Call]) {
+            self.jit.wish(Wish { module, function, entry });
         }
     }
 }
+
+/// Units of fuel from one look at what is hot to the next.
+const SAMPLED: u64 = 1024;
+
+/// So often must a function be found running before it is compiled.
+const HOT: u32 = 2;

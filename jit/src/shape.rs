@@ -147,7 +147,7 @@ fn step_back(live: &mut RegisterSet, code: &[u64], shapes: ModuleShapes<'_>, pc:
 }
 
 /// Where a branch can go, as words of the function.
-fn targets(words: &[u64], opcode: Opcode, pc: u32) -> Vec<u32> {
+pub(crate) fn targets(words: &[u64], opcode: Opcode, pc: u32) -> Vec<u32> {
     let at = |distance: i32| pc.wrapping_add_signed(distance);
     if opcode == Opcode::BrTable {
         let count = words.unsigned(0, Field::Wide32) as usize;

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use limen_isa::module::Module;
+use limen_jit::Log;
 use limen_vm::{Budget, Config, EngineKind, Mode, Outcome, Time, Value, verify};
 
 use crate::bare::BareHost;
@@ -26,8 +27,12 @@ const STOPPED: u8 = 75;
 #[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct Arguments {
     /// The engine to run it with
-    #[arg(long, value_enum, default_value = "interp")]
+    #[arg(long, value_enum, default_value = "tiered")]
     engine: Engine,
+
+    /// Say at the end what was compiled, when, and how long it took
+    #[arg(long)]
+    stats: bool,
 
     /// Stop after this many units of fuel: calls, loop turns and services
     #[arg(long, value_name = "N")]
@@ -91,11 +96,32 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let module = verify(find(file)?, Mode::User).map_err(|error| Failure::of_file(file, error))?;
     let config = config(arguments)?;
     let mut host = BareHost::new(arguments.program.clone(), arguments.dir.as_deref())?;
-    let outcome = limen_jit::machine(config).and_then(|mut machine| {
+    let outcome = limen_jit::machine_with_log(config).and_then(|(mut machine, log)| {
         let domain = machine.instantiate(&module)?;
-        machine.call_with(&mut host, domain, "main", &[])
+        let outcome = machine.call_with(&mut host, domain, "main", &[]);
+        if arguments.stats {
+            print_stats(&log, machine.fuel_burnt());
+        }
+        outcome
     });
     Ok(status(&outcome.map_err(|error| Failure::of_file(file, error))?))
+}
+
+/// What was compiled, on standard error, a line for each function or loop.
+fn print_stats(log: &Log, fuel: u64) {
+    let milliseconds = |time: Duration| time.as_secs_f64() * 1e3;
+    eprintln!("{fuel} units of fuel burnt");
+    eprintln!("{:>9} {:>9} {:>7} {:>7}  compiled", "ready ms", "took ms", "words", "bytes");
+    for compilation in log.compilations() {
+        let (ready, took) = (milliseconds(compilation.ready), milliseconds(compilation.took));
+        let (bytes, refusal) = match &compilation.outcome {
+            Ok(bytes) => (bytes.to_string(), String::new()),
+            Err(refusal) => ("-".to_owned(), format!(": refused, {refusal}")),
+        };
+        let place = compilation.loop_at.map_or_else(String::new, |word| format!(", loop at word {word}"));
+        let (words, function) = (compilation.words, compilation.function);
+        eprintln!("{ready:9.3} {took:9.3} {words:7} {bytes:>7}  {function}{place}{refusal}");
+    }
 }
 
 fn list() -> ExitCode {

@@ -83,20 +83,19 @@ impl Interpreter {
     }
 
     /// Marks the instruction at a position in a module's code: [`Interpreter::interpret`] stops before it.
-    pub fn mark(&mut self, run: &Run<'_>, position: u32) {
-        self.code_of(run).mark(position);
+    pub fn mark(&mut self, id: ModuleId, module: &Verified<Module>, position: u32) {
+        self.code_of(id, module).mark(position);
     }
 
-    fn code_of(&mut self, run: &Run<'_>) -> &mut Code {
-        let ModuleId(key) = run.module_id();
+    fn code_of(&mut self, ModuleId(key): ModuleId, module: &Verified<Module>) -> &mut Code {
         if !self.code.contains_key(key) {
-            self.code.insert(key, Code::new(&run.module));
+            self.code.insert(key, Code::new(module));
         }
         &mut self.code[key]
     }
 
     fn session<'a>(&'a mut self, run: &'a mut Run<'_>, fuel: u64) -> Session<'a> {
-        let code = self.code_of(run);
+        let code = self.code_of(run.module_id(), &run.module);
         Session::new(code, run.module.clone(), run.store, run.context, run.domain, fuel)
     }
 }
