@@ -114,6 +114,9 @@ pub(crate) struct Translator<'a, 'b> {
     pub(crate) arithmetic: RegisterSet,
     pub(crate) context: Value,
     pub(crate) frame: Value,
+    /// How many bytes of home need no further look: the context's field, kept in a register between the places where it can
+    /// change.
+    pub(crate) home_length: Variable,
     entry: Entry,
     /// The code that is being made.
     itself: ir::FuncRef,
@@ -158,6 +161,7 @@ impl<'a, 'b> Translator<'a, 'b> {
         let function = &module.functions[index as usize];
         let blocks = shape.blocks.iter().map(|_| builder.create_block()).collect();
         let variables = function.registers.iter().map(|ty| builder.declare_var(type_of(*ty))).collect();
+        let home_length = builder.declare_var(types::I64);
         let mut slow = Signature::new(CallConv::PreserveAll);
         slow.params.extend([AbiParam::new(types::I64); 4]);
         let slow_signature = builder.import_signature(slow);
@@ -175,6 +179,7 @@ impl<'a, 'b> Translator<'a, 'b> {
             arithmetic,
             context: nothing,
             frame: nothing,
+            home_length,
             entry,
             itself,
             slow_signature,
@@ -203,6 +208,7 @@ impl<'a, 'b> Translator<'a, 'b> {
         self.builder.switch_to_block(block);
         let params = self.builder.block_params(block).to_vec();
         (self.context, self.frame) = (params[0], params[1]);
+        self.load_home_length();
         match self.entry {
             Entry::Call => {
                 self.arguments(&params[2..]);
@@ -217,6 +223,11 @@ impl<'a, 'b> Translator<'a, 'b> {
                 self.jump_to(pc);
             }
         }
+    }
+
+    fn load_home_length(&mut self) {
+        let length = self.field(trusted(), types::I64, std::mem::offset_of!(NativeContext, home_length));
+        self.builder.def_var(self.home_length, length);
     }
 
     /// Sets parameters, and zeroes for all other registers.
@@ -430,6 +441,7 @@ impl<'a, 'b> Translator<'a, 'b> {
         self.builder.set_cold_block(go_on);
         self.builder.ins().brif(unwinding, leave, &[], go_on, &[]);
         self.builder.switch_to_block(go_on);
+        self.load_home_length();
         for register in written {
             self.load_cell(register);
         }
@@ -486,6 +498,7 @@ impl<'a, 'b> Translator<'a, 'b> {
             Callee::Code(code) => self.builder.ins().try_call_indirect(code, arguments, table),
         };
         self.builder.switch_to_block(next);
+        self.load_home_length();
         values
     }
 

@@ -12,18 +12,18 @@ use limen_isa::{Home, Reg};
 use super::slowly;
 use crate::context::NativeContext;
 use crate::slow::Kind;
-use crate::translate::{Translator, constant, trusted, type_of};
+use crate::translate::{Translator, constant, type_of};
 
 /// A load of `$memory`, extended to the register's type by `$extension`; and the same with an index.
 macro_rules! loads {
     ($($method:ident $at:ident: $memory:ident $extension:ident;)*) => {$(
         fn $method(&mut self, d: Reg, p: Reg, k: u32) {
-            let address = self.address(p, None, k, types::$memory);
-            self.load(d, address, types::$memory, Extension::$extension);
+            let address = self.address(p, None, types::$memory);
+            self.load(d, address, k, types::$memory, Extension::$extension);
         }
         fn $at(&mut self, d: Reg, p: Reg, i: Reg, k: u32) {
-            let address = self.address(p, Some(i), k, types::$memory);
-            self.load(d, address, types::$memory, Extension::$extension);
+            let address = self.address(p, Some(i), types::$memory);
+            self.load(d, address, k, types::$memory, Extension::$extension);
         }
     )*};
 }
@@ -32,12 +32,12 @@ macro_rules! loads {
 macro_rules! stores {
     ($($method:ident $at:ident: $memory:ident;)*) => {$(
         fn $method(&mut self, p: Reg, k: u32, v: Reg) {
-            let address = self.address(p, None, k, types::$memory);
-            self.store(address, v, types::$memory);
+            let address = self.address(p, None, types::$memory);
+            self.store(address, k, v, types::$memory);
         }
         fn $at(&mut self, p: Reg, i: Reg, k: u32, v: Reg) {
-            let address = self.address(p, Some(i), k, types::$memory);
-            self.store(address, v, types::$memory);
+            let address = self.address(p, Some(i), types::$memory);
+            self.store(address, k, v, types::$memory);
         }
     )*};
 }
@@ -92,34 +92,33 @@ enum Extension {
 }
 
 impl Translator<'_, '_> {
-    /// The address in home: of `p` and `k`, and of `i` elements.
-    fn address(&mut self, p: Reg, i: Option<Reg>, k: u32, memory: Type) -> Value {
+    /// The address in home of `i` elements behind `p`.
+    fn address(&mut self, p: Reg, i: Option<Reg>, memory: Type) -> Value {
         let base = self.get(p);
-        let mut address = self.builder.ins().uextend(types::I64, base);
-        if let Some(i) = i {
-            let index = self.get(i);
-            let index = self.builder.ins().uextend(types::I64, index);
-            let offset = self.builder.ins().ishl_imm_u(index, i64::from(memory.bytes().trailing_zeros()));
-            address = self.builder.ins().iadd(address, offset);
-        }
-        self.builder.ins().iadd_imm_s(address, i64::from(k))
+        let base = self.builder.ins().uextend(types::I64, base);
+        let Some(i) = i else { return base };
+        let index = self.get(i);
+        let index = self.builder.ins().uextend(types::I64, index);
+        let offset = self.builder.ins().ishl_imm_u(index, i64::from(memory.bytes().trailing_zeros()));
+        self.builder.ins().iadd(base, offset)
     }
 
-    /// The place in the host of a number at an address of home.
-    fn place(&mut self, address: Value, memory: Type, slow: cranelift_codegen::ir::Block) -> Value {
-        let end = self.builder.ins().iadd_imm_s(address, i64::from(memory.bytes()));
-        let length = self.field(trusted(), types::I64, offset_of!(NativeContext, home_length));
-        let outside = self.builder.ins().icmp(IntCC::UnsignedGreaterThan, end, length);
+    /// The place in the host of `address`, if a number `k` bytes behind it is within what is open. The comparison is with
+    /// something that a loop does not change.
+    fn place(&mut self, address: Value, k: u32, memory: Type, slow: cranelift_codegen::ir::Block) -> Value {
+        let length = self.builder.use_var(self.home_length);
+        let last = self.builder.ins().iadd_imm_s(length, -i64::from(k + memory.bytes()));
+        let outside = self.builder.ins().icmp(IntCC::SignedGreaterThan, address, last);
         self.unless(outside, slow);
         let home = self.field(constant(), types::I64, offset_of!(NativeContext, home));
         self.builder.ins().iadd(home, address)
     }
 
-    fn load(&mut self, d: Reg, address: Value, memory: Type, extension: Extension) {
+    fn load(&mut self, d: Reg, address: Value, k: u32, memory: Type, extension: Extension) {
         let next = self.builder.create_block();
         let slow = self.slow_block(Kind::Step, Some(next));
-        let place = self.place(address, memory, slow);
-        let number = self.builder.ins().load(memory, in_home(), place, 0);
+        let place = self.place(address, k, memory, slow);
+        let number = self.builder.ins().load(memory, in_home(), place, k as i32);
         let ty = type_of(self.type_of(d));
         let value = match extension {
             Extension::None => number,
@@ -131,17 +130,17 @@ impl Translator<'_, '_> {
         self.builder.switch_to_block(next);
     }
 
-    fn store(&mut self, address: Value, v: Reg, memory: Type) {
+    fn store(&mut self, address: Value, k: u32, v: Reg, memory: Type) {
         let next = self.builder.create_block();
         let slow = self.slow_block(Kind::Step, Some(next));
-        let place = self.place(address, memory, slow);
+        let place = self.place(address, k, memory, slow);
         let value = self.get_canonical(v);
         let number = if self.builder.func.dfg.value_type(value).bits() > memory.bits() {
             self.builder.ins().ireduce(memory, value)
         } else {
             value
         };
-        self.builder.ins().store(in_home(), number, place, 0);
+        self.builder.ins().store(in_home(), number, place, k as i32);
         self.builder.ins().jump(next, &[]);
         self.builder.switch_to_block(next);
     }
