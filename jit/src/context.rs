@@ -74,6 +74,8 @@ pub(crate) enum Reason {
     Exit(Exit),
     /// This function is called and has no code.
     Uncompiled(u32),
+    /// The interpreter is to go on.
+    Leave,
 }
 
 /// Where native code stands that has called the runtime.

@@ -51,7 +51,8 @@ impl Default for Jit {
 
 impl Engine for Jit {
     fn run(&mut self, run: &mut Run<'_>, fuel: u64) -> (Exit, u64) {
-        if run.kind() == EngineKind::Interp || self.compiler.is_none() {
+        // Compiled code takes it that no page of home is absent or protected.
+        if run.kind() == EngineKind::Interp || self.compiler.is_none() || !run.is_home_open() {
             run.settle();
             return self.interpreter.run(run, fuel);
         }
@@ -244,11 +245,17 @@ impl Turn<'_, '_> {
                     return None;
                 }
                 self.jit.wish(Wish { module: self.run.module_id(), function, entry: Entry::Call });
-                frames.settle(&mut self.run.frames());
-                // Not through `enter`: there may be code for this very place, which would come no further.
-                self.interpret()
+                self.leave(frames)
             }
+            Native::Reason(Reason::Leave) => self.leave(frames),
         }
+    }
+
+    /// Lets the interpreter go on where native code stands. By at least one instruction, since there may be code for this
+    /// very place, which would come no further.
+    fn leave(&mut self, frames: Box<Parked>) -> Option<Exit> {
+        frames.settle(&mut self.run.frames());
+        self.interpret()
     }
 
     fn go(&mut self, frames: &mut Parked) -> Native {

@@ -17,6 +17,8 @@ pub(crate) enum Kind {
     Poll = 1,
     /// Whatever a call lacks: stack, code or fuel.
     Call = 2,
+    /// That the interpreter goes on from this instruction: it will fault, or is too rare to be worth more code.
+    Leave = 3,
 }
 
 impl Kind {
@@ -24,7 +26,8 @@ impl Kind {
         match code {
             0 => Kind::Step,
             1 => Kind::Poll,
-            _ => Kind::Call,
+            2 => Kind::Call,
+            _ => Kind::Leave,
         }
     }
 }
@@ -44,6 +47,7 @@ pub(crate) extern "C" fn slow(context: *mut NativeContext, frame: *mut u64, plac
         Kind::Step => step(context, at),
         Kind::Poll => park(context, Reason::Exit(Exit::Fuel)),
         Kind::Call => call(context, at),
+        Kind::Leave => park(context, Reason::Leave),
     }
 }
 

@@ -114,9 +114,6 @@ pub(crate) struct Translator<'a, 'b> {
     pub(crate) arithmetic: RegisterSet,
     pub(crate) context: Value,
     pub(crate) frame: Value,
-    /// How many bytes of home need no further look: the context's field, kept in a register between the places where it can
-    /// change.
-    pub(crate) home_length: Variable,
     entry: Entry,
     /// The code that is being made.
     itself: ir::FuncRef,
@@ -146,7 +143,9 @@ enum Way {
     /// Asks the runtime, and then goes to the block.
     Slow(Kind, Option<ir::Block>),
     /// Writes what is live, but for these registers, and returns.
-    Leave(Vec<u16>),
+    Return(Vec<u16>),
+    /// Has the interpreter go on from the instruction: asks the runtime for that, writes what is live, and returns.
+    Leave,
 }
 
 impl<'a, 'b> Translator<'a, 'b> {
@@ -161,7 +160,6 @@ impl<'a, 'b> Translator<'a, 'b> {
         let function = &module.functions[index as usize];
         let blocks = shape.blocks.iter().map(|_| builder.create_block()).collect();
         let variables = function.registers.iter().map(|ty| builder.declare_var(type_of(*ty))).collect();
-        let home_length = builder.declare_var(types::I64);
         let mut slow = Signature::new(CallConv::PreserveAll);
         slow.params.extend([AbiParam::new(types::I64); 4]);
         let slow_signature = builder.import_signature(slow);
@@ -179,7 +177,6 @@ impl<'a, 'b> Translator<'a, 'b> {
             arithmetic,
             context: nothing,
             frame: nothing,
-            home_length,
             entry,
             itself,
             slow_signature,
@@ -208,7 +205,6 @@ impl<'a, 'b> Translator<'a, 'b> {
         self.builder.switch_to_block(block);
         let params = self.builder.block_params(block).to_vec();
         (self.context, self.frame) = (params[0], params[1]);
-        self.load_home_length();
         match self.entry {
             Entry::Call => {
                 self.arguments(&params[2..]);
@@ -223,11 +219,6 @@ impl<'a, 'b> Translator<'a, 'b> {
                 self.jump_to(pc);
             }
         }
-    }
-
-    fn load_home_length(&mut self) {
-        let length = self.field(trusted(), types::I64, std::mem::offset_of!(NativeContext, home_length));
-        self.builder.def_var(self.home_length, length);
     }
 
     /// Sets parameters, and zeroes for all other registers.
@@ -381,9 +372,14 @@ impl<'a, 'b> Translator<'a, 'b> {
         self.outlined_block(Way::Slow(kind, next))
     }
 
+    /// A cold block that has the interpreter go on from the instruction.
+    pub(crate) fn leave_block(&mut self) -> ir::Block {
+        self.outlined_block(Way::Leave)
+    }
+
     /// A cold block that writes what is live before the instruction, but for `except`, and returns.
-    fn leave_block(&mut self, except: Vec<u16>) -> ir::Block {
-        self.outlined_block(Way::Leave(except))
+    fn return_block(&mut self, except: Vec<u16>) -> ir::Block {
+        self.outlined_block(Way::Return(except))
     }
 
     /// A cold block for a call of `function` that cannot go on: it goes back to `retry`.
@@ -414,7 +410,11 @@ impl<'a, 'b> Translator<'a, 'b> {
                 self.ask(Kind::Call, Some(retry));
             }
             Way::Slow(kind, next) => self.ask(kind, next),
-            Way::Leave(except) => self.leave(&except),
+            Way::Return(except) => self.return_portable(&except),
+            Way::Leave => {
+                self.call_runtime(Kind::Leave);
+                self.return_portable(&[]);
+            }
         }
     }
 
@@ -437,11 +437,10 @@ impl<'a, 'b> Translator<'a, 'b> {
         }
         self.call_runtime(kind);
         let unwinding = self.field(trusted(), types::I64, std::mem::offset_of!(NativeContext, unwinding));
-        let (leave, go_on) = (self.leave_block(read), self.builder.create_block());
+        let (leave, go_on) = (self.return_block(read), self.builder.create_block());
         self.builder.set_cold_block(go_on);
         self.builder.ins().brif(unwinding, leave, &[], go_on, &[]);
         self.builder.switch_to_block(go_on);
-        self.load_home_length();
         for register in written {
             self.load_cell(register);
         }
@@ -465,7 +464,7 @@ impl<'a, 'b> Translator<'a, 'b> {
     }
 
     /// Writes what is live, but for `except`, to the frame's cells, and returns.
-    fn leave(&mut self, except: &[u16]) {
+    fn return_portable(&mut self, except: &[u16]) {
         let live: Vec<u16> = self.live.iter().filter(|register| !except.contains(register)).collect();
         for register in live {
             self.store_cell(Reg(register));
@@ -486,7 +485,7 @@ impl<'a, 'b> Translator<'a, 'b> {
     ) -> Vec<Value> {
         let returned: Vec<Type> = native.returns.iter().map(|param| param.value_type).collect();
         let native = self.builder.import_signature(native);
-        let (next, pad) = (self.builder.create_block(), self.leave_block(results.iter().map(|reg| reg.0).collect()));
+        let (next, pad) = (self.builder.create_block(), self.return_block(results.iter().map(|reg| reg.0).collect()));
         let values: Vec<Value> = returned.iter().map(|ty| self.builder.append_block_param(next, *ty)).collect();
         let received: Vec<BlockArg> = (0..returned.len() as u32).map(BlockArg::TryCallRet).collect();
         let pool = &mut self.builder.func.dfg.value_lists;
@@ -498,7 +497,6 @@ impl<'a, 'b> Translator<'a, 'b> {
             Callee::Code(code) => self.builder.ins().try_call_indirect(code, arguments, table),
         };
         self.builder.switch_to_block(next);
-        self.load_home_length();
         values
     }
 

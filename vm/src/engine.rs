@@ -135,6 +135,12 @@ impl<'a> Run<'a> {
         self.store.open_home(self.domain)
     }
 
+    /// Whether all of home may be accessed without a look at page states.
+    pub fn is_home_open(&mut self) -> bool {
+        let home = self.store.home_of(self.domain);
+        self.store.memory_mut(home).is_open()
+    }
+
     /// Notes that fuel was burnt.
     pub fn burn(&mut self, units: u64) {
         self.store.clock.burn(units);

@@ -9,7 +9,6 @@ use limen_isa::{Control, Field, Fields, Reg};
 
 use super::slowly;
 use crate::context::{IndirectEntry, NativeContext};
-use crate::slow::Kind;
 use crate::translate::{CELL, Callee, Passing, REGISTER_RESULTS, Translator, constant, signature, trusted, type_of};
 
 impl Control for Translator<'_, '_> {
@@ -73,7 +72,7 @@ impl Control for Translator<'_, '_> {
         let (entries, first) = table_span(&self.module.tables, t);
         let index = self.get(i);
         // The runtime finds the same fault.
-        let fault = self.slow_block(Kind::Step, None);
+        let fault = self.leave_block();
         let outside = self.builder.ins().icmp_imm_u(IntCC::UnsignedGreaterThanOrEqual, index, entries as i64);
         let inside = self.builder.create_block();
         self.builder.ins().brif(outside, fault, &[], inside, &[]);

@@ -4,7 +4,6 @@ use cranelift_codegen::ir::condcodes::FloatCC;
 use cranelift_codegen::ir::{InstBuilder, MemFlagsData, Type, Value, types};
 use limen_isa::{Conversion, Reg};
 
-use crate::slow::Kind;
 use crate::translate::Translator;
 
 const TWO_TO_31: f64 = -(i32::MIN as f64);
@@ -113,7 +112,7 @@ impl Translator<'_, '_> {
     /// Leaves the instruction to the runtime, which finds the fault, unless the whole part of `value` is at least `least`
     /// and below `end`.
     fn in_range(&mut self, value: Value, least: f64, end: f64) {
-        let fault = self.slow_block(Kind::Step, None);
+        let fault = self.leave_block();
         let wide: Type = types::F64;
         let value = if self.builder.func.dfg.value_type(value) == types::F32 {
             self.builder.ins().fpromote(wide, value)

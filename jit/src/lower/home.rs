@@ -1,7 +1,7 @@
 //! Home memory.
 //!
-//! An access whose bytes are all within what is open needs no further look; everything else is left to the runtime: faults,
-//! absent pages, homes under page control.
+//! Compiled code runs only while no page of home is absent or protected, and home never shrinks. So its length is fetched
+//! once; an access beyond it is left to the interpreter, which finds a fault, or that home has grown.
 
 use std::mem::offset_of;
 
@@ -11,7 +11,6 @@ use limen_isa::{Home, Reg};
 
 use super::slowly;
 use crate::context::NativeContext;
-use crate::slow::Kind;
 use crate::translate::{Translator, constant, type_of};
 
 /// A load of `$memory`, extended to the register's type by `$extension`; and the same with an index.
@@ -105,8 +104,9 @@ impl Translator<'_, '_> {
 
     /// The place in the host of `address`, if a number `k` bytes behind it is within what is open. The comparison is with
     /// something that a loop does not change.
-    fn place(&mut self, address: Value, k: u32, memory: Type, slow: cranelift_codegen::ir::Block) -> Value {
-        let length = self.builder.use_var(self.home_length);
+    fn place(&mut self, address: Value, k: u32, memory: Type) -> Value {
+        let slow = self.leave_block();
+        let length = self.field(constant(), types::I64, offset_of!(NativeContext, home_length));
         let last = self.builder.ins().iadd_imm_s(length, -i64::from(k + memory.bytes()));
         let outside = self.builder.ins().icmp(IntCC::SignedGreaterThan, address, last);
         self.unless(outside, slow);
@@ -115,9 +115,7 @@ impl Translator<'_, '_> {
     }
 
     fn load(&mut self, d: Reg, address: Value, k: u32, memory: Type, extension: Extension) {
-        let next = self.builder.create_block();
-        let slow = self.slow_block(Kind::Step, Some(next));
-        let place = self.place(address, k, memory, slow);
+        let place = self.place(address, k, memory);
         let number = self.builder.ins().load(memory, in_home(), place, k as i32);
         let ty = type_of(self.type_of(d));
         let value = match extension {
@@ -126,14 +124,10 @@ impl Translator<'_, '_> {
             Extension::Unsigned => self.builder.ins().uextend(ty, number),
         };
         self.set(d, value);
-        self.builder.ins().jump(next, &[]);
-        self.builder.switch_to_block(next);
     }
 
     fn store(&mut self, address: Value, k: u32, v: Reg, memory: Type) {
-        let next = self.builder.create_block();
-        let slow = self.slow_block(Kind::Step, Some(next));
-        let place = self.place(address, k, memory, slow);
+        let place = self.place(address, k, memory);
         let value = self.get_canonical(v);
         let number = if self.builder.func.dfg.value_type(value).bits() > memory.bits() {
             self.builder.ins().ireduce(memory, value)
@@ -141,8 +135,6 @@ impl Translator<'_, '_> {
             value
         };
         self.builder.ins().store(in_home(), number, place, k as i32);
-        self.builder.ins().jump(next, &[]);
-        self.builder.switch_to_block(next);
     }
 }
 

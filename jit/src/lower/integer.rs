@@ -4,7 +4,6 @@ use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::{InstBuilder, Type, Value, types};
 use limen_isa::{Integer, IntegerBranch, Reg};
 
-use crate::slow::Kind;
 use crate::translate::Translator;
 
 /// An integer type of registers.
@@ -503,7 +502,7 @@ impl Translator<'_, '_> {
 
     /// Writes the value unless it overflowed: then the runtime finds the fault.
     fn checked(&mut self, d: Reg, value: Value, overflow: Value) {
-        let fault = self.slow_block(Kind::Step, None);
+        let fault = self.leave_block();
         self.unless(overflow, fault);
         self.set(d, value);
     }
@@ -522,7 +521,7 @@ impl Translator<'_, '_> {
     }
 
     fn divide<T: Width>(&mut self, d: Reg, a: Value, b: Value, division: Division) {
-        let fault = self.slow_block(Kind::Step, None);
+        let fault = self.leave_block();
         let by_zero = self.builder.ins().icmp_imm_s(IntCC::Equal, b, 0);
         self.unless(by_zero, fault);
         match division {
