@@ -22,6 +22,14 @@ pub(crate) struct NativeContext {
     pub(crate) unwinding: u64,
     /// [`crate::arch::slow_stub`].
     pub(crate) slow: *const u8,
+    /// What copies and fills bytes.
+    pub(crate) copy: extern "C" fn(*mut u8, *const u8, usize),
+    pub(crate) fill: extern "C" fn(*mut u8, u32, usize),
+    /// What compiled code wants when it asks the runtime: its frame's register 0, where it stands, and a [`crate::slow::Kind`].
+    /// In memory, so that no register must be freed for it.
+    pub(crate) asking: *mut u64,
+    pub(crate) place: u64,
+    pub(crate) kind: u64,
     /// The function that a call which cannot go on would enter.
     pub(crate) callee: u64,
 
@@ -102,6 +110,11 @@ impl NativeContext {
             indirect: std::ptr::null(),
             unwinding: 0,
             slow: crate::arch::slow_stub as *const () as *const u8,
+            copy: copy_bytes,
+            fill: fill_bytes,
+            asking: std::ptr::null_mut(),
+            place: 0,
+            kind: 0,
             callee: 0,
             target: nowhere,
             frame: std::ptr::null_mut(),
@@ -130,4 +143,14 @@ impl NativeContext {
         run.burn(self.fuel_told - self.fuel);
         self.fuel_told = self.fuel;
     }
+}
+
+extern "C" fn copy_bytes(to: *mut u8, from: *const u8, count: usize) {
+    // SAFETY: compiled code has checked that both are in home.
+    unsafe { from.copy_to(to, count) };
+}
+
+extern "C" fn fill_bytes(to: *mut u8, byte: u32, count: usize) {
+    // SAFETY: compiled code has checked that they are in home.
+    unsafe { to.write_bytes(byte as u8, count) };
 }

@@ -32,18 +32,18 @@ impl Kind {
     }
 }
 
-/// A place in code as one number for [`slow`].
+/// A place in code as one number.
 pub(crate) fn place(at: NativeFrame) -> i64 {
     (u64::from(at.function) | u64::from(at.pc) << 32) as i64
 }
 
 /// Called by compiled code. On return either the wish is met, or the context says that frames are to return.
-pub(crate) extern "C" fn slow(context: *mut NativeContext, frame: *mut u64, place: u64, kind: u64, pointer: *mut u8) {
-    let at = NativeFrame { function: place as u32, pc: (place >> 32) as u32 };
+pub(crate) extern "C" fn slow(context: *mut NativeContext, pointer: *mut u8) {
     // SAFETY: compiled code passes its own context, and stands still meanwhile; so does the driver.
     let context = unsafe { &mut *context };
-    context.innermost = Innermost { at, frame, pointer };
-    match Kind::from_code(kind) {
+    let at = NativeFrame { function: context.place as u32, pc: (context.place >> 32) as u32 };
+    context.innermost = Innermost { at, frame: context.asking, pointer };
+    match Kind::from_code(context.kind) {
         Kind::Step => step(context, at),
         Kind::Poll => park(context, Reason::Exit(Exit::Fuel)),
         Kind::Call => call(context, at),

@@ -5,6 +5,8 @@
 //! variables. Only when something is to be done at a safepoint, or an instruction is left to the runtime, are they written
 //! to the frame's cells, in blocks that are cold.
 
+use std::mem::offset_of;
+
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::{
     self, AbiParam, BlockArg, BlockCall, ExceptionTableData, ExceptionTableItem, InstBuilder, MemFlagsData, SigRef,
@@ -161,7 +163,7 @@ impl<'a, 'b> Translator<'a, 'b> {
         let blocks = shape.blocks.iter().map(|_| builder.create_block()).collect();
         let variables = function.registers.iter().map(|ty| builder.declare_var(type_of(*ty))).collect();
         let mut slow = Signature::new(CallConv::PreserveAll);
-        slow.params.extend([AbiParam::new(types::I64); 4]);
+        slow.params.push(AbiParam::new(types::I64));
         let slow_signature = builder.import_signature(slow);
         let nothing = Value::from_u32(0);
         let arithmetic = crate::lower::float::arithmetic_registers(module, index);
@@ -405,7 +407,7 @@ impl<'a, 'b> Translator<'a, 'b> {
         match way {
             Way::Poll(next) => self.poll(block, next),
             Way::Callee(function, retry) => {
-                let field = std::mem::offset_of!(NativeContext, callee) as i32;
+                let field = offset_of!(NativeContext, callee) as i32;
                 self.builder.ins().store(trusted(), function, self.context, field);
                 self.ask(Kind::Call, Some(retry));
             }
@@ -436,7 +438,7 @@ impl<'a, 'b> Translator<'a, 'b> {
             self.store_cell(Reg(*register));
         }
         self.call_runtime(kind);
-        let unwinding = self.field(trusted(), types::I64, std::mem::offset_of!(NativeContext, unwinding));
+        let unwinding = self.field(trusted(), types::I64, offset_of!(NativeContext, unwinding));
         let (leave, go_on) = (self.return_block(read), self.builder.create_block());
         self.builder.set_cold_block(go_on);
         self.builder.ins().brif(unwinding, leave, &[], go_on, &[]);
@@ -458,9 +460,16 @@ impl<'a, 'b> Translator<'a, 'b> {
     fn call_runtime(&mut self, kind: Kind) {
         let at = self.builder.ins().iconst(types::I64, place(NativeFrame { function: self.index, pc: self.pc }));
         let kind = self.builder.ins().iconst(types::I64, kind as i64);
-        let stub = self.field(trusted(), types::I64, std::mem::offset_of!(NativeContext, slow));
-        let arguments = [self.context, self.frame, at, kind];
-        self.builder.ins().call_indirect(self.slow_signature, stub, &arguments);
+        let wish = [
+            (self.frame, offset_of!(NativeContext, asking)),
+            (at, offset_of!(NativeContext, place)),
+            (kind, offset_of!(NativeContext, kind)),
+        ];
+        for (value, field) in wish {
+            self.builder.ins().store(trusted(), value, self.context, field as i32);
+        }
+        let stub = self.field(trusted(), types::I64, offset_of!(NativeContext, slow));
+        self.builder.ins().call_indirect(self.slow_signature, stub, &[self.context]);
     }
 
     /// Writes what is live, but for `except`, to the frame's cells, and returns.

@@ -112,8 +112,8 @@ unsafe extern "C" fn start() {
     )
 }
 
-/// Calls [`slow`] from compiled code: `(context, frame, place, kind)`. All registers survive but the one with the fuel,
-/// which is told and asked.
+/// Calls [`slow`] from compiled code, which passes its context and has said in it what it wants. All registers survive but
+/// the one with the fuel, which is told and asked.
 #[unsafe(naked)]
 pub(crate) unsafe extern "C" fn slow_stub() {
     naked_asm!(
@@ -144,7 +144,7 @@ pub(crate) unsafe extern "C" fn slow_stub() {
         "movups [rsp + 224], xmm14",
         "movups [rsp + 240], xmm15",
         "mov [rdi + {fuel}], r15",
-        "mov r8, rbp",
+        "mov rsi, rbp",
         "call {slow}",
         "movups xmm0, [rsp]",
         "movups xmm1, [rsp + 16]",

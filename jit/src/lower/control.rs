@@ -106,7 +106,13 @@ impl Translator<'_, '_> {
     /// Goes on at a distance if the condition holds, else behind the instruction.
     pub(crate) fn branch_if(&mut self, condition: Value, to: i32) {
         let (target, next) = (self.target(to), self.block_at(self.pc + self.length() as u32));
-        self.builder.ins().brif(condition, target, &[], next, &[]);
+        if to > 0 {
+            self.builder.ins().brif(condition, target, &[], next, &[]);
+        } else {
+            // The way back is laid out first, so that a turn of a loop takes one jump, not two.
+            let leaves = self.builder.ins().icmp_imm_s(IntCC::Equal, condition, 0);
+            self.builder.ins().brif(leaves, next, &[], target, &[]);
+        }
     }
 
     /// Enters a function whose registers take `bytes`: checks stack, code and fuel, in one cold way out that comes back to

@@ -6,11 +6,13 @@
 use std::mem::offset_of;
 
 use cranelift_codegen::ir::condcodes::IntCC;
-use cranelift_codegen::ir::{InstBuilder, MemFlagsData, Type, Value, types};
+use cranelift_codegen::ir::{self, InstBuilder, MemFlagsData, Type, Value, types};
+use cranelift_codegen::isa::CallConv;
 use limen_isa::{Home, Reg};
 
 use super::slowly;
 use crate::context::NativeContext;
+use crate::slow::Kind;
 use crate::translate::{Translator, constant, type_of};
 
 /// A load of `$memory`, extended to the register's type by `$extension`; and the same with an index.
@@ -69,18 +71,49 @@ impl Home for Translator<'_, '_> {
         f32_store f32_store_at: F32;
         f64_store f64_store_at: F64;
     }
+    fn home_copy(&mut self, to: Reg, from: Reg, n: Reg) {
+        let [target, source, count] = [to, from, n].map(|register| self.extended(register));
+        let next = self.begin_piece(count, &[target, source]);
+        let [to_place, from_place] = [target, source].map(|address| self.host_address(address));
+        self.call_host(offset_of!(NativeContext, copy), &[to_place, from_place, count]);
+        // Where the interpreter would begin at the end, it leaves the addresses as they are.
+        let above = self.builder.ins().icmp(IntCC::UnsignedGreaterThan, target, source);
+        let distance = self.builder.ins().isub(target, source);
+        let overlaps = self.builder.ins().icmp(IntCC::UnsignedLessThan, distance, count);
+        let stays = self.builder.ins().band(above, overlaps);
+        for register in [to, from] {
+            let (address, by) = (self.get(register), self.get(n));
+            let behind = self.builder.ins().iadd(address, by);
+            let value = self.builder.ins().select(stays, address, behind);
+            self.set(register, value);
+        }
+        self.end_piece(n, next);
+    }
+
+    fn home_fill(&mut self, to: Reg, byte: Reg, n: Reg) {
+        let [target, count] = [to, n].map(|register| self.extended(register));
+        let next = self.begin_piece(count, &[target]);
+        let (place, byte) = (self.host_address(target), self.get(byte));
+        self.call_host(offset_of!(NativeContext, fill), &[place, byte, count]);
+        let (address, by) = (self.get(to), self.get(n));
+        let behind = self.builder.ins().iadd(address, by);
+        self.set(to, behind);
+        self.end_piece(n, next);
+    }
+
     slowly! {
         i32_cas(d, p, expected, new);
         i32_fetch_add(d, p, v);
         i64_cas(d, p, expected, new);
         i64_fetch_add(d, p, v);
-        home_copy(to, from, n);
-        home_fill(to, byte, n);
         home_compare(d, a, b, n);
         home_size(d);
         home_grow(d, n);
     }
 }
+
+/// Bytes of a bulk instruction from which on it has safepoints.
+const PIECE: i64 = 64 * 1024;
 
 /// How a loaded number becomes a register's value.
 #[derive(Clone, Copy)]
@@ -112,6 +145,51 @@ impl Translator<'_, '_> {
         self.unless(outside, slow);
         let home = self.field(constant(), types::I64, offset_of!(NativeContext, home));
         self.builder.ins().iadd(home, address)
+    }
+
+    /// A register's value as 64 bits.
+    fn extended(&mut self, register: Reg) -> Value {
+        let value = self.get(register);
+        self.builder.ins().uextend(types::I64, value)
+    }
+
+    fn host_address(&mut self, address: Value) -> Value {
+        let home = self.field(constant(), types::I64, offset_of!(NativeContext, home));
+        self.builder.ins().iadd(home, address)
+    }
+
+    /// Leaves a bulk instruction to the runtime if it has safepoints or its bytes at these addresses are not all in home;
+    /// gives the block to go on in.
+    fn begin_piece(&mut self, count: Value, addresses: &[Value]) -> ir::Block {
+        let next = self.builder.create_block();
+        let slow = self.slow_block(Kind::Step, Some(next));
+        let is_long = self.builder.ins().icmp_imm_u(IntCC::UnsignedGreaterThanOrEqual, count, PIECE);
+        self.unless(is_long, slow);
+        let length = self.field(constant(), types::I64, offset_of!(NativeContext, home_length));
+        let last = self.builder.ins().isub(length, count);
+        for address in addresses {
+            let outside = self.builder.ins().icmp(IntCC::SignedGreaterThan, *address, last);
+            self.unless(outside, slow);
+        }
+        next
+    }
+
+    /// Nothing is left to be done.
+    fn end_piece(&mut self, n: Reg, next: ir::Block) {
+        let nothing = self.builder.ins().iconst(types::I32, 0);
+        self.set(n, nothing);
+        self.builder.ins().jump(next, &[]);
+        self.builder.switch_to_block(next);
+    }
+
+    /// Calls a function of the host whose address is in a field of the context, without a result.
+    fn call_host(&mut self, field: usize, arguments: &[Value]) {
+        let mut native = ir::Signature::new(CallConv::SystemV);
+        let types = arguments.iter().map(|value| self.builder.func.dfg.value_type(*value));
+        native.params.extend(types.map(ir::AbiParam::new));
+        let native = self.builder.import_signature(native);
+        let code = self.field(constant(), types::I64, field);
+        self.builder.ins().call_indirect(native, code, arguments);
     }
 
     fn load(&mut self, d: Reg, address: Value, k: u32, memory: Type, extension: Extension) {
