@@ -142,6 +142,8 @@ enum Way {
     Poll(ir::Block),
     /// Tells the runtime which function is called, asks it for what the call lacks, and then goes to the block.
     Callee(Value, ir::Block),
+    /// Goes to the block with the canonical NaN.
+    Nan(Type, ir::Block),
     /// Asks the runtime, and then goes to the block.
     Slow(Kind, Option<ir::Block>),
     /// Writes what is live, but for these registers, and returns.
@@ -389,6 +391,11 @@ impl<'a, 'b> Translator<'a, 'b> {
         self.outlined_block(Way::Callee(function, retry))
     }
 
+    /// A cold block that goes to `next` with the canonical NaN of this type.
+    pub(crate) fn nan_block(&mut self, ty: Type, next: ir::Block) -> ir::Block {
+        self.outlined_block(Way::Nan(ty, next))
+    }
+
     fn outlined_block(&mut self, way: Way) -> ir::Block {
         let block = self.builder.create_block();
         if !matches!(way, Way::Poll(_)) {
@@ -405,6 +412,10 @@ impl<'a, 'b> Translator<'a, 'b> {
         self.builder.switch_to_block(block);
         self.builder.set_srcloc(SourceLoc::new(pc));
         match way {
+            Way::Nan(ty, next) => {
+                let nan = self.canonical_nan(ty);
+                self.builder.ins().jump(next, &[BlockArg::Value(nan)]);
+            }
             Way::Poll(next) => self.poll(block, next),
             Way::Callee(function, retry) => {
                 let field = offset_of!(NativeContext, callee) as i32;

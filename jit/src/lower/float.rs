@@ -6,7 +6,7 @@
 //! pending; all others are made canonical where a block ends, since a loaded NaN must keep its bits.
 
 use cranelift_codegen::ir::condcodes::FloatCC;
-use cranelift_codegen::ir::{InstBuilder, MemFlagsData, Type, Value, types};
+use cranelift_codegen::ir::{BlockArg, InstBuilder, MemFlagsData, Type, Value, types};
 use limen_isa::codec::{ModuleShapes, for_each_register};
 use limen_isa::module::Module;
 use limen_isa::{Field, Fields, Float, FloatBranch, Opcode, OperandKind, Reg, Role, ValueType};
@@ -193,12 +193,23 @@ impl Translator<'_, '_> {
         if !self.pending[usize::from(register.0)] {
             return value;
         }
-        let canonical = match self.builder.func.dfg.value_type(value) {
+        // A branch that is never taken, so that no chain of additions gets longer and the constant is made where it is needed.
+        let ty = self.builder.func.dfg.value_type(value);
+        let is_nan = self.builder.ins().fcmp(FloatCC::Unordered, value, value);
+        let next = self.builder.create_block();
+        let canonical = self.builder.append_block_param(next, ty);
+        let nan = self.nan_block(ty, next);
+        self.builder.ins().brif(is_nan, nan, &[], next, &[BlockArg::Value(value)]);
+        self.builder.switch_to_block(next);
+        canonical
+    }
+
+    /// The NaN that arithmetic makes.
+    pub(crate) fn canonical_nan(&mut self, ty: Type) -> Value {
+        match ty {
             types::F32 => self.builder.ins().f32const(f32::from_bits(CANONICAL_32)),
             _ => self.builder.ins().f64const(f64::from_bits(CANONICAL_64)),
-        };
-        let is_nan = self.builder.ins().fcmp(FloatCC::Unordered, value, value);
-        self.builder.ins().select(is_nan, canonical, value)
+        }
     }
 
     fn make_canonical(&mut self, register: Reg) {
