@@ -12,7 +12,7 @@ mod slow;
 mod stack;
 mod translate;
 
-use limen_vm::{Config, Machine, MachineError};
+use limen_vm::{Config, Machine, MachineError, Snapshot};
 
 pub use engine::Jit;
 
@@ -23,4 +23,13 @@ pub use engine::Jit;
 /// As [`Machine::new`].
 pub fn machine(config: Config) -> Result<Machine, MachineError> {
     Machine::with_engine(config, Box::new(Jit::default()))
+}
+
+/// A machine that goes on where another was suspended, and runs its code as `config.engine` says.
+///
+/// # Errors
+///
+/// As [`Machine::restore`].
+pub fn restore(config: Config, snapshot: &Snapshot) -> Result<Machine, MachineError> {
+    Machine::restore(config, Box::new(Jit::default()), snapshot)
 }
