@@ -608,6 +608,50 @@ fn arguments_and_open_files_are_kept() {
     assert_eq!(text(&rest.stdout), text(&whole.stdout));
 }
 
+/// Writes the letters from a to z into a file, each after some turns of a loop.
+const LETTERS: &str = "
+home 1 max 1
+data path { \"out\" }
+data letter { \"a\" }
+export fn main() {
+    reg i, at, size, flags: i32
+    reg file, turns: i64
+    at = i32.const path
+    size = i32.const 3
+    flags = i32.const 1
+    file = svc 4(at, size, flags)
+    size = i32.const 1
+  next:
+    turns = i64.const 1000
+  wait:
+    turns = i64.addi turns, -1
+    i64.br_gt_si turns, 0, wait
+    at = i32.const letter
+    turns = svc 3(file, at, size)
+    at = i32.const 0
+    flags = i32.load8_u [at + letter]
+    flags = i32.addi flags, 1
+    i32.store8 [at + letter], flags
+    i = i32.addi i, 1
+    i32.br_lt_si i, 26, next
+    ret
+}
+";
+
+/// What was written into a file stays, and what comes next is written behind it.
+#[test]
+fn a_file_is_written_to_the_end() {
+    let folder = Folder::new();
+    fs::write(folder.path("letters.lim"), LETTERS).expect("the folder is writable");
+    let stop = ["--fuel", "9000", "--checkpoint-every", "4000"];
+    let first = folder.limen(&[&["run", "--dir", "."], &stop[..], &["letters.lim"]].concat());
+    assert_ends(&first, 75);
+    assert_eq!(fs::read(folder.path("out")).expect("it was written"), b"abcdefgh");
+    assert_ends(&folder.limen(&["resume", "--dir", ".", "limen.snapshot"]), 0);
+    let alphabet: Vec<u8> = (b'a'..=b'z').collect();
+    assert_eq!(fs::read(folder.path("out")).expect("it was written"), alphabet);
+}
+
 #[test]
 fn other_files_are_no_snapshots() {
     let folder = Folder::new();
