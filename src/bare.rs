@@ -1,9 +1,10 @@
 //! The bare host: what a program has while there is no kernel. `programs/lib/bare.lim` is its other side.
 
 mod files;
+mod state;
 
 use std::ffi::OsString;
-use std::os::unix::ffi::OsStrExt;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -11,6 +12,7 @@ use limen_vm::{Host, SvcCall, SvcOutcome, Time};
 
 use crate::failure::Failure;
 use files::Files;
+use state::{Reader, put_bytes, put_count};
 
 /// Numbers of the services, as in `programs/lib/bare.lim`.
 mod service {
@@ -62,6 +64,29 @@ impl BareHost {
     /// `directory` is the one below which the program may use files.
     pub(crate) fn new(arguments: Vec<OsString>, directory: Option<&Path>) -> Result<Self, Failure> {
         Ok(Self { arguments, files: Files::new(directory)? })
+    }
+
+    /// All that a program has of the host, for [`BareHost::restore`].
+    pub(crate) fn save(&mut self) -> Vec<u8> {
+        let mut out = Vec::new();
+        put_count(&mut out, self.arguments.len());
+        for argument in &self.arguments {
+            put_bytes(&mut out, argument.as_bytes());
+        }
+        self.files.save(&mut out);
+        out
+    }
+
+    /// What a program had: its arguments, and its files, which are opened again.
+    pub(crate) fn restore(saved: &[u8], directory: Option<&Path>) -> Result<Self, Failure> {
+        let damaged = || Failure::new("what the snapshot says of arguments and files makes no sense");
+        let mut reader = Reader(saved);
+        let arguments = reader.many(Reader::bytes).ok_or_else(damaged)?;
+        let handles = reader.many(files::Handle::read).filter(|_| reader.0.is_empty()).ok_or_else(damaged)?;
+        let mut host =
+            Self::new(arguments.iter().map(|bytes| OsString::from_vec(bytes.to_vec())).collect(), directory)?;
+        host.files.restore(handles)?;
+        Ok(host)
     }
 
     fn answer(&mut self, call: &mut SvcCall<'_>) -> Result<Answer, SvcOutcome> {

@@ -3,5 +3,6 @@
 pub(crate) mod asm;
 pub(crate) mod dis;
 pub(crate) mod fmt;
+pub(crate) mod resume;
 pub(crate) mod run;
 pub(crate) mod verify;

@@ -19,9 +19,14 @@ pub(crate) fn is_dash(path: &Path) -> bool {
 
 /// The contents of a file, or of standard input for `-`.
 pub(crate) fn read(path: &Path) -> Result<Vec<u8>, Failure> {
+    read_at_most(path, MAX_INPUT)
+}
+
+/// The same, with another limit on its size.
+pub(crate) fn read_at_most(path: &Path, limit: u64) -> Result<Vec<u8>, Failure> {
     let limited = |input: &mut dyn Read| -> io::Result<Vec<u8>> {
         let mut bytes = Vec::new();
-        input.take(MAX_INPUT + 1).read_to_end(&mut bytes)?;
+        input.take(limit + 1).read_to_end(&mut bytes)?;
         Ok(bytes)
     };
     let bytes = if is_dash(path) {
@@ -30,8 +35,8 @@ pub(crate) fn read(path: &Path) -> Result<Vec<u8>, Failure> {
         File::open(path).and_then(|mut file| limited(&mut file))
     };
     let bytes = bytes.map_err(|error| Failure::of_file(path, error))?;
-    if bytes.len() as u64 > MAX_INPUT {
-        return Err(Failure::of_file(path, format_args!("larger than {} MiB", MAX_INPUT >> 20)));
+    if bytes.len() as u64 > limit {
+        return Err(Failure::of_file(path, format_args!("larger than {} MiB", limit >> 20)));
     }
     Ok(bytes)
 }

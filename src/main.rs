@@ -4,6 +4,7 @@ mod bare;
 mod commands;
 mod failure;
 mod files;
+mod running;
 
 use std::process::ExitCode;
 
@@ -24,6 +25,7 @@ enum Command {
     Fmt(commands::fmt::Arguments),
     Verify(commands::verify::Arguments),
     Run(commands::run::Arguments),
+    Resume(commands::resume::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -33,6 +35,7 @@ fn main() -> ExitCode {
         Command::Fmt(arguments) => commands::fmt::run(&arguments),
         Command::Verify(arguments) => commands::verify::run(&arguments),
         Command::Run(arguments) => commands::run::run(&arguments),
+        Command::Resume(arguments) => commands::resume::run(&arguments),
     };
     result.unwrap_or_else(|failure| failure.report())
 }

@@ -75,7 +75,7 @@ fn stdout(output: &Output) -> String {
 #[test]
 fn help_and_usage() {
     let folder = Folder::new();
-    for command in ["asm", "dis", "fmt", "verify", "run"] {
+    for command in ["asm", "dis", "fmt", "verify", "run", "resume"] {
         let help = folder.limen(&[command, "--help"]);
         assert_status(&help, 0);
         assert!(stdout(&help).contains("Usage: limen"), "{}", stdout(&help));

@@ -73,6 +73,17 @@ fn engines_can_be_switched() {
     }
 }
 
+/// A snapshot is all that a run needs, wherever it is suspended.
+#[test]
+fn machines_can_be_restored() {
+    for safepoints in [1, 7, 1000] {
+        let engines = [EngineKind::Interp, EngineKind::Jit];
+        let failing = |program: &Program| program.restoring_failures(&engines, safepoints);
+        let failures: Vec<String> = all_programs().iter().flat_map(failing).collect();
+        assert_none(&failures);
+    }
+}
+
 #[test]
 fn every_program_runs_something() {
     let idle: Vec<String> = all_programs().iter().filter(|program| program.runs() == 0).map(Program::name).collect();

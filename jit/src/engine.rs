@@ -70,10 +70,10 @@ impl Engine for Jit {
 }
 
 impl Jit {
-    /// A handle on what is compiled.
+    /// An engine that notes in `log` what it compiles.
     #[must_use]
-    pub fn log(&self) -> Log {
-        self.log.clone()
+    pub fn with_log(log: &Log) -> Self {
+        Self { log: log.clone(), ..Self::default() }
     }
 
     /// Makes ready for the code of a module, when it first runs.

@@ -14,7 +14,7 @@ mod slow;
 mod stack;
 mod translate;
 
-use limen_vm::{Config, Machine, MachineError};
+use limen_vm::{Config, Machine, MachineError, Snapshot};
 
 pub use engine::Jit;
 pub use log::{Compilation, Log};
@@ -28,13 +28,11 @@ pub fn machine(config: Config) -> Result<Machine, MachineError> {
     Machine::with_engine(config, Box::new(Jit::default()))
 }
 
-/// As [`machine`], with a handle on what will be compiled.
+/// A machine that goes on where another was suspended, and runs its code as `config.engine` says.
 ///
 /// # Errors
 ///
-/// As [`Machine::new`].
-pub fn machine_with_log(config: Config) -> Result<(Machine, Log), MachineError> {
-    let engine = Jit::default();
-    let log = engine.log();
-    Ok((Machine::with_engine(config, Box::new(engine))?, log))
+/// As [`Machine::restore`].
+pub fn restore(config: Config, snapshot: &Snapshot) -> Result<Machine, MachineError> {
+    Machine::restore(config, Box::new(Jit::default()), snapshot)
 }

@@ -7,7 +7,9 @@ use std::path::Path;
 use limen_assembler::{Directory, Options, assemble};
 use limen_isa::module::{Export, ExportItem, Module, Signature};
 use limen_isa::{Fault, Opcode, ValueType};
-use limen_vm::{Config, EngineKind, FaultReport, Mode, NoServices, Outcome, Time, Value, Verified, verify};
+use limen_vm::{
+    Config, EngineKind, FaultReport, Machine, Mode, NoServices, Outcome, Snapshot, Time, Value, Verified, verify,
+};
 
 use super::directive::{Expected, Run, Script};
 use super::literal;
@@ -32,6 +34,20 @@ const PIECES: u64 = 300;
 
 /// How often a run changes engines at most.
 const MOST_SWITCHES: u64 = 2000;
+
+/// How often a run changes machines at most: each compiles anew.
+const MOST_RESTORES: u64 = 40;
+
+/// How a run goes on whose fuel is used up.
+#[derive(Clone, Copy, PartialEq)]
+enum Next {
+    /// Not at all.
+    Nothing,
+    /// It is resumed.
+    Resume,
+    /// A new machine is made of the bytes of a snapshot, and goes on.
+    Restore,
+}
 
 impl Program {
     /// A program in a file.
@@ -93,33 +109,55 @@ impl Program {
     fn check(&self, engine: EngineKind, index: usize, run: &Run) -> Result<(), String> {
         let verified = self.verified(index, run)?;
         let fuel = if matches!(run.expected, Expected::NeverEnds) { SOME_FUEL } else { FUEL };
-        let whole = self.play(&[engine], &verified, run, fuel, false)?;
+        let whole = self.play(&[engine], &verified, run, fuel, Next::Nothing)?;
         self.compare(run, &whole)?;
         if matches!(run.expected, Expected::NeverEnds) {
             return Ok(());
         }
         let piece = (whole.burnt / PIECES).max(1);
-        self.same(&[engine], &verified, run, piece, &whole)
+        self.same(&[engine], &verified, run, (piece, Next::Resume), &whole)
     }
 
     /// Does all runs while switching from one engine to the next at every n-th safepoint; gives one line for each that does
     /// not turn out as it does under the first engine alone.
     pub(crate) fn switching_failures(&self, engines: &[EngineKind], safepoints: u64) -> Vec<String> {
+        self.failures_in_pieces(engines, safepoints, (MOST_SWITCHES, Next::Resume))
+    }
+
+    /// The same with a new machine for each engine, which has nothing of the one before but a snapshot. A kernel's runs are
+    /// left out: such machines cannot be captured yet.
+    pub(crate) fn restoring_failures(&self, engines: &[EngineKind], safepoints: u64) -> Vec<String> {
+        if self.script.kernel {
+            return Vec::new();
+        }
+        self.failures_in_pieces(engines, safepoints, (MOST_RESTORES, Next::Restore))
+    }
+
+    fn failures_in_pieces(&self, engines: &[EngineKind], safepoints: u64, how: (u64, Next)) -> Vec<String> {
         let runs = self.script.runs.iter().enumerate();
         let ends = runs.filter(|(_, run)| !matches!(run.expected, Expected::NeverEnds));
         ends.filter_map(|(index, run)| {
-            let error = self.check_switching(engines, safepoints, index, run).err()?;
+            let error = self.check_in_pieces(engines, safepoints, how, index, run).err()?;
             Some(format!("{}:{}: {}: {error}", self.name, run.line, run.function))
         })
         .collect()
     }
 
-    fn check_switching(&self, engines: &[EngineKind], safepoints: u64, index: usize, run: &Run) -> Result<(), String> {
+    /// `how` says how many pieces there may be, and how it goes on after each.
+    fn check_in_pieces(
+        &self,
+        engines: &[EngineKind],
+        safepoints: u64,
+        how: (u64, Next),
+        index: usize,
+        run: &Run,
+    ) -> Result<(), String> {
+        let (most, next) = how;
         let verified = self.verified(index, run)?;
-        let whole = self.play(&engines[..1], &verified, run, FUEL, false)?;
+        let whole = self.play(&engines[..1], &verified, run, FUEL, Next::Nothing)?;
         // Of long runs with short pieces only as many pieces as one has patience for.
-        let piece = safepoints.max(whole.burnt / MOST_SWITCHES);
-        self.same(engines, &verified, run, piece, &whole)
+        let piece = safepoints.max(whole.burnt / most);
+        self.same(engines, &verified, run, (piece, next), &whole)
     }
 
     /// Does a run in pieces, which must give the same.
@@ -128,10 +166,10 @@ impl Program {
         engines: &[EngineKind],
         module: &Verified<Module>,
         run: &Run,
-        piece: u64,
+        (piece, next): (u64, Next),
         whole: &Played,
     ) -> Result<(), String> {
-        let pieces = self.play(engines, module, run, piece, true)?;
+        let pieces = self.play(engines, module, run, piece, next)?;
         if whole.is_like(&pieces) {
             Ok(())
         } else {
@@ -151,14 +189,14 @@ impl Program {
         verify(module, mode).map_err(|error| error.to_string())
     }
 
-    /// One run with so much fuel, and, if wanted, with so much again under the next engine until it ends.
+    /// One run with so much fuel, and, if it is to go on, with so much again under the next engine until it ends.
     fn play(
         &self,
         engines: &[EngineKind],
         module: &Verified<Module>,
         run: &Run,
         fuel: u64,
-        again: bool,
+        next: Next,
     ) -> Result<Played, String> {
         let mut engines = engines.iter().copied().cycle();
         let engine = engines.next().unwrap_or_default();
@@ -171,9 +209,13 @@ impl Program {
             machine.instantiate(module).and_then(|domain| machine.call(domain, &run.function, &arguments))
         };
         let mut outcome = started.map_err(|error| error.to_string())?;
-        while again && outcome == Outcome::OutOfFuel {
+        while next != Next::Nothing && outcome == Outcome::OutOfFuel {
+            let engine = engines.next().unwrap_or_default();
+            if next == Next::Restore {
+                machine = restored(&mut machine, engine)?;
+            }
             machine.add_fuel(fuel);
-            machine.set_engine(None, engines.next().unwrap_or_default()).map_err(|error| error.to_string())?;
+            machine.set_engine(None, engine).map_err(|error| error.to_string())?;
             outcome = machine.resume(&mut NoServices).map_err(|error| error.to_string())?;
         }
         Ok(Played { outcome, burnt: machine.fuel_burnt() })
@@ -237,6 +279,16 @@ impl Played {
         };
         same && self.burnt == other.burnt
     }
+}
+
+/// A machine that has nothing of this one but the bytes of its snapshot, and no fuel.
+fn restored(machine: &mut Machine, engine: EngineKind) -> Result<Machine, String> {
+    let bytes = machine.checkpoint().map_err(|error| error.to_string())?.write().map_err(|error| error.to_string())?;
+    let snapshot = Snapshot::read(&bytes).map_err(|error| error.to_string())?;
+    let config = Config { engine, fuel: Some(0), ..snapshot.config() };
+    let mut restored = limen_jit::restore(config, &snapshot).map_err(|error| error.to_string())?;
+    let again = restored.checkpoint().map_err(|error| error.to_string())?.write();
+    if again.as_ref() == Ok(&bytes) { Ok(restored) } else { Err("a restored machine has another state".to_owned()) }
 }
 
 fn place_of(report: &FaultReport) -> Option<(String, u32)> {

@@ -16,6 +16,8 @@ pub enum Time {
 pub(crate) struct Clock {
     time: Time,
     start: Instant,
+    /// Live time when it started.
+    offset: i64,
     burnt: u64,
     /// When interrupt 0 is due.
     alarm: Option<i64>,
@@ -27,7 +29,12 @@ const TIMER: u64 = 1;
 
 impl Clock {
     pub(crate) fn new(time: Time) -> Self {
-        Self { time, start: Instant::now(), burnt: 0, alarm: None, pending: 0 }
+        Self::resumed(time, 0, 0)
+    }
+
+    /// One that goes on where another stood, with no timer set.
+    pub(crate) fn resumed(time: Time, now: i64, burnt: u64) -> Self {
+        Self { time, start: Instant::now(), offset: now, burnt, alarm: None, pending: 0 }
     }
 
     pub(crate) fn time(&self) -> Time {
@@ -36,7 +43,10 @@ impl Clock {
 
     pub(crate) fn now(&self) -> i64 {
         match self.time {
-            Time::Live => i64::try_from(self.start.elapsed().as_nanos()).unwrap_or(i64::MAX),
+            Time::Live => {
+                let since = i64::try_from(self.start.elapsed().as_nanos()).unwrap_or(i64::MAX);
+                self.offset.saturating_add(since)
+            }
             Time::Virtual => i64::try_from(self.burnt).unwrap_or(i64::MAX),
         }
     }
@@ -101,6 +111,13 @@ mod tests {
         assert_eq!((clock.now(), clock.fuel_until_alarm(), clock.poll()), (4, Some(6), false));
         assert!(clock.sleep(None));
         assert_eq!((clock.now(), clock.take_interrupts(), clock.take_interrupts()), (10, 1, 0));
+    }
+
+    #[test]
+    fn a_clock_goes_on_where_another_stood() {
+        assert_eq!(Clock::resumed(Time::Virtual, 7, 7).now(), 7);
+        let live = Clock::resumed(Time::Live, i64::MAX - 1, 7);
+        assert!(live.now() >= i64::MAX - 1 && live.burnt() == 7);
     }
 
     #[test]

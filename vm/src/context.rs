@@ -248,6 +248,13 @@ impl Context {
         }
     }
 
+    /// Has these frames from now on, which its stack can hold.
+    pub(crate) fn adopt(&mut self, module: &Verified<Module>, frames: Vec<Frame>, fresh: bool) {
+        self.captured = Some(frames);
+        self.restore(module);
+        self.fresh = fresh;
+    }
+
     /// The function of the innermost frame and the word it stands at.
     pub(crate) fn position(&self, module: &Verified<Module>) -> Option<(u32, u32)> {
         match &self.captured {

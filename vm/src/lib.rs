@@ -33,7 +33,8 @@
 //! ```
 //!
 //! A program asks its host for services with `svc`: implement [`Host`] and use [`Machine::call_with`]. A machine with a
-//! kernel of its own is started with [`Machine::boot`].
+//! kernel of its own is started with [`Machine::boot`]. What a run that was suspended has come to can be kept with
+//! [`Machine::checkpoint`].
 
 mod account;
 mod clock;
@@ -46,6 +47,7 @@ mod kernel;
 mod machine;
 mod memory;
 mod object;
+mod snapshot;
 mod store;
 mod value;
 mod verify;
@@ -59,5 +61,6 @@ pub use host::{Host, NoServices, SvcCall, SvcOutcome};
 pub use interp::{Interpreter, Stop};
 pub use machine::{Config, DomainId, Machine, MachineError, Outcome, StopHandle};
 pub use object::{Kind, Ref, Rights};
+pub use snapshot::{CheckpointError, FrameProblem, Snapshot, SnapshotError};
 pub use value::Value;
 pub use verify::{Mode, Rule, Verified, VerifyError, verify};

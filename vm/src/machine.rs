@@ -129,15 +129,17 @@ impl StopHandle {
 /// A machine: objects, contexts, an engine, and perhaps a kernel. It owns all that its programs hold, shares nothing, and
 /// runs on the thread that calls it.
 pub struct Machine {
-    store: Store,
+    pub(crate) store: Store,
     engine: Box<dyn Engine>,
     stop: Arc<AtomicBool>,
-    account: AccountKey,
+    pub(crate) account: AccountKey,
     account_reference: Ref,
-    kernel: Option<Kernel>,
+    pub(crate) kernel: Option<Kernel>,
     /// What runs, or was suspended.
-    current: Option<ContextKey>,
-    stack_cells: u32,
+    pub(crate) current: Option<ContextKey>,
+    /// What it was made with.
+    pub(crate) budget: Budget,
+    pub(crate) stack_cells: u32,
     fuel: Option<u64>,
     deadline: Option<Duration>,
 }
@@ -176,6 +178,7 @@ impl Machine {
             account_reference,
             kernel: None,
             current: None,
+            budget: config.budget,
             stack_cells: config.stack_cells,
             fuel: config.fuel,
             deadline: config.deadline,
@@ -281,6 +284,17 @@ impl Machine {
     /// Allows for more fuel. Without effect on a machine that has no limit.
     pub fn add_fuel(&mut self, units: u64) {
         self.fuel = self.fuel.map(|fuel| fuel.saturating_add(units));
+    }
+
+    /// Lets each later run take this long by the host's clock; `None` for any time.
+    pub fn set_deadline(&mut self, deadline: Option<Duration>) {
+        self.deadline = deadline;
+    }
+
+    /// The domain of what was suspended.
+    #[must_use]
+    pub fn suspended(&self) -> Option<DomainId> {
+        self.current.map(|context| DomainId(self.store.context(context).domain))
     }
 
     /// What the machine's programs may still hold.

@@ -580,6 +580,10 @@ impl Store {
         self.domains.contains_key(domain)
     }
 
+    pub(crate) fn domain_count(&self) -> usize {
+        self.domains.len()
+    }
+
     pub(crate) fn engine_of(&self, domain: DomainKey) -> EngineKind {
         self.domains[domain].engine
     }
