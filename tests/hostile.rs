@@ -9,7 +9,7 @@ use std::path::Path;
 use limen_assembler::{Options, assemble_file};
 use limen_isa::module::{Export, ExportItem, Function, Home, Module, Signature};
 use limen_isa::{Opcode, OperandKind, ValueType};
-use limen_vm::{Budget, Config, EngineKind, Machine, Mode, Outcome, Time, Value, verify};
+use limen_vm::{Budget, Config, EngineKind, Machine, Mode, NoServices, Outcome, Time, Value, Verified, verify};
 
 /// A small deterministic generator (SplitMix64): the same seed gives the same case everywhere.
 struct Random(u64);
@@ -61,24 +61,53 @@ fn limits(engine: EngineKind) -> Config {
     Config { engine, time: Time::Virtual, budget, stack_cells: 8192, fuel: Some(FUEL), ..Config::default() }
 }
 
-/// If the module verifies, calls all its exports within limits, twice; gives whether anything ran.
+/// If the module verifies, calls all its exports within limits, twice under the interpreter, once under each other engine
+/// and once under changing ones: nobody may be able to tell the runs apart. Gives whether anything ran.
 fn run_within_limits(module: Module) -> bool {
     let Ok(module) = verify(module, Mode::User) else { return false };
-    let mut ran = false;
-    for engine in EngineKind::ALL {
-        let [first, second] = [(); 2].map(|()| {
-            let mut machine = limen_jit::machine(limits(engine)).expect("the budget allows a machine");
-            let Ok(domain) = machine.instantiate(&module) else { return None };
-            let outcomes: Vec<Option<Outcome>> =
-                module.exports.iter().map(|export| call(&mut machine, domain, export, &module)).collect();
-            assert!(machine.fuel_burnt() <= FUEL, "{} units of {FUEL} were burnt", machine.fuel_burnt());
-            let memory = machine.memory(domain).expect("the domain is there").to_vec();
-            Some((format!("{outcomes:?}"), machine.fuel_burnt(), memory))
-        });
-        assert!(first == second, "two runs in virtual time differ:\n{first:?}\n{second:?}");
-        ran |= first.is_some_and(|(_, fuel, _)| fuel > 0);
+    let first = observe(&module, &[EngineKind::Interp], FUEL);
+    let others: [(&[EngineKind], u64); 5] = [
+        (&[EngineKind::Interp], FUEL),
+        (&[EngineKind::Jit], FUEL),
+        (&[EngineKind::Tiered], FUEL),
+        (&[EngineKind::Interp, EngineKind::Jit], 7),
+        (&[EngineKind::Jit, EngineKind::Interp], 50),
+    ];
+    for (engines, piece) in others {
+        let other = observe(&module, engines, piece);
+        assert!(first == other, "{engines:?} in pieces of {piece} differ:\n{first:?}\n{other:?}");
     }
-    ran
+    first.is_some_and(|observed| observed.fuel > 0)
+}
+
+/// All that can be seen of a run.
+#[derive(Debug, PartialEq)]
+struct Observed {
+    outcomes: String,
+    fuel: u64,
+    memory: Vec<u8>,
+}
+
+/// Calls all exports of a module with pieces of fuel, each under the next engine, until they end or [`FUEL`] is burnt.
+fn observe(module: &Verified<Module>, engines: &[EngineKind], piece: u64) -> Option<Observed> {
+    let mut engines = engines.iter().copied().cycle();
+    let config = Config { fuel: Some(piece), ..limits(engines.next()?) };
+    let mut machine = limen_jit::machine(config).expect("the budget allows a machine");
+    let domain = machine.instantiate(module).ok()?;
+    let mut outcomes = Vec::new();
+    for export in &module.exports {
+        let mut outcome = call(&mut machine, domain, export, module);
+        while outcome == Some(Outcome::OutOfFuel) && machine.fuel_burnt() < FUEL {
+            machine.add_fuel(piece.min(FUEL - machine.fuel_burnt()));
+            machine.set_engine(None, engines.next()?).expect("all domains are meant");
+            outcome = machine.resume(&mut NoServices).ok();
+        }
+        outcomes.push(outcome);
+    }
+    let fuel = machine.fuel_burnt();
+    assert!(fuel <= FUEL, "{fuel} units of {FUEL} were burnt");
+    let memory = machine.memory(domain).expect("the domain is there").to_vec();
+    Some(Observed { outcomes: format!("{outcomes:?}"), fuel, memory })
 }
 
 fn call(machine: &mut Machine, domain: limen_vm::DomainId, export: &Export, module: &Module) -> Option<Outcome> {

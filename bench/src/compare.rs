@@ -1,113 +1,80 @@
-//! The kernels on Limen's interpreter and on wasmi.
+//! The kernels on Limen and on its peers.
 
 use std::time::Instant;
 
-use limen_assembler::{NoFiles, Options, assemble};
-use limen_vm::{Config, DomainId, Machine, Mode, Outcome, Value, verify};
-
 use crate::kernels::Kernel;
+use crate::sides::{self, Maker, Side};
 use crate::statistics::{geometric_mean, median, quantile};
 
-/// One side of a comparison, ready to run.
-trait Side {
-    /// Runs the kernel and gives its checksum.
-    fn run(&mut self, n: i32) -> i64;
+/// Limen and those it is compared with, by name.
+pub struct Comparison {
+    title: &'static str,
+    limen: Maker,
+    peers: &'static [(&'static str, Maker)],
 }
 
-struct Limen {
-    machine: Machine,
-    domain: DomainId,
-}
+pub const INTERPRETED: Comparison =
+    Comparison { title: "interpreted", limen: sides::limen_interpreted, peers: &[("wasmi", sides::wasmi)] };
 
-impl Limen {
-    fn new(kernel: &Kernel) -> Self {
-        let assembled = assemble(kernel.name, kernel.lim, &NoFiles, Options::default());
-        let assembled = assembled.unwrap_or_else(|errors| panic!("{errors}"));
-        let module = verify(assembled.module, Mode::User).unwrap_or_else(|error| panic!("{}: {error}", kernel.name));
-        let mut machine = Machine::new(Config::default()).expect("the budget allows a machine");
-        let domain = machine.instantiate(&module).expect("the budget allows a domain");
-        Self { machine, domain }
-    }
-}
+pub const COMPILED: Comparison = Comparison {
+    title: "compiled",
+    limen: sides::limen_compiled,
+    peers: &[("wasmtime", sides::wasmtime), ("epochs", sides::wasmtime_with_epochs)],
+};
 
-impl Side for Limen {
-    fn run(&mut self, n: i32) -> i64 {
-        match self.machine.call(self.domain, "run", &[Value::I32(n)]) {
-            Ok(Outcome::Returned(values)) => match values[..] {
-                [Value::I64(checksum)] => checksum,
-                _ => panic!("{values:?}"),
-            },
-            other => panic!("{other:?}"),
+impl Comparison {
+    /// Prints a line for each kernel, and the geometric means.
+    pub fn print(&self, kernels: &[&Kernel], rounds: u32, quick: bool) {
+        print!("{:12} {:>10}", self.title, "limen ms");
+        for (name, _) in self.peers {
+            print!("   {:>11} {:>6} {:>6} {:>6}", format!("{name} ms"), "ratio", "q1", "q3");
         }
+        println!();
+        let ratios: Vec<Vec<f64>> = kernels.iter().map(|kernel| self.kernel(kernel, rounds, quick)).collect();
+        print!("{:23}", "geometric mean");
+        for peer in 0..self.peers.len() {
+            let of_peer: Vec<f64> = ratios.iter().map(|ratios| ratios[peer]).collect();
+            print!("   {:11} {:>6.3} {:13}", "", geometric_mean(&of_peer), "");
+        }
+        println!();
     }
-}
 
-struct Wasmi {
-    store: wasmi::Store<()>,
-    run: wasmi::TypedFunc<i32, i64>,
-}
-
-impl Wasmi {
-    fn new(kernel: &Kernel) -> Self {
-        let engine = wasmi::Engine::default();
-        let wasm = wat::parse_str(kernel.wat).unwrap_or_else(|error| panic!("{}: {error}", kernel.name));
-        let module = wasmi::Module::new(&engine, &wasm).unwrap_or_else(|error| panic!("{}: {error}", kernel.name));
-        let mut store = wasmi::Store::new(&engine, ());
-        let instance = wasmi::Linker::new(&engine).instantiate_and_start(&mut store, &module).expect("it instantiates");
-        let run = instance.get_typed_func(&store, "run").expect("it exports run");
-        Self { store, run }
+    /// Measures a kernel and prints its line; gives the medians of the rounds' ratios.
+    fn kernel(&self, kernel: &Kernel, rounds: u32, quick: bool) -> Vec<f64> {
+        let times = self.measure(kernel, rounds, if quick { kernel.quick } else { kernel.n });
+        let (limen, peers) = times.split_first().expect("Limen is among those measured");
+        print!("{:12} {:>10.2}", kernel.name, median(limen));
+        let mut medians = Vec::new();
+        for peer in peers {
+            let ratios: Vec<f64> = limen.iter().zip(peer).map(|(limen, peer)| limen / peer).collect();
+            let [q1, ratio, q3] = [0.25, 0.5, 0.75].map(|share| quantile(&ratios, share));
+            print!("   {:>11.2} {ratio:>6.3} {q1:>6.3} {q3:>6.3}", median(peer));
+            medians.push(ratio);
+        }
+        println!();
+        medians
     }
-}
 
-impl Side for Wasmi {
-    fn run(&mut self, n: i32) -> i64 {
-        self.run.call(&mut self.store, n).expect("the kernel does not trap")
+    /// The times in milliseconds of Limen and of each peer, round by round. They run in turn, and each goes first in turn.
+    fn measure(&self, kernel: &Kernel, rounds: u32, n: i32) -> Vec<Vec<f64>> {
+        let makers = std::iter::once(self.limen).chain(self.peers.iter().map(|(_, make)| *make));
+        let mut sides: Vec<Box<dyn Side>> = makers.map(|make| make(kernel)).collect();
+        let checksum = sides.iter_mut().map(|side| side.run(n)).last().unwrap_or_default(); // warms up
+        let mut times = vec![Vec::new(); sides.len()];
+        for round in 0..rounds as usize {
+            for turn in 0..sides.len() {
+                let side = (round + turn) % sides.len();
+                times[side].push(time(kernel, &mut *sides[side], n, checksum));
+            }
+        }
+        times
     }
-}
-
-/// Prints a line for each kernel, and the geometric mean.
-pub fn print(kernels: &[&Kernel], rounds: u32, quick: bool) {
-    println!("{:12} {:>10} {:>10} {:>8} {:>8} {:>8}", "kernel", "limen ms", "wasmi ms", "ratio", "q1", "q3");
-    let ratios: Vec<f64> = kernels.iter().map(|kernel| compare(kernel, rounds, quick).print(kernel.name)).collect();
-    println!("{:34} {:>8.3}", "geometric mean", geometric_mean(&ratios));
-}
-
-/// The times of one kernel in milliseconds, round by round.
-struct Times {
-    limen: Vec<f64>,
-    wasmi: Vec<f64>,
-}
-
-/// Runs a kernel on both sides in turn. Each side goes first in every second round.
-fn compare(kernel: &Kernel, rounds: u32, quick: bool) -> Times {
-    let n = if quick { kernel.quick } else { kernel.n };
-    let (mut limen, mut wasmi) = (Limen::new(kernel), Wasmi::new(kernel));
-    let checksum = wasmi.run(n);
-    let mut times = Times { limen: Vec::new(), wasmi: Vec::new() };
-    time(kernel, &mut limen, n, checksum); // warms up; so did the checksum
-    for round in 0..rounds {
-        let first = (round % 2 == 0).then(|| time(kernel, &mut limen, n, checksum));
-        times.wasmi.push(time(kernel, &mut wasmi, n, checksum));
-        times.limen.push(first.unwrap_or_else(|| time(kernel, &mut limen, n, checksum)));
-    }
-    times
 }
 
 fn time(kernel: &Kernel, side: &mut dyn Side, n: i32, checksum: i64) -> f64 {
     let begun = Instant::now();
     let result = side.run(n);
     let milliseconds = begun.elapsed().as_secs_f64() * 1e3;
-    assert_eq!(result, checksum, "{}: the two sides do not agree", kernel.name);
+    assert_eq!(result, checksum, "{}: the sides do not agree", kernel.name);
     milliseconds
-}
-
-impl Times {
-    /// Prints a line; gives the median of the rounds' ratios.
-    fn print(&self, name: &str) -> f64 {
-        let ratios: Vec<f64> = self.limen.iter().zip(&self.wasmi).map(|(limen, wasmi)| limen / wasmi).collect();
-        let [q1, ratio, q3] = [0.25, 0.5, 0.75].map(|share| quantile(&ratios, share));
-        let [limen, wasmi] = [&self.limen, &self.wasmi].map(|times| median(times));
-        println!("{name:12} {limen:>10.2} {wasmi:>10.2} {ratio:>8.3} {q1:>8.3} {q3:>8.3}");
-        ratio
-    }
 }

@@ -1,13 +1,15 @@
-//! Limen measured: against wasmi on the same algorithms, and what its parts cost.
+//! Limen measured: its interpreter against wasmi and its compiled code against wasmtime, on the same algorithms, and what
+//! its parts cost.
 
 mod compare;
 mod costs;
 mod kernels;
+mod sides;
 mod statistics;
 
 use clap::Parser;
 
-/// Measures Limen's interpreter against wasmi, and what its parts cost
+/// Measures Limen against wasmi and wasmtime, and what its parts cost
 #[derive(Parser)]
 struct Arguments {
     /// How often everything is measured
@@ -26,9 +28,22 @@ struct Arguments {
     #[arg(long)]
     kernels_only: bool,
 
+    /// Only one of the comparisons
+    #[arg(long, value_enum)]
+    only: Option<Engine>,
+
     /// Name the kernels and do nothing
     #[arg(long)]
     list: bool,
+}
+
+/// What is compared.
+#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Engine {
+    /// The interpreter, with wasmi
+    Interpreted,
+    /// Compiled code, with wasmtime
+    Compiled,
 }
 
 fn main() {
@@ -43,5 +58,10 @@ fn main() {
         costs::print(arguments.rounds);
         println!();
     }
-    compare::print(&chosen, arguments.rounds, arguments.quick);
+    for (engine, comparison) in [(Engine::Interpreted, compare::INTERPRETED), (Engine::Compiled, compare::COMPILED)] {
+        if arguments.only.is_none_or(|only| only == engine) {
+            comparison.print(&chosen, arguments.rounds, arguments.quick);
+            println!();
+        }
+    }
 }
