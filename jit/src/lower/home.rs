@@ -81,12 +81,15 @@ impl Home for Translator<'_, '_> {
         let distance = self.builder.ins().isub(target, source);
         let overlaps = self.builder.ins().icmp(IntCC::UnsignedLessThan, distance, count);
         let stays = self.builder.ins().band(above, overlaps);
-        for register in [to, from] {
-            let (address, by) = (self.get(register), self.get(n));
+        // All are read before any is written: they may be the same register.
+        let by = self.get(n);
+        let values = [to, from].map(|register| {
+            let address = self.get(register);
             let behind = self.builder.ins().iadd(address, by);
-            let value = self.builder.ins().select(stays, address, behind);
-            self.set(register, value);
-        }
+            self.builder.ins().select(stays, address, behind)
+        });
+        self.set(to, values[0]);
+        self.set(from, values[1]);
         self.end_piece(n, next);
     }
 
