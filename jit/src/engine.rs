@@ -299,12 +299,14 @@ impl Turn<'_, '_> {
 
     /// Interprets until something happens, compiled code can take over, or it is time to look at what is hot.
     fn interpret(&mut self) -> Option<Exit> {
-        let slice = if self.run.kind() == EngineKind::Tiered { self.fuel.min(SAMPLED) } else { self.fuel };
+        let samples = self.run.kind() == EngineKind::Tiered;
+        let slice = if samples { self.fuel.min(SAMPLED) } else { self.fuel };
         let (stop, left) = self.jit.interpreter.interpret(self.run, slice);
         self.fuel -= slice - left;
         match stop {
             Stop::Marked => None,
-            Stop::Exit(Exit::Fuel) if slice == SAMPLED => {
+            // With fuel left it is the host that wants to stop.
+            Stop::Exit(Exit::Fuel) if samples && left == 0 => {
                 self.sample();
                 (self.fuel == 0).then_some(Exit::Fuel)
             }

@@ -1,0 +1,219 @@
+//! What is special about compiled code: frames of both engines in one stack, code that is too large, machines that come and
+//! go, and the host that wants to stop it all.
+
+use std::fmt::Write;
+use std::time::{Duration, Instant};
+
+use limen_assembler::{NoFiles, Options, assemble};
+use limen_isa::Fault;
+use limen_isa::module::{Export, ExportItem, Function, Module, Signature};
+use limen_jit::{Jit, Log};
+use limen_vm::{Config, EngineKind, Machine, Mode, NoServices, Outcome, Time, Value, Verified, verify};
+
+fn program(source: &str) -> Verified<Module> {
+    let assembled = assemble("compiled.lim", source, &NoFiles, Options::default());
+    let module = assembled.unwrap_or_else(|errors| panic!("{errors}")).module;
+    verify(module, Mode::User).unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// Runs `main` with pieces of fuel, each under the next engine; gives how it ended and the fuel burnt.
+fn run(module: &Verified<Module>, engines: &[EngineKind], piece: u64, arguments: &[Value]) -> (Outcome, u64) {
+    let mut engines = engines.iter().copied().cycle();
+    let engine = engines.next().unwrap_or_default();
+    let config = Config { engine, time: Time::Virtual, fuel: Some(piece), stack_cells: 1 << 16, ..Config::default() };
+    let mut machine = limen_jit::machine(config).expect("the budget allows a machine");
+    let domain = machine.instantiate(module).expect("the budget allows a domain");
+    let mut outcome = machine.call(domain, "main", arguments).expect("main can be called");
+    while outcome == Outcome::OutOfFuel {
+        machine.add_fuel(piece);
+        machine.set_engine(None, engines.next().unwrap_or_default()).expect("all domains are meant");
+        outcome = machine.resume(&mut NoServices).expect("a run without fuel can go on");
+    }
+    (outcome, machine.fuel_burnt())
+}
+
+/// Ways to run that nobody may be able to tell apart.
+const WAYS: [(&[EngineKind], u64); 6] = [
+    (&[EngineKind::Interp], 1 << 40),
+    (&[EngineKind::Jit], 1 << 40),
+    (&[EngineKind::Tiered], 1 << 40),
+    (&[EngineKind::Interp, EngineKind::Jit], 1000),
+    (&[EngineKind::Jit, EngineKind::Interp], 7),
+    (&[EngineKind::Jit, EngineKind::Interp, EngineKind::Tiered], 1),
+];
+
+/// Runs `main` in all ways; gives how it ends in each.
+#[track_caller]
+fn same_in_all_ways(module: &Verified<Module>, arguments: &[Value]) -> Outcome {
+    let runs = WAYS.map(|(engines, piece)| run(module, engines, piece, arguments));
+    for (way, run) in WAYS.iter().zip(&runs) {
+        assert_eq!(run, &runs[0], "{way:?}");
+    }
+    runs[0].0.clone()
+}
+
+#[test]
+fn the_stack_overflows_at_the_same_call_in_frames_of_any_engine() {
+    let source = "export fn main() -> i32 {
+reg n: i32\nn = call deeper(n)\nret n\n}
+fn deeper(n: i32) -> i32 {
+reg spare: i64\nspare = i64.from_i32_s n\nn = i32.addi n, 1\nn = call deeper(n)\nn = i32.addi n, 1\nret n\n}";
+    let Outcome::Faulted(report) = same_in_all_ways(&program(source), &[]) else {
+        panic!("nothing ends it but the stack")
+    };
+    assert_eq!((report.fault, report.backtrace.len()), (Fault::Stack, 32));
+    // Frames of `main` take 5 cells, of `deeper` 6.
+    assert_eq!(report.omitted.frames, 1 + ((1 << 16) - 5) / 6 - 32);
+}
+
+#[test]
+fn faults_in_every_kind_of_frame_are_found_at_their_place() {
+    let source = "home 1
+export fn main(where: i32) -> i32 {
+reg r: i32\nr = i32.addi where, -1\ni32.br_lt_si r, 0, here\nr = call inner(r)\nret r
+here:\nr = i32.load [r + 0]\nret r\n}
+fn inner(where: i32) -> i32 {
+reg i, sum: i32\ni32.br_eqi where, 0, divides
+next:\nsum = i32.add sum, i\ni = i32.addi i, 1\ni32.store [i + 4080], sum\njump next
+divides:\nsum = i32.const 7\nsum = i32.div_s sum, where\nret sum\n}";
+    let module = program(source);
+    let places = [0, 1, 2].map(|place| {
+        let Outcome::Faulted(report) = same_in_all_ways(&module, &[Value::I32(place)]) else {
+            panic!("{place} ends well")
+        };
+        (report.fault, report.detail, report.backtrace.len())
+    });
+    let expected = [(Fault::Bounds, 0xffff_ffff, 1), (Fault::Division, 0, 2), (Fault::Bounds, 4093, 2)];
+    assert_eq!(places, expected);
+}
+
+/// A function that adds up its parameters, with weights, and gives back as many values.
+fn many(count: usize) -> String {
+    let names = |letter: char| (0..count).map(|i| format!("{letter}{i}")).collect::<Vec<_>>().join(", ");
+    let types: Vec<&str> = ["i32", "f64", "i64", "f32"].into_iter().cycle().take(count).collect();
+    let mut text = String::from("export fn main() -> i64 {\n    reg sum, one: i64\n");
+    for (i, ty) in types.iter().enumerate() {
+        let value = if ty.starts_with('f') { format!("{i}.0") } else { i.to_string() };
+        _ = write!(text, "    reg a{i}, b{i}: {ty}\n    a{i} = {ty}.const {value}\n");
+    }
+    _ = writeln!(text, "    {} = call turned({})", names('b'), names('a'));
+    for (i, ty) in types.iter().enumerate() {
+        let cast = match *ty {
+            "i32" => "i64.from_i32_s",
+            "i64" => "i64.mov",
+            "f32" => "i64.from_f32_s",
+            _ => "i64.from_f64_s",
+        };
+        let factor = i + 1;
+        _ = write!(text, "    one = {cast} b{i}\n    one = i64.muli one, {factor}\n    sum = i64.add sum, one\n");
+    }
+    let params = types.iter().enumerate().map(|(i, ty)| format!("a{i}: {ty}")).collect::<Vec<_>>().join(", ");
+    _ = write!(text, "    ret sum\n}}\nfn turned({params}) -> ({}) {{\n    ret {}\n}}\n", types.join(", "), names('a'));
+    text
+}
+
+#[test]
+fn arguments_and_results_that_no_register_has_room_for() {
+    for count in [1, 2, 3, 5, 17, 60] {
+        let expected = (0..count as i64).map(|i| i * (i + 1)).sum();
+        assert_eq!(same_in_all_ways(&program(&many(count)), &[]), Outcome::Returned(vec![Value::I64(expected)]));
+    }
+}
+
+#[test]
+fn a_function_too_large_to_compile_is_interpreted_and_what_it_calls_is_not() {
+    let mut source = String::from("export fn main() -> i32 {\nreg n: i32\n");
+    for _ in 0..200_000 {
+        source.push_str("n = i32.addi n, 1\n");
+    }
+    source.push_str("n = call twice(n)\nret n\n}\nfn twice(n: i32) -> i32 {\nn = i32.add n, n\nret n\n}");
+    let log = Log::default();
+    let config = Config { engine: EngineKind::Jit, ..Config::default() };
+    let mut machine = Machine::with_engine(config, Box::new(Jit::with_log(&log))).expect("the budget allows a machine");
+    let domain = machine.instantiate(&program(&source)).expect("the budget allows a domain");
+    assert_eq!(machine.call(domain, "main", &[]), Ok(Outcome::Returned(vec![Value::I32(400_000)])));
+    let compiled: Vec<_> = log.compilations().into_iter().map(|it| (it.function, it.outcome.is_ok())).collect();
+    assert_eq!(compiled, [("main".to_owned(), false), ("twice".to_owned(), true)]);
+}
+
+#[test]
+fn of_many_functions_only_those_that_are_called_are_compiled() {
+    let signature = Signature::default();
+    let ret = u64::from(limen_isa::Opcode::Ret.row().code);
+    let function = Function { signature: 0, registers: Vec::new(), code: vec![ret] };
+    let exports = vec![Export { name: "main".into(), item: ExportItem::Function(99_999) }];
+    let module = Module { types: vec![signature], functions: vec![function; 100_000], exports, ..Module::default() };
+    let module = verify(module, Mode::User).expect("it does nothing, and that correctly");
+    assert_eq!(run(&module, &[EngineKind::Jit], 100, &[]).0, Outcome::Returned(Vec::new()));
+}
+
+/// Lines of a file about this process.
+#[cfg(target_os = "linux")]
+fn lines_of(path: &str) -> usize {
+    std::fs::read_to_string(path).expect("the host has /proc").lines().count()
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn machines_that_come_and_go_leave_nothing_behind() {
+    let module = program(
+        "export fn main() -> i32 {\nreg n: i32\nl:\nn = i32.addi n, 1\ncall f()\ni32.br_lt_si n, 50, l\nret n\n}\nfn f() {\nret\n}",
+    );
+    let cycle = |machines: usize| {
+        for index in 0..machines {
+            let config = Config { engine: EngineKind::Jit, fuel: Some(30), ..Config::default() };
+            let mut machine = limen_jit::machine(config).expect("the budget allows a machine");
+            let domain = machine.instantiate(&module).expect("the budget allows a domain");
+            // Half of them are dropped in the middle of compiled code.
+            let outcome = machine.call(domain, "main", &[]).expect("main can be called");
+            assert_eq!(outcome, Outcome::OutOfFuel);
+            machine.add_fuel(1000);
+            if index % 2 == 0 {
+                assert_eq!(machine.resume(&mut NoServices), Ok(Outcome::Returned(vec![Value::I32(50)])));
+            }
+        }
+    };
+    let files = || std::fs::read_dir("/proc/self/fd").expect("the host has /proc").count();
+    cycle(100);
+    let before = (lines_of("/proc/self/maps"), files());
+    cycle(1000);
+    let after = (lines_of("/proc/self/maps"), files());
+    // Other tests of this file run meanwhile, and the allocator keeps what it likes: but not one mapping per machine.
+    assert!(after.0 < before.0 + 200 && after.1 < before.1 + 50, "{before:?} became {after:?}");
+}
+
+#[test]
+fn whatever_runs_is_stopped_soon() {
+    let sources = [
+        "export fn main() {\nl: jump l\n}",
+        "export fn main() {\nl:\ncall f()\njump l\n}\nfn f() {\nreg n: i32\nn = i32.const 3000\ncall g(n)\nret\n}
+fn g(n: i32) {\ni32.br_eqi n, 0, done\nn = i32.addi n, -1\ncall g(n)\ndone:\nret\n}",
+        "home 16384 max 16384\nexport fn main() {\nreg to, n: i32\nl:\nto = i32.const 0\nn = i32.const 0x4000000\nhome.fill to, to, n\njump l\n}",
+    ];
+    for source in sources {
+        let module = program(source);
+        for engine in EngineKind::ALL {
+            let mut latencies: Vec<Duration> = (0..20).map(|_| time_to_stop(&module, engine)).collect();
+            latencies.sort();
+            println!("{engine:?}: {:?} median, {:?} at worst", latencies[10], latencies[19]);
+            assert!(latencies[10] < Duration::from_millis(50), "{engine:?} takes {:?} to stop", latencies[10]);
+        }
+    }
+}
+
+/// From the host's wish to the end of the run.
+fn time_to_stop(module: &Verified<Module>, engine: EngineKind) -> Duration {
+    let config = Config { engine, ..Config::default() };
+    let mut machine = limen_jit::machine(config).expect("the budget allows a machine");
+    let domain = machine.instantiate(module).expect("the budget allows a domain");
+    let handle = machine.stop_handle();
+    let stopper = std::thread::spawn(move || {
+        std::thread::sleep(Duration::from_millis(3));
+        let wished = Instant::now();
+        handle.stop();
+        wished
+    });
+    assert_eq!(machine.call(domain, "main", &[]), Ok(Outcome::Stopped));
+    let ended = Instant::now();
+    ended.duration_since(stopper.join().expect("the stopper ends"))
+}
