@@ -13,7 +13,7 @@ use limen_isa::module::Module;
 use limen_vm::{HEADER_CELLS, NativeFrame};
 use thiserror::Error;
 
-use crate::arch::FRAME_OVERHEAD;
+use crate::arch::{self, FRAME_OVERHEAD};
 use crate::shape::Shape;
 use crate::translate::{CELL, Entry, Translator, loop_signature, signature};
 
@@ -77,8 +77,11 @@ pub(crate) struct Compiler {
 impl Compiler {
     /// # Errors
     ///
-    /// If Cranelift does not know the processor.
+    /// If Cranelift does not know the processor, or there is no port to it.
     pub(crate) fn new() -> Result<Self, Refusal> {
+        if !arch::IS_SUPPORTED {
+            return Err(Refusal::Compiler("there is no port to this processor".to_owned()));
+        }
         let mut flags = settings::builder();
         for (name, value) in SETTINGS {
             flags.set(name, value).map_err(refused)?;

@@ -1,4 +1,15 @@
 //! The compiling engine: verified modules to native code with Cranelift.
+//!
+//! A [`Jit`] is an [`limen_vm::Engine`]: it lets the interpreter and compiled code take turns on a context's frames, as the
+//! domain's [`limen_vm::EngineKind`] says. Frames of compiled code can be taken out in the portable form at any safepoint,
+//! and code can be entered with such frames, at a function's beginning or at the head of a loop; so a domain changes engines
+//! while it runs, and a machine can be frozen whatever runs it. See `engine` for the turns, `translate` for how code is
+//! made, `frames` for how frames become portable, `slow` for what code leaves to the runtime.
+
+#![cfg_attr(
+    not(all(target_arch = "x86_64", unix)),
+    allow(dead_code, reason = "without a port to the processor nothing is compiled")
+)]
 
 mod arch;
 mod background;

@@ -9,6 +9,9 @@ use std::mem::offset_of;
 use crate::context::NativeContext;
 use crate::slow::slow;
 
+/// Whether compiled code can run here.
+pub(crate) const IS_SUPPORTED: bool = true;
+
 /// Arguments that travel in integer registers, beside the context and the frame.
 pub(crate) const INTEGER_ARGUMENTS: usize = 4;
 
