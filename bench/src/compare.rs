@@ -19,12 +19,17 @@ pub const INTERPRETED: Comparison =
 pub const COMPILED: Comparison = Comparison {
     title: "compiled",
     limen: sides::limen_compiled,
-    peers: &[("wasmtime", sides::wasmtime), ("epochs", sides::wasmtime_with_epochs)],
+    peers: &[("wasmtime", sides::wasmtime), ("epochs", sides::wasmtime_with_epochs), ("C -O2", sides::native)],
 };
 
 impl Comparison {
-    /// Prints a line for each kernel, and the geometric means.
-    pub fn print(&self, kernels: &[&Kernel], rounds: u32, quick: bool) {
+    /// The names of the peers.
+    pub fn peers(&self) -> Vec<&'static str> {
+        self.peers.iter().map(|(name, _)| *name).collect()
+    }
+
+    /// Prints a line for each kernel, and the geometric means. Gives for each kernel Limen's time over each peer's.
+    pub fn print(&self, kernels: &[&Kernel], rounds: u32, quick: bool) -> Vec<Vec<f64>> {
         print!("{:12} {:>10}", self.title, "limen ms");
         for (name, _) in self.peers {
             print!("   {:>11} {:>6} {:>6} {:>6}", format!("{name} ms"), "ratio", "q1", "q3");
@@ -37,6 +42,7 @@ impl Comparison {
             print!("   {:11} {:>6.3} {:13}", "", geometric_mean(&of_peer), "");
         }
         println!();
+        ratios
     }
 
     /// Measures a kernel and prints its line; gives the medians of the rounds' ratios.

@@ -1,15 +1,18 @@
-//! Limen measured: its interpreter against wasmi and its compiled code against wasmtime, on the same algorithms, and what
+//! Limen measured: its interpreter against wasmi and its compiled code against wasmtime and C, on the same algorithms, and what
 //! its parts cost.
 
+mod chart;
 mod compare;
 mod costs;
 mod kernels;
 mod sides;
 mod statistics;
 
+use std::path::PathBuf;
+
 use clap::Parser;
 
-/// Measures Limen against wasmi and wasmtime, and what its parts cost
+/// Measures Limen against wasmi, wasmtime and C, and what its parts cost
 #[derive(Parser)]
 struct Arguments {
     /// How often everything is measured
@@ -31,6 +34,10 @@ struct Arguments {
     /// Only one of the comparisons
     #[arg(long, value_enum)]
     only: Option<Engine>,
+
+    /// Draw the comparison of compiled code into this file
+    #[arg(long, value_name = "FILE")]
+    svg: Option<PathBuf>,
 
     /// Name the kernels and do nothing
     #[arg(long)]
@@ -60,8 +67,15 @@ fn main() {
     }
     for (engine, comparison) in [(Engine::Interpreted, compare::INTERPRETED), (Engine::Compiled, compare::COMPILED)] {
         if arguments.only.is_none_or(|only| only == engine) {
-            comparison.print(&chosen, arguments.rounds, arguments.quick);
+            let ratios = comparison.print(&chosen, arguments.rounds, arguments.quick);
             println!();
+            if let (Engine::Compiled, Some(file)) = (engine, &arguments.svg) {
+                let names: Vec<&str> = chosen.iter().map(|kernel| kernel.name).collect();
+                if let Err(error) = chart::draw(file, &names, &comparison.peers(), &ratios) {
+                    eprintln!("{}: {error}", file.display());
+                    std::process::exit(1);
+                }
+            }
         }
     }
 }

@@ -40,6 +40,11 @@ pub fn wasmtime_with_epochs(kernel: &Kernel) -> Box<dyn Side> {
     Box::new(Wasmtime::new(kernel, true))
 }
 
+/// The same algorithm in C.
+pub fn native(kernel: &Kernel) -> Box<dyn Side> {
+    Box::new(Native(kernel.native))
+}
+
 fn wasm(kernel: &Kernel) -> Vec<u8> {
     wat::parse_str(kernel.wat).unwrap_or_else(|error| panic!("{}: {error}", kernel.name))
 }
@@ -108,5 +113,15 @@ impl Wasmtime {
 impl Side for Wasmtime {
     fn run(&mut self, n: i32) -> i64 {
         self.run.call(&mut self.store, n).expect("the kernel does not trap")
+    }
+}
+
+struct Native(unsafe extern "C" fn(i32) -> i64);
+
+impl Side for Native {
+    fn run(&mut self, n: i32) -> i64 {
+        // SAFETY: the kernels in C are of this type, have memory of their own for the sizes that are asked for, and run on
+        // one thread.
+        unsafe { self.0(n) }
     }
 }
