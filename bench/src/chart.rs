@@ -19,14 +19,14 @@ pub fn draw(file: &Path, kernels: &[&str], peers: &[&str], ratios: &[Vec<f64>]) 
         .margin(10)
         .x_label_area_size(30)
         .y_label_area_size(45)
-        .build_cartesian_2d(-0.5..kernels.len() as f64 - 0.5, (least..most).log_scale())?;
-    let name = |x: &f64| kernels.get(x.round() as usize).copied().unwrap_or_default().to_owned();
+        .build_cartesian_2d(0.0..kernels.len() as f64, (least..most).log_scale())?;
+    let name = |x: &f64| kernels.get(*x as usize).copied().unwrap_or_default().to_owned();
     chart.configure_mesh().disable_x_mesh().x_labels(kernels.len() + 1).x_label_formatter(&name).draw()?;
     let width = 0.8 / peers.len() as f64;
     for (peer, label) in peers.iter().enumerate() {
         let colour = Palette99::pick(peer).to_rgba();
         let bar = |(kernel, ratios): (usize, &Vec<f64>)| {
-            let left = kernel as f64 - 0.4 + peer as f64 * width;
+            let left = kernel as f64 + 0.1 + peer as f64 * width;
             Rectangle::new([(left, 1.0), (left + width, ratios[peer])], colour.filled())
         };
         chart
@@ -34,8 +34,8 @@ pub fn draw(file: &Path, kernels: &[&str], peers: &[&str], ratios: &[Vec<f64>]) 
             .label(*label)
             .legend(move |(x, y)| Rectangle::new([(x, y - 5), (x + 10, y + 5)], colour.filled()));
     }
-    chart.draw_series([PathElement::new(vec![(-0.5, 1.0), (kernels.len() as f64 - 0.5, 1.0)], BLACK)])?;
-    chart.configure_series_labels().position(SeriesLabelPosition::UpperLeft).background_style(WHITE).border_style(BLACK).draw()?;
+    chart.draw_series([PathElement::new(vec![(0.0, 1.0), (kernels.len() as f64, 1.0)], BLACK)])?;
+    chart.configure_series_labels().background_style(WHITE).border_style(BLACK).draw()?;
     root.present()?;
     Ok(())
 }
