@@ -1,14 +1,77 @@
 //! What compiled code and the runtime tell each other.
 
-use limen_vm::{Exit, Interpreter, NativeFrame, Run};
+use limen_vm::{ContextId, Exit, Interpreter, NativeFrame, Port, Run};
 
 use crate::arch::{FLOAT_ARGUMENTS, INTEGER_ARGUMENTS};
+
+/// What runs native code of one machine, as compiled code sees it: what all its contexts share.
+#[repr(C)]
+pub(crate) struct Processor {
+    /// What runs.
+    pub(crate) current: *mut NativeContext,
+    /// The kernel's context, ready to enter the kernel for an `svc`; null while only the machine can do that.
+    pub(crate) kernel: *mut NativeContext,
+    /// A context that was left at another epoch must not be gone on with before the driver has looked at it.
+    pub(crate) epoch: u64,
+    /// The object table: its first entry, and how many there are.
+    pub(crate) entries: *const u8,
+    pub(crate) entry_count: u64,
+
+    // What only the runtime uses.
+    /// The fuel at which the clock was last told what was burnt.
+    pub(crate) fuel_told: u64,
+    /// Valid while the driver waits for native code.
+    pub(crate) run: *mut Run<'static>,
+    pub(crate) interpreter: *mut Interpreter,
+}
+
+/// No context was left at this epoch.
+pub(crate) const NEVER: u64 = u64::MAX;
+
+// SAFETY: its pointers are used only while the machine that it belongs to runs.
+unsafe impl Send for Processor {}
+
+impl Processor {
+    pub(crate) fn new() -> Self {
+        Self {
+            current: std::ptr::null_mut(),
+            kernel: std::ptr::null_mut(),
+            epoch: NEVER,
+            entries: std::ptr::null(),
+            entry_count: 0,
+            fuel_told: 0,
+            run: std::ptr::null_mut(),
+            interpreter: std::ptr::null_mut(),
+        }
+    }
+
+    /// Notes what an instruction of the kernel, or a safepoint, may have changed.
+    pub(crate) fn renew(&mut self, run: &mut Run<'_>) {
+        let (entries, count) = run.entries();
+        (self.entries, self.entry_count) = (entries, count as u64);
+        let may_switch = run.svc_entry().is_some();
+        self.epoch = if may_switch { run.epoch() } else { NEVER };
+        if !may_switch {
+            self.kernel = std::ptr::null_mut();
+        }
+    }
+}
 
 /// The context as compiled code sees it: its first argument. Offsets of the fields are part of the code.
 #[repr(C)]
 pub(crate) struct NativeContext {
     /// The fuel that is left, while native code does not run.
     pub(crate) fuel: u64,
+    pub(crate) processor: *mut Processor,
+    /// Where its message is.
+    pub(crate) port: *mut Port,
+    /// The domain's slots, and how many there are.
+    pub(crate) slots: *mut u64,
+    pub(crate) slot_count: u64,
+    /// The epoch for which all that is noted here is true.
+    pub(crate) epoch: u64,
+    /// Where an empty native stack begins.
+    pub(crate) top: *mut u8,
     /// Behind the last cell of the stack.
     pub(crate) limit: *mut u64,
     /// The first byte of home, and how many may be accessed without a look at page states.
@@ -22,6 +85,9 @@ pub(crate) struct NativeContext {
     pub(crate) unwinding: u64,
     /// [`crate::arch::slow_stub`].
     pub(crate) slow: *const u8,
+    /// [`crate::arch::svc_stub`] and [`crate::arch::resume_stub`].
+    pub(crate) svc: *const u8,
+    pub(crate) resume: *const u8,
     /// What copies and fills bytes.
     pub(crate) copy: extern "C" fn(*mut u8, *const u8, usize),
     pub(crate) fill: extern "C" fn(*mut u8, u32, usize),
@@ -54,11 +120,8 @@ pub(crate) struct NativeContext {
     pub(crate) innermost: Innermost,
     /// The first cell of the stack.
     pub(crate) stack: *mut u64,
-    /// The fuel at which the clock was last told what was burnt.
-    pub(crate) fuel_told: u64,
-    /// Valid while the driver waits for native code.
-    pub(crate) run: *mut Run<'static>,
-    pub(crate) interpreter: *mut Interpreter,
+    /// Who it is.
+    pub(crate) id: Option<ContextId>,
 }
 
 /// An entry of a function table.
@@ -103,6 +166,12 @@ impl NativeContext {
         let at = NativeFrame { function: 0, pc: 0 };
         Self {
             fuel: 0,
+            processor: std::ptr::null_mut(),
+            port: std::ptr::null_mut(),
+            slots: std::ptr::null_mut(),
+            slot_count: 0,
+            epoch: NEVER,
+            top: nowhere,
             limit: std::ptr::null_mut(),
             home: nowhere,
             home_length: 0,
@@ -110,6 +179,8 @@ impl NativeContext {
             indirect: std::ptr::null(),
             unwinding: 0,
             slow: crate::arch::slow_stub as *const () as *const u8,
+            svc: crate::arch::svc_stub as *const () as *const u8,
+            resume: crate::arch::resume_stub as *const () as *const u8,
             copy: copy_bytes,
             fill: fill_bytes,
             asking: std::ptr::null_mut(),
@@ -126,9 +197,7 @@ impl NativeContext {
             reason: Reason::Exit(Exit::Fuel),
             innermost: Innermost { at, frame: std::ptr::null_mut(), pointer: nowhere },
             stack: std::ptr::null_mut(),
-            fuel_told: 0,
-            run: std::ptr::null_mut(),
-            interpreter: std::ptr::null_mut(),
+            id: None,
         }
     }
 
@@ -138,10 +207,25 @@ impl NativeContext {
         (unsafe { address.offset_from(self.stack) }) as u32
     }
 
+    /// Notes what is true of the domain now.
+    pub(crate) fn renew(&mut self, run: &mut Run<'_>) {
+        let (home, length) = run.open_home();
+        (self.home, self.home_length) = (home, length as u64);
+        let (slots, count) = run.slots();
+        (self.slots, self.slot_count) = (slots.cast(), count as u64);
+        self.epoch = run.epoch();
+    }
+
+    /// Whether its frames stand at an `svc`.
+    pub(crate) fn is_in_svc(&self) -> bool {
+        // SAFETY: the port lives as long as its context, to which this belongs.
+        !self.port.is_null() && unsafe { !(*self.port).native.is_null() }
+    }
+
     /// Tells the clock what was burnt.
-    pub(crate) fn tell_fuel(&mut self, run: &mut Run<'_>) {
-        run.burn(self.fuel_told - self.fuel);
-        self.fuel_told = self.fuel;
+    pub(crate) fn tell_fuel(&mut self, processor: &mut Processor, run: &mut Run<'_>) {
+        run.burn(processor.fuel_told - self.fuel);
+        processor.fuel_told = self.fuel;
     }
 }
 

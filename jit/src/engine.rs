@@ -15,11 +15,10 @@ use limen_vm::{Engine, EngineKind, Exit, Interpreter, ModuleId, NativeFrames, Ru
 use crate::background::{Background, Made, Wish};
 use crate::code::ModuleCode;
 use crate::compile::{Compiled, Compiler, Refusal};
-use crate::context::{NativeContext, Reason};
-use crate::frames::{CallSites, Parked};
+use crate::context::{NativeContext, Processor, Reason};
+use crate::frames::{self, CallSites, Parked};
 use crate::log::{Compilation, Log};
 use crate::shape::{loop_heads, targets};
-use crate::slow::open_home;
 use crate::stack::Pool;
 use crate::translate::{CELL, Entry, Passing, REGISTER_RESULTS};
 
@@ -29,6 +28,9 @@ pub struct Jit {
     modules: HashMap<ModuleId, ModuleCode>,
     sites: CallSites,
     pool: Pool,
+    processor: Box<Processor>,
+    /// What native code enters the kernel on.
+    kernel: Option<Box<Parked>>,
     /// `None` where Cranelift does not know the processor: then everything is interpreted.
     compiler: Option<Compiler>,
     background: Background,
@@ -42,6 +44,8 @@ impl Default for Jit {
             modules: HashMap::new(),
             sites: CallSites::default(),
             pool: Pool::default(),
+            processor: Box::new(Processor::new()),
+            kernel: None,
             compiler: Compiler::new().ok(),
             background: Background::default(),
             log: Log::default(),
@@ -139,13 +143,6 @@ struct Turn<'a, 'b> {
     fuel: u64,
 }
 
-/// Why native code stopped, as its driver sees it.
-enum Native {
-    /// Its outermost frame returned these values.
-    Returned(Vec<u64>),
-    Reason(Reason),
-}
-
 impl Turn<'_, '_> {
     fn until_exit(&mut self) -> Exit {
         let mut parked = self.run.take_native().and_then(|frames| (frames as Box<dyn Any>).downcast::<Parked>().ok());
@@ -227,19 +224,26 @@ impl Turn<'_, '_> {
     }
 
     /// Lets native code run until it stops, and deals with why.
-    fn go_native(&mut self, mut frames: Box<Parked>, next: &mut Option<Box<Parked>>) -> Option<Exit> {
-        match self.go(&mut frames) {
-            Native::Returned(results) => {
-                let (function, cell) = (frames.outermost, frames.context.cell(frames.context.frame));
-                self.run.frames().stand(cell, limen_vm::NativeFrame { function, pc: 0 });
-                let has_caller = self.run.frames().pop(&results);
-                (!has_caller).then_some(Exit::Finished)
+    fn go_native(&mut self, frames: Box<Parked>, next: &mut Option<Box<Parked>>) -> Option<Exit> {
+        let frames = self.go(frames)?;
+        if frames.context.done != 0 {
+            let results = self.results(&frames.context, frames.outermost);
+            let (function, cell) = (frames.outermost, frames.context.cell(frames.context.frame));
+            self.run.frames().stand(cell, limen_vm::NativeFrame { function, pc: 0 });
+            let has_caller = self.run.frames().pop(&results);
+            return (!has_caller).then_some(Exit::Finished);
+        }
+        match frames.context.reason {
+            // The kernel's frames end here; their stack will do for the next ones.
+            Reason::Exit(exit @ Exit::Resume(_)) => {
+                self.jit.kernel = Some(frames);
+                Some(exit)
             }
-            Native::Reason(Reason::Exit(exit)) => {
+            Reason::Exit(exit) => {
                 self.run.leave_native(frames);
                 Some(exit)
             }
-            Native::Reason(Reason::Uncompiled(function)) => {
+            Reason::Uncompiled(function) => {
                 if self.code(function, Entry::Call).is_some() {
                     *next = Some(frames);
                     return None;
@@ -247,7 +251,7 @@ impl Turn<'_, '_> {
                 self.jit.wish(Wish { module: self.run.module_id(), function, entry: Entry::Call });
                 self.leave(frames)
             }
-            Native::Reason(Reason::Leave) => self.leave(frames),
+            Reason::Leave => self.leave(frames),
         }
     }
 
@@ -258,26 +262,81 @@ impl Turn<'_, '_> {
         self.interpret()
     }
 
-    fn go(&mut self, frames: &mut Parked) -> Native {
-        let id = self.run.module_id();
-        let context = &mut *frames.context;
-        if let Some(code) = self.jit.modules.get(&id) {
-            (context.functions, context.indirect) = (code.functions(), code.indirect());
+    /// Lets native code run until it stops. Gives the frames of the context that runs then: the kernel may have given the
+    /// processor away meanwhile.
+    fn go(&mut self, mut frames: Box<Parked>) -> Option<Box<Parked>> {
+        self.make_kernel_ready();
+        let first: *mut NativeContext = &raw mut *frames.context;
+        self.make_ready(&mut frames.context);
+        self.run.leave_native(frames);
+        // SAFETY: its frames belong to the context, so they stay while it runs.
+        unsafe { frames::go(first) };
+        let processor = &mut *self.jit.processor;
+        // SAFETY: what runs last belongs to a context or to the engine.
+        let last = unsafe { &mut *processor.current };
+        if let Some(id) = last.id {
+            self.run.turn_to(id);
         }
-        (context.home, context.home_length) = open_home(self.run);
-        (context.fuel, context.fuel_told) = (self.fuel, self.fuel);
-        context.interpreter = &raw mut self.jit.interpreter;
+        last.tell_fuel(processor, self.run);
+        self.fuel = last.fuel;
+        let left = self.run.take_native();
+        match self.jit.kernel.take_if(|kernel| std::ptr::eq(&raw const *kernel.context, last)) {
+            Some(kernel) => Some(kernel),
+            None => left.and_then(|frames| (frames as Box<dyn Any>).downcast().ok()),
+        }
+    }
+
+    /// Tells a native context, which is about to run, and the processor what is true now.
+    fn make_ready(&mut self, context: &mut NativeContext) {
+        self.introduce(context);
+        context.renew(self.run);
+        context.fuel = self.fuel;
+        let processor = &mut *self.jit.processor;
+        processor.current = context;
+        processor.fuel_told = self.fuel;
+        processor.interpreter = &raw mut self.jit.interpreter;
+        processor.renew(self.run);
         let run: *mut Run<'_> = &raw mut *self.run;
         // The lifetime is forgotten: native code uses it only until it switches back.
-        context.run = run.cast();
-        frames.go();
-        let context = &mut *frames.context;
-        context.tell_fuel(self.run);
-        self.fuel = context.fuel;
-        if context.done == 0 {
-            return Native::Reason(context.reason);
+        processor.run = run.cast();
+    }
+
+    /// Tells a native context what stays as it is while its context lives.
+    fn introduce(&mut self, context: &mut NativeContext) {
+        if let Some(code) = self.jit.modules.get(&self.run.module_id()) {
+            (context.functions, context.indirect) = (code.functions(), code.indirect());
         }
-        Native::Returned(self.results(context, frames.outermost))
+        (context.id, context.port) = (Some(self.run.context_id()), self.run.port());
+        context.processor = &raw mut *self.jit.processor;
+    }
+
+    /// Has a stack ready on which native code can enter the kernel for an `svc`, if there is code for it.
+    fn make_kernel_ready(&mut self) {
+        self.jit.processor.kernel = std::ptr::null_mut();
+        let Some(entry) = self.run.svc_entry().filter(|entry| entry.kind != EngineKind::Interp) else { return };
+        let code = self.jit.modules.get(&entry.module).and_then(|module| module.find(entry.function, Entry::Call));
+        let Some(target) = code else { return };
+        // SAFETY: both ends are of one stack.
+        let cells = unsafe { entry.stack.end.offset_from(entry.stack.start) } as usize;
+        let fresh = || Parked::new(&self.jit.pool, &self.jit.sites, cells, entry.function).map(Box::new);
+        let Some(mut frames) = self.jit.kernel.take().or_else(fresh) else { return };
+        frames.outermost = entry.function;
+        let context = &mut *frames.context;
+        if context.epoch != self.run.epoch() || context.target != target {
+            let mut run = self.run.of(entry.context);
+            Turn { jit: self.jit, run: &mut run, fuel: 0 }.introduce(context);
+            context.renew(&mut run);
+            (context.stack, context.limit) = (entry.stack.start, entry.stack.end);
+            // SAFETY: the entry's frame lies on the stack.
+            context.frame = unsafe { entry.stack.start.add(entry.frame as usize) };
+            context.target = target;
+        }
+        context.done = 0;
+        // Compiled code takes it that no page of home is absent or protected.
+        if self.run.of(entry.context).is_home_open() {
+            self.jit.processor.kernel = context;
+        }
+        self.jit.kernel = Some(frames);
     }
 
     /// What a function returned, from registers and cells.

@@ -7,7 +7,7 @@ use limen_vm::{Frames, NativeFrame, NativeFrames};
 
 use crate::arch::{self, RETURN_ADDRESS};
 use crate::compile::CallSite;
-use crate::context::{NativeContext, Reason};
+use crate::context::NativeContext;
 use crate::stack::{NativeStack, Pool};
 
 /// Where compiled code calls compiled code, by the address that the callee returns to.
@@ -59,52 +59,66 @@ impl Parked {
     pub(crate) fn new(pool: &Pool, sites: &CallSites, cells: usize, outermost: u32) -> Option<Self> {
         let mut stack = pool.take(cells)?;
         let mut context = Box::new(NativeContext::new());
+        context.top = stack.top();
         // SAFETY: the stack is fresh or was given back, and its end is that of a page.
-        context.native = unsafe { arch::prepare(stack.top(), &raw mut *context) };
+        context.native = unsafe { arch::prepare(context.top, &raw mut *context) };
         Some(Self { context, stack: Some(stack), pool: pool.clone(), sites: sites.clone(), outermost })
-    }
-
-    /// Lets native code run until it switches back.
-    pub(crate) fn go(&mut self) {
-        let context: *mut NativeContext = &raw mut *self.context;
-        // SAFETY: `native` is what `prepare` or the last switch left.
-        unsafe { arch::switch(&raw mut (*context).driver, (*context).native) };
     }
 
     /// What the frames execute, outermost first. All but the innermost are sent to the pads of their calls.
     fn divert(&mut self) -> Vec<NativeFrame> {
         let innermost = self.context.innermost;
-        let mut frames = vec![innermost.at];
-        let mut pointer = innermost.pointer;
-        loop {
-            // SAFETY: compiled code keeps a chain of frame pointers, below each of which stands its return address. The
-            // chain ends with a return address that is none of compiled code's.
-            let (slot, next) =
-                unsafe { (pointer.add(RETURN_ADDRESS).cast::<usize>(), pointer.cast::<*mut u8>().read()) };
-            // SAFETY: as above.
-            let Some(site) = self.sites.find(unsafe { slot.read() }) else { break };
-            // SAFETY: as above; the frame will return into the pad of this very call.
-            unsafe { slot.write(site.pad) };
+        let (mut frames, mut returns, mut pointer) = if self.context.is_in_svc() {
+            // The innermost frame will return from its `svc`, as from a call.
+            // SAFETY: `native` is where the frame's registers were saved.
+            let (returns, pointer) = unsafe { arch::saved_frame(self.context.native) };
+            (Vec::new(), returns, pointer)
+        } else {
+            // SAFETY: compiled code keeps a chain of frame pointers, below each of which stands its return address.
+            unsafe {
+                (vec![innermost.at], innermost.pointer.add(RETURN_ADDRESS), innermost.pointer.cast::<*mut u8>().read())
+            }
+        };
+        // SAFETY: the chain ends with a return address that is none of compiled code's.
+        while let Some(site) = self.sites.find(unsafe { returns.cast::<usize>().read() }) {
             frames.push(site.at);
-            pointer = next;
+            // SAFETY: as above; the frame will return into the pad of this very call.
+            unsafe {
+                returns.cast::<usize>().write(site.pad);
+                returns = pointer.add(RETURN_ADDRESS);
+                pointer = pointer.cast::<*mut u8>().read();
+            }
         }
         frames.reverse();
         frames
     }
 }
 
+/// Lets native code run until something switches back.
+///
+/// # Safety
+///
+/// The context must stand still, with `native` what [`arch::prepare`] or the last switch left, and stay where it is.
+pub(crate) unsafe fn go(context: *mut NativeContext) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let driver = &raw mut (*context).driver;
+        if (*context).is_in_svc() {
+            (*(*context).port).native = std::ptr::null_mut();
+            arch::set_saved_fuel((*context).native, (*context).fuel);
+        }
+        arch::switch(driver, (*context).native);
+    }
+}
+
 impl NativeFrames for Parked {
     fn settle(mut self: Box<Self>, frames: &mut Frames<'_>) {
         let native = self.divert();
-        let (function, pc) = frames.position();
         let cell = self.context.cell(self.context.frame);
         frames.rebuild(cell, &native);
-        if matches!(self.context.reason, Reason::Exit(_)) {
-            // The machine may have moved it on, behind an `svc`.
-            frames.stand(frames.innermost(), NativeFrame { function, pc });
-        }
         self.context.unwinding = 1;
-        self.go();
+        // SAFETY: it stands still, and each of its frames returns.
+        unsafe { go(&raw mut *self.context) };
         debug_assert!(self.context.done != 0, "all frames have returned");
     }
 }

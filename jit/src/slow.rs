@@ -2,10 +2,10 @@
 //! something is to be done.
 
 use limen_isa::Fault;
-use limen_vm::{Exit, NativeFrame};
+use limen_vm::{Exit, Interpreter, NativeFrame, Run};
 
 use crate::arch;
-use crate::context::{Innermost, NativeContext, Reason};
+use crate::context::{Innermost, NativeContext, Processor, Reason};
 
 /// What compiled code wants of the runtime.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,8 +41,7 @@ pub(crate) fn place(at: NativeFrame) -> i64 {
 pub(crate) extern "C" fn slow(context: *mut NativeContext, pointer: *mut u8) {
     // SAFETY: compiled code passes its own context, and stands still meanwhile; so does the driver.
     let context = unsafe { &mut *context };
-    let at = NativeFrame { function: context.place as u32, pc: (context.place >> 32) as u32 };
-    context.innermost = Innermost { at, frame: context.asking, pointer };
+    let at = asked_at(context, pointer);
     match Kind::from_code(context.kind) {
         Kind::Step => step(context, at),
         Kind::Poll => park(context, Reason::Exit(Exit::Fuel)),
@@ -51,25 +50,52 @@ pub(crate) extern "C" fn slow(context: *mut NativeContext, pointer: *mut u8) {
     }
 }
 
+/// Called where compiled code stands at an `svc` that the machine is to deal with, with all it must save on its stack.
+/// It is for the caller to switch to the driver.
+pub(crate) extern "C" fn svc(context: *mut NativeContext) {
+    // SAFETY: as in `slow`.
+    let context = unsafe { &mut *context };
+    asked_at(context, std::ptr::null_mut());
+    // SAFETY: the port lives as long as its context.
+    unsafe { (*context.port).native = std::ptr::from_mut(context).cast() };
+    stop(context, Reason::Exit(Exit::Svc));
+}
+
+/// Notes where compiled code stands that asks.
+fn asked_at(context: &mut NativeContext, pointer: *mut u8) -> NativeFrame {
+    let at = NativeFrame { function: context.place as u32, pc: (context.place >> 32) as u32 };
+    context.innermost = Innermost { at, frame: context.asking, pointer };
+    at
+}
+
+/// What the driver lent: the run, which is this context's from now on, and the interpreter.
+fn lent(context: &NativeContext) -> (&'static mut Processor, &'static mut Run<'static>, &'static mut Interpreter) {
+    // SAFETY: the driver waits, and uses none of them before it is switched to. No caller keeps them longer.
+    let (processor, run, interpreter) = unsafe {
+        let processor = &mut *context.processor;
+        let (run, interpreter) = (processor.run, processor.interpreter);
+        (processor, &mut *run, &mut *interpreter)
+    };
+    if let Some(id) = context.id {
+        run.turn_to(id);
+    }
+    (processor, run, interpreter)
+}
+
 /// Executes the instruction, whatever waits that takes.
 fn step(context: &mut NativeContext, at: NativeFrame) {
     loop {
         let cell = context.cell(context.innermost.frame);
-        // SAFETY: the driver lent both until it is switched to.
-        let (run, interpreter) = unsafe { (&mut *context.run, &mut *context.interpreter) };
+        let (processor, run, interpreter) = lent(context);
         run.frames().stand(cell, at);
-        context.tell_fuel(run);
+        context.tell_fuel(processor, run);
         let (exit, fuel) = interpreter.step(run, context.fuel);
-        (context.fuel, context.fuel_told) = (fuel, fuel);
-        (context.home, context.home_length) = open_home(run);
+        (context.fuel, processor.fuel_told) = (fuel, fuel);
+        context.renew(run);
+        processor.renew(run);
         let Some(exit) = exit else { return };
         park(context, Reason::Exit(exit));
         if context.unwinding != 0 {
-            return;
-        }
-        // SAFETY: as above; it is another run now.
-        let run = unsafe { &mut *context.run };
-        if run.frames().position() != (at.function, at.pc) {
             return;
         }
     }
@@ -78,8 +104,7 @@ fn step(context: &mut NativeContext, at: NativeFrame) {
 /// Finds out what a call lacks, in the order in which the interpreter looks.
 fn call(context: &mut NativeContext, at: NativeFrame) {
     let function = context.callee as u32;
-    // SAFETY: the driver lent it until it is switched to.
-    let run = unsafe { &mut *context.run };
+    let (_, run, _) = lent(context);
     let frames = run.frames();
     let registers = |function: u32| frames.registers_of(function).len();
     let cells = registers(at.function) + limen_vm::HEADER_CELLS + registers(function);
@@ -98,20 +123,19 @@ fn call(context: &mut NativeContext, at: NativeFrame) {
 
 /// Lets the driver go on, until it lets native code go on.
 fn park(context: &mut NativeContext, reason: Reason) {
-    context.reason = reason;
-    if let Reason::Exit(_) = reason {
-        let (cell, at) = (context.cell(context.innermost.frame), context.innermost.at);
-        // SAFETY: the driver lent it until it is switched to.
-        unsafe { (*context.run).frames().stand(cell, at) };
-    }
+    stop(context, reason);
     let context: *mut NativeContext = context;
     // SAFETY: the driver waits in a `switch` that saved its stack pointer there. What it changes of the context, it changes
     // through the same pointer.
     unsafe { arch::switch(&raw mut (*context).native, (*context).driver) };
 }
 
-/// As [`limen_vm::Run::open_home`], in the context's types.
-pub(crate) fn open_home(run: &mut limen_vm::Run<'_>) -> (*mut u8, u64) {
-    let (home, length) = run.open_home();
-    (home, length as u64)
+/// Says why native code stops, and where.
+fn stop(context: &mut NativeContext, reason: Reason) {
+    context.reason = reason;
+    let (cell, at) = (context.cell(context.innermost.frame), context.innermost.at);
+    let (_, run, _) = lent(context);
+    if let Reason::Exit(_) = reason {
+        run.frames().stand(cell, at);
+    }
 }

@@ -468,17 +468,19 @@ impl<'a, 'b> Translator<'a, 'b> {
         }
     }
 
-    fn call_runtime(&mut self, kind: Kind) {
+    /// Tells the runtime which frame asks, and where it stands.
+    pub(crate) fn note_place(&mut self) {
         let at = self.builder.ins().iconst(types::I64, place(NativeFrame { function: self.index, pc: self.pc }));
-        let kind = self.builder.ins().iconst(types::I64, kind as i64);
-        let wish = [
-            (self.frame, offset_of!(NativeContext, asking)),
-            (at, offset_of!(NativeContext, place)),
-            (kind, offset_of!(NativeContext, kind)),
-        ];
-        for (value, field) in wish {
+        for (value, field) in [(self.frame, offset_of!(NativeContext, asking)), (at, offset_of!(NativeContext, place))]
+        {
             self.builder.ins().store(trusted(), value, self.context, field as i32);
         }
+    }
+
+    fn call_runtime(&mut self, kind: Kind) {
+        self.note_place();
+        let kind = self.builder.ins().iconst(types::I64, kind as i64);
+        self.builder.ins().store(trusted(), kind, self.context, offset_of!(NativeContext, kind) as i32);
         let stub = self.field(trusted(), types::I64, offset_of!(NativeContext, slow));
         self.builder.ins().call_indirect(self.slow_signature, stub, &[self.context]);
     }

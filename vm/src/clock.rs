@@ -81,6 +81,11 @@ impl Clock {
         std::mem::take(&mut self.pending)
     }
 
+    /// Whether nothing but fuel need end a run: no interrupt is pending, and none becomes so at a certain unit of fuel.
+    pub(crate) fn lets_run(&self) -> bool {
+        self.pending == 0 && (self.time == Time::Live || self.alarm.is_none())
+    }
+
     /// In virtual time: the fuel until the timer is due.
     pub(crate) fn fuel_until_alarm(&self) -> Option<u64> {
         let alarm = self.alarm.filter(|_| self.time == Time::Virtual)?;

@@ -6,7 +6,7 @@ use limen_isa::{Fault, Field, Fields, Opcode, Role, ValueType};
 
 use crate::account::AccountKey;
 use crate::engine::{Frames, NativeFrame, NativeFrames, PageWait};
-use crate::object::Ref;
+use crate::port::{MESSAGE_REFS, MESSAGE_WORDS, Message, OwnPort};
 use crate::store::DomainKey;
 use crate::verify::Verified;
 
@@ -83,8 +83,9 @@ pub struct Frame {
     pub registers: Vec<u64>,
 }
 
-/// What a context is doing.
+/// What a context is doing. Compiled code reads and writes the number of the state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
 pub(crate) enum State {
     /// It can run.
     Ready,
@@ -115,9 +116,8 @@ impl State {
 pub(crate) struct Context {
     pub(crate) domain: DomainKey,
     pub(crate) owner: AccountKey,
-    pub(crate) state: State,
-    /// Its own entry in the object table; null for contexts of the host.
-    pub(crate) itself: Ref,
+    /// Its state, its own reference, and its message while it stands at an `svc`.
+    pub(crate) port: OwnPort,
     /// The frames while they are on the stack.
     pub(crate) stack: Vec<u64>,
     /// The frames while they are not: outermost first.
@@ -133,8 +133,10 @@ pub(crate) struct Context {
     pub(crate) fp: u32,
     /// Whether its first instruction is still to come: entering the first function is a safepoint too.
     pub(crate) fresh: bool,
-    /// The message it gives: the arguments of the `svc` it stands at, or what its first function returned.
-    message: Option<Vec<(ValueType, u64)>>,
+    /// What its first function returned.
+    returned: Option<Vec<(ValueType, u64)>>,
+    /// Its `svc` was answered while its frames were native: the answer is still in its port.
+    is_answered: bool,
 }
 
 /// Where the first frame's registers begin.
@@ -158,8 +160,7 @@ impl Context {
         let mut context = Self {
             domain,
             owner,
-            state: State::Ready,
-            itself: Ref::NULL,
+            port: OwnPort::new(),
             stack: Vec::new(),
             captured: None,
             native: None,
@@ -167,7 +168,8 @@ impl Context {
             cells,
             fp: FIRST_FRAME,
             fresh: true,
-            message: None,
+            returned: None,
+            is_answered: false,
         };
         context.begin(module, function);
         context
@@ -176,13 +178,14 @@ impl Context {
     /// Drops all frames and gets ready to call a function, whose frame the stack can hold.
     pub(crate) fn begin(&mut self, module: &Verified<Module>, function: u32) {
         let registers = module.functions[function as usize].registers.len();
-        (self.captured, self.native, self.message) = (None, None, None);
+        (self.captured, self.native, self.returned) = (None, None, None);
+        self.is_answered = false;
         if self.stack.is_empty() {
             // Fresh zeroed memory has no substance before it is touched; `resize` would touch all of it.
             self.stack = vec![0; self.cells as usize];
         }
         self.stack[..HEADER_CELLS + registers].fill(0);
-        (self.state, self.fp, self.fresh) = (State::Ready, FIRST_FRAME, true);
+        (self.port.state, self.fp, self.fresh) = (State::Ready, FIRST_FRAME, true);
         let results = results_of(module, function);
         self.write_header(FIRST_FRAME, Header::new(function, module.start_of(function), NO_CALLER, 0, results));
     }
@@ -197,7 +200,7 @@ impl Context {
 
     /// The cells of the first registers of all frames, innermost first.
     fn chain(&self) -> Vec<u32> {
-        if self.state == State::Finished {
+        if self.port.state == State::Finished {
             return Vec::new();
         }
         let distance = |fp: u32| Some(self.header(fp).distance).filter(|distance| *distance != NO_CALLER);
@@ -259,7 +262,7 @@ impl Context {
     pub(crate) fn position(&self, module: &Verified<Module>) -> Option<(u32, u32)> {
         match &self.captured {
             Some(frames) => frames.last().map(|frame| (frame.function, frame.pc)),
-            None if self.state == State::Finished => None,
+            None if self.port.state == State::Finished => None,
             None => {
                 let header = self.header(self.fp);
                 Some((header.function, header.position - module.start_of(header.function)))
@@ -283,6 +286,10 @@ impl Context {
     pub(crate) fn settle(&mut self, module: &Verified<Module>) {
         if let Some(native) = self.native.take() {
             native.settle(&mut Frames { context: self, module });
+            self.port.native = std::ptr::null_mut();
+            if std::mem::take(&mut self.is_answered) {
+                self.take_answer(module);
+            }
         }
     }
 
@@ -319,7 +326,7 @@ impl Context {
         let function = &module.functions[header.function as usize];
         let types = &module.types[function.signature as usize].results;
         if header.distance == NO_CALLER {
-            self.message = Some(types.iter().copied().zip(results.iter().copied()).collect());
+            self.returned = Some(types.iter().copied().zip(results.iter().copied()).collect());
             return false;
         }
         self.fp -= header.distance;
@@ -342,15 +349,16 @@ impl Context {
 
     /// Ends all frames; without results it was killed.
     pub(crate) fn finish(&mut self, results: Option<Vec<(ValueType, u64)>>) {
-        self.state = State::Finished;
+        self.port.state = State::Finished;
+        self.port.native = std::ptr::null_mut();
         self.stack = Vec::new();
         (self.captured, self.native) = (None, None);
-        self.message = results;
+        self.returned = results;
     }
 
     /// The values that the first function returned, or is about to return by the `ret` at which the context stands.
     pub(crate) fn returned(&self, module: &Verified<Module>) -> Vec<(ValueType, u64)> {
-        if let Some(results) = &self.message {
+        if let Some(results) = &self.returned {
             return results.clone();
         }
         let Some((function, pc)) = self.position(module) else { return Vec::new() };
@@ -373,39 +381,33 @@ impl Context {
 
     /// Parks the context at an `svc`: its arguments become its message, and its results are zero until they are set.
     pub(crate) fn park_in_svc(&mut self, module: &Verified<Module>) {
-        self.state = State::InSvc;
+        self.port.state = State::InSvc;
         let Some(svc) = Svc::at(self, module) else { return };
-        self.message = Some(svc.arguments().map(|(ty, register)| (ty, self.register(register))).collect());
+        let given = svc.arguments().map(|(ty, register)| (ty, self.register(register)));
+        self.port.given = message_of(given);
+        self.port.taken = Message::default();
         for target in svc.results().collect::<Vec<_>>() {
             self.receive(target, 0);
         }
     }
 
-    /// Whether the context takes a message: it stands at an `svc`, or has not begun.
-    pub(crate) fn takes_message(&self) -> bool {
-        self.state == State::InSvc || (self.state == State::Ready && self.fresh)
-    }
-
     /// The message that the context gives: the arguments of its `svc`, or the results it finished with.
-    pub(crate) fn outgoing(&self) -> Option<&[(ValueType, u64)]> {
-        self.message.as_deref()
-    }
-
-    /// The registers that take the message for the context: the results of its `svc`, or, before it has begun, its
-    /// function's parameters.
-    pub(crate) fn incoming(&self, module: &Verified<Module>) -> Vec<(ValueType, u16)> {
-        match self.state {
-            State::InSvc => Svc::at(self, module).map_or_else(Vec::new, |svc| svc.results().collect()),
-            State::Ready if self.fresh => {
-                let Some((function, _)) = self.position(module) else { return Vec::new() };
-                let signature = &module.types[module.functions[function as usize].signature as usize];
-                signature.params.iter().copied().zip(0..).collect()
-            }
-            State::Ready | State::Faulted(..) | State::WaitsForPage(_) | State::Finished => Vec::new(),
+    pub(crate) fn outgoing(&self) -> Option<Outgoing<'_>> {
+        match self.port.state {
+            State::InSvc => Some(Outgoing::Svc(&self.port.given)),
+            State::Ready | State::Faulted(..) | State::WaitsForPage(_) => None,
+            State::Finished => self.returned.as_deref().map(Outgoing::Returned),
         }
     }
 
-    /// Writes one of the registers that [`Context::incoming`] names.
+    /// The parameters of the first function, with their registers, of a context that has not begun.
+    pub(crate) fn parameters(&self, module: &Verified<Module>) -> Vec<(ValueType, u16)> {
+        let Some((function, _)) = self.position(module) else { return Vec::new() };
+        let signature = &module.types[module.functions[function as usize].signature as usize];
+        signature.params.iter().copied().zip(0..).collect()
+    }
+
+    /// Writes a register of the innermost frame.
     pub(crate) fn receive(&mut self, (ty, register): (ValueType, u16), bits: u64) {
         self.set_register(ty, register, bits);
     }
@@ -415,13 +417,38 @@ impl Context {
         Svc::at(self, module).map_or(0, |svc| svc.words.unsigned(0, Field::B))
     }
 
-    /// Lets a context that stands at an `svc` go on behind it.
+    /// Lets a context that stands at an `svc` go on behind it. Native frames take the answer by themselves.
     pub(crate) fn leave_svc(&mut self, module: &Verified<Module>) {
-        if let Some(words) = Svc::at(self, module).map(|svc| svc.length()) {
-            self.advance(words);
+        self.port.state = State::Ready;
+        if self.native.is_some() {
+            self.is_answered = true;
+        } else {
+            self.take_answer(module);
         }
-        self.state = State::Ready;
-        self.message = None;
+    }
+
+    /// The native frames, which will take the answer to the `svc` at which they stand by themselves.
+    pub(crate) fn take_native(&mut self) -> Option<Box<dyn NativeFrames>> {
+        self.is_answered = false;
+        self.native.take()
+    }
+
+    /// Cell of register 0 of the outermost frame.
+    pub(crate) fn first_frame(&self) -> u32 {
+        FIRST_FRAME
+    }
+
+    /// Writes the answer to the `svc` at which the innermost frame stands to the registers that take it, and moves it on.
+    fn take_answer(&mut self, module: &Verified<Module>) {
+        let Some(svc) = Svc::at(self, module) else { return };
+        let (length, targets) = (svc.length(), svc.results().collect::<Vec<_>>());
+        let Message { words, refs } = self.port.taken;
+        let (mut words, mut refs) = (words.into_iter(), refs.into_iter());
+        for target in targets {
+            let bits = if target.0 == ValueType::Ref { refs.next() } else { words.next() };
+            self.receive(target, bits.unwrap_or(0));
+        }
+        self.advance(length);
     }
 
     /// Cell of a register of the frame `depth` calls out, and the register's type.
@@ -436,6 +463,60 @@ impl Context {
     pub(crate) fn depth(&self) -> u32 {
         self.captured.as_ref().map_or_else(|| self.chain().len(), Vec::len) as u32
     }
+}
+
+/// A message that a context gives.
+pub(crate) enum Outgoing<'a> {
+    Svc(&'a Message),
+    Returned(&'a [(ValueType, u64)]),
+}
+
+impl Outgoing<'_> {
+    /// Word `index`, 0 if it has fewer.
+    pub(crate) fn word(&self, index: usize) -> u64 {
+        match self {
+            Outgoing::Svc(message) => message.words.get(index).copied().unwrap_or(0),
+            Outgoing::Returned(values) => alike(values, false).nth(index).unwrap_or(0),
+        }
+    }
+
+    /// Reference `index`, null if it has fewer.
+    pub(crate) fn reference(&self, index: usize) -> u64 {
+        match self {
+            Outgoing::Svc(message) => message.refs.get(index).copied().unwrap_or(0),
+            Outgoing::Returned(values) => alike(values, true).nth(index).unwrap_or(0),
+        }
+    }
+
+    /// As much of it as an `svc` can take.
+    pub(crate) fn message(&self) -> Message {
+        match self {
+            Outgoing::Svc(message) => **message,
+            Outgoing::Returned(values) => message_of(values.iter().copied()),
+        }
+    }
+}
+
+/// The bits of those values that are references, or of those that are not.
+fn alike(values: &[(ValueType, u64)], references: bool) -> impl Iterator<Item = u64> {
+    values.iter().filter(move |(ty, _)| (*ty == ValueType::Ref) == references).map(|(_, bits)| *bits)
+}
+
+/// Values as a message: words and references apart, each in their order.
+fn message_of(values: impl Iterator<Item = (ValueType, u64)>) -> Message {
+    let mut message = Message::default();
+    let (mut words, mut refs) = (0, 0);
+    for (ty, bits) in values {
+        let (all, next, limit) = match ty {
+            ValueType::Ref => (&mut message.refs[..], &mut refs, MESSAGE_REFS),
+            _ => (&mut message.words[..], &mut words, MESSAGE_WORDS),
+        };
+        if *next < limit {
+            all[*next] = bits;
+            *next += 1;
+        }
+    }
+    message
 }
 
 /// The words of an `svc`.

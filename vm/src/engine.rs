@@ -5,13 +5,15 @@ use limen_isa::{Fault, ValueType};
 
 use crate::context::Context;
 use crate::object::Ref;
+use crate::port::Port;
 use crate::store::{ContextKey, DomainKey, ModuleKey, Store};
 use crate::verify::Verified;
 
 /// Runs contexts. The machine knows engines only through this trait.
 pub trait Engine: Send {
     /// Runs a context until something happens that is not the engine's business, burning at most `fuel` units. Gives why
-    /// it stopped and the fuel that is left.
+    /// it stopped and the fuel that is left. Where the kernel gives the processor to other contexts meanwhile, an engine may
+    /// follow it, see [`Run::turn_to`].
     ///
     /// The context's frames are in the portable form before and after, or [`NativeFrames`] stand for the innermost.
     fn run(&mut self, run: &mut Run<'_>, fuel: u64) -> (Exit, u64);
@@ -51,6 +53,27 @@ impl EngineKind {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ModuleId(pub(crate) ModuleKey);
 
+/// Names a context of one machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ContextId(pub(crate) ContextKey);
+
+/// How a kernel is entered for an `svc`.
+#[derive(Clone, Debug)]
+pub struct SvcEntry {
+    /// The kernel's context.
+    pub context: ContextId,
+    /// Its module.
+    pub module: ModuleId,
+    /// How its code is to be run.
+    pub kind: EngineKind,
+    /// The function: it takes the context's reference and the number of the `svc`.
+    pub function: u32,
+    /// Its stack, of which nothing is in use.
+    pub stack: std::ops::Range<*mut u64>,
+    /// Cell of register 0 of the entry's frame.
+    pub frame: u32,
+}
+
 /// Why an engine stopped. The context's pc is at the instruction that caused it, which has not been done yet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exit {
@@ -60,7 +83,7 @@ pub enum Exit {
     Finished,
     /// An instruction faulted, with its detail.
     Fault(Fault, u64),
-    /// The instruction is `svc`; its fuel is burnt.
+    /// The instruction is `svc`; its fuel is burnt, and its message is in the context's port.
     Svc,
     /// The page of this memory is absent.
     Page(PageWait),
@@ -135,6 +158,70 @@ impl<'a> Run<'a> {
         self.store.open_home(self.domain)
     }
 
+    /// Names the context that runs.
+    #[must_use]
+    pub fn context_id(&self) -> ContextId {
+        ContextId(self.context)
+    }
+
+    /// Lets another context run from now on, which has begun and whose frames, if it is not the kernel's, are native.
+    pub fn turn_to(&mut self, context: ContextId) {
+        if context.0 != self.context {
+            self.context = context.0;
+            self.domain = self.store.context(context.0).domain;
+            self.module = self.store.module_of(self.domain).clone();
+            self.kind = self.store.engine_of(self.domain);
+            self.begin();
+        }
+    }
+
+    /// The turn that another context would have.
+    pub fn of(&mut self, context: ContextId) -> Run<'_> {
+        Run::new(self.store, context.0)
+    }
+
+    /// How the kernel can be entered for an `svc` without asking the machine, and left for another context; `None` if
+    /// there is no such entry, or if the machine must look at the time or at interrupts in between.
+    #[must_use]
+    pub fn svc_entry(&mut self) -> Option<SvcEntry> {
+        let kernel = self.store.kernel?;
+        if !self.store.clock.lets_run() {
+            return None;
+        }
+        let function = kernel.svc_function()?;
+        let kind = self.store.engine_of(kernel.domain);
+        let module = ModuleId(self.store.module_key_of(kernel.domain));
+        let context = self.store.context_mut(kernel.context);
+        let (stack, frame) = (context.stack.as_mut_ptr_range(), context.first_frame());
+        Some(SvcEntry { context: ContextId(kernel.context), module, kind, function, stack, frame })
+    }
+
+    /// The context's port.
+    #[must_use]
+    pub fn port(&self) -> *mut Port {
+        self.store.context(self.context).port.address()
+    }
+
+    /// The domain's slots: the first, and how many. They stay there until [`Run::epoch`] changes.
+    pub fn slots(&mut self) -> (*mut Ref, usize) {
+        let slots = self.store.slots_of_mut(self.domain);
+        (slots.as_mut_ptr(), slots.len())
+    }
+
+    /// The object table: its first entry, and how many there are. They stay there until the next object is made.
+    #[must_use]
+    pub fn entries(&self) -> (*const u8, usize) {
+        let (first, count) = self.store.objects.entries();
+        (first.cast(), count)
+    }
+
+    /// Changes when something becomes untrue that an engine may have noted of any domain: where its home is, how long and
+    /// whether open, where its slots are, how its code is to be run.
+    #[must_use]
+    pub fn epoch(&self) -> u64 {
+        self.store.epoch
+    }
+
     /// Whether all of home may be accessed without a look at page states.
     pub fn is_home_open(&mut self) -> bool {
         let home = self.store.home_of(self.domain);
@@ -163,7 +250,7 @@ impl<'a> Run<'a> {
 
     /// Takes over the frames that are not in the portable form.
     pub fn take_native(&mut self) -> Option<Box<dyn NativeFrames>> {
-        self.store.context_mut(self.context).native.take()
+        self.store.context_mut(self.context).take_native()
     }
 
     /// Leaves frames that are not in the portable form. Of the innermost the place is known, see [`Frames::stand`].

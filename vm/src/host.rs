@@ -1,8 +1,9 @@
 //! Services of the host, for machines without a kernel.
 
-use limen_isa::{Fault, ValueType};
+use limen_isa::Fault;
 
 use crate::clock::Time;
+use crate::port::MESSAGE_WORDS;
 
 /// Answers the `svc` instructions of programs.
 pub trait Host {
@@ -34,8 +35,8 @@ impl Host for NoServices {
 /// One `svc`.
 pub struct SvcCall<'a> {
     pub(crate) number: u32,
-    pub(crate) arguments: Vec<(ValueType, u64)>,
-    pub(crate) results: Vec<u64>,
+    pub(crate) arguments: [u64; MESSAGE_WORDS],
+    pub(crate) results: [u64; MESSAGE_WORDS],
     pub(crate) memory: &'a mut [u8],
     pub(crate) time: Time,
     pub(crate) now: i64,
@@ -51,8 +52,7 @@ impl SvcCall<'_> {
     /// Word `index` of the message, 0 if it has fewer. An `i32` comes zero-extended.
     #[must_use]
     pub fn word(&self, index: usize) -> u64 {
-        let mut words = self.arguments.iter().filter(|(ty, _)| *ty != ValueType::Ref);
-        words.nth(index).map_or(0, |(_, bits)| *bits)
+        self.arguments.get(index).copied().unwrap_or(0)
     }
 
     /// Sets result word `index`, which an `i32` register takes truncated.

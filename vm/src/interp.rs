@@ -142,7 +142,13 @@ impl<'a> Session<'a> {
 
     fn interpret(mut self) -> (Stop, u64) {
         let stop = self.until_stop();
-        (stop, self.park())
+        let (store, context, module) = (self.runtime.store, self.context, self.module.clone());
+        let fuel = self.park();
+        if stop == Stop::Exit(Exit::Svc) {
+            // SAFETY: the session, which had the only use of the store, is over.
+            unsafe { (*store).context_mut(context).park_in_svc(&module) };
+        }
+        (stop, fuel)
     }
 
     fn one(mut self) -> (Option<Exit>, u64) {

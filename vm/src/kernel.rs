@@ -46,6 +46,7 @@ impl Entry {
 }
 
 /// A loaded kernel. Its one context is begun anew at each entry: no frame of the kernel survives a switch.
+#[derive(Clone, Copy)]
 pub(crate) struct Kernel {
     pub(crate) domain: DomainKey,
     pub(crate) context: ContextKey,
@@ -84,6 +85,11 @@ impl Kernel {
         const _: () = assert!(STACK_CELLS as usize > limen_isa::module::MAX_REGISTERS + crate::context::HEADER_CELLS);
         let context = store.add_context(account, domain, boot, STACK_CELLS).map_err(|_| MachineError::Stack)?;
         Ok(Self { domain, context: context.ok_or(MachineError::Budget)?, functions })
+    }
+
+    /// The function that is entered for an `svc`.
+    pub(crate) fn svc_function(&self) -> Option<u32> {
+        self.functions[Entry::Svc as usize]
     }
 
     /// Begins the kernel's context anew at an entry.

@@ -44,9 +44,11 @@ mod fault;
 mod host;
 mod interp;
 mod kernel;
+pub mod layout;
 mod machine;
 mod memory;
 mod object;
+mod port;
 mod snapshot;
 mod store;
 mod value;
@@ -55,12 +57,15 @@ mod verify;
 pub use account::Budget;
 pub use clock::Time;
 pub use context::{Frame, HEADER_CELLS};
-pub use engine::{Engine, EngineKind, Exit, Frames, ModuleId, NativeFrame, NativeFrames, PageWait, Run};
+pub use engine::{
+    ContextId, Engine, EngineKind, Exit, Frames, ModuleId, NativeFrame, NativeFrames, PageWait, Run, SvcEntry,
+};
 pub use fault::{FaultReport, Omitted, TraceEntry};
 pub use host::{Host, NoServices, SvcCall, SvcOutcome};
 pub use interp::{Interpreter, Stop};
 pub use machine::{Config, DomainId, Machine, MachineError, Outcome, StopHandle};
 pub use object::{Kind, Ref, Rights};
+pub use port::{MESSAGE_REFS, MESSAGE_WORDS, Message, Port};
 pub use snapshot::{CheckpointError, FrameProblem, Snapshot, SnapshotError};
 pub use value::Value;
 pub use verify::{Mode, Rule, Verified, VerifyError, verify};

@@ -17,6 +17,7 @@ use crate::host::{Host, NoServices, SvcCall, SvcOutcome};
 use crate::interp::Interpreter;
 use crate::kernel::{Entry, Kernel};
 use crate::object::Ref;
+use crate::port::Message;
 use crate::store::{ContextKey, DomainKey, Store};
 use crate::value::Value;
 use crate::verify::Verified;
@@ -134,7 +135,6 @@ pub struct Machine {
     stop: Arc<AtomicBool>,
     pub(crate) account: AccountKey,
     account_reference: Ref,
-    pub(crate) kernel: Option<Kernel>,
     /// What runs, or was suspended.
     pub(crate) current: Option<ContextKey>,
     /// What it was made with.
@@ -176,7 +176,6 @@ impl Machine {
             stop,
             account,
             account_reference,
-            kernel: None,
             current: None,
             budget: config.budget,
             stack_cells: config.stack_cells,
@@ -252,7 +251,7 @@ impl Machine {
         let kernel = Kernel::load(&mut self.store, self.account, self.account_reference, kernel, modules)?;
         kernel.enter(&mut self.store, Entry::Boot, &[]).map_err(MachineError::Entry)?;
         self.current = Some(kernel.context);
-        self.kernel = Some(kernel);
+        self.store.kernel = Some(kernel);
         self.resume(&mut NoServices)
     }
 
@@ -318,7 +317,7 @@ impl Machine {
 
     /// The home memory of the kernel, if one was booted.
     pub fn kernel_memory(&mut self) -> Option<&mut [u8]> {
-        let domain = self.kernel.as_ref()?.domain;
+        let domain = self.store.kernel.as_ref()?.domain;
         self.memory(DomainId(domain)).ok()
     }
 
@@ -336,7 +335,7 @@ impl Machine {
         }
         let made = self.store.add_context(self.account, domain, function, self.stack_cells);
         let context = made.map_err(|_| MachineError::Stack)?.ok_or(MachineError::Budget)?;
-        let parameters = self.store.context(context).incoming(&module);
+        let parameters = self.store.context(context).parameters(&module);
         for (parameter, value) in parameters.into_iter().zip(arguments) {
             self.store.context_mut(context).receive(parameter, value.to_bits());
         }
@@ -346,7 +345,7 @@ impl Machine {
     /// Forgets what ran. Contexts of a kernel are the kernel's business.
     fn end_run(&mut self) {
         if let Some(context) = self.current.take()
-            && self.kernel.is_none()
+            && self.store.kernel.is_none()
         {
             self.store.remove_context(context);
         }
@@ -365,15 +364,18 @@ impl Machine {
     /// Lets the current context run until something happens, and deals with that.
     fn turn(&mut self, host: &mut dyn Host, deadline: Option<Instant>) -> Option<Outcome> {
         let context = self.current?;
-        if self.is_user(context) && self.kernel.is_some() && self.store.clock.poll() {
-            return self.interrupt(self.store.context(context).itself);
+        if self.is_user(context) && self.store.kernel.is_some() && self.store.clock.poll() {
+            return self.interrupt(self.store.context(context).port.itself);
         }
         let slice = self.slice(context);
-        let (exit, left) = self.engine.run(&mut Run::new(&mut self.store, context), slice);
+        let mut run = Run::new(&mut self.store, context);
+        let (exit, left) = self.engine.run(&mut run, slice);
+        let context = run.context;
+        self.current = Some(context);
         self.fuel = self.fuel.map(|fuel| fuel - (slice - left));
         match exit {
             Exit::Fuel => self.pause(deadline),
-            Exit::Svc if self.kernel.is_some() => self.park(context, State::InSvc),
+            Exit::Svc if self.store.kernel.is_some() => self.park(context, State::InSvc),
             Exit::Svc => self.serve(context, host),
             Exit::Finished => self.finished(context),
             Exit::Fault(fault, detail) => self.faulted(context, fault, detail),
@@ -385,7 +387,7 @@ impl Machine {
     }
 
     fn is_user(&self, context: ContextKey) -> bool {
-        self.kernel.as_ref().is_none_or(|kernel| kernel.context != context)
+        self.store.kernel.as_ref().is_none_or(|kernel| kernel.context != context)
     }
 
     /// Fuel until the machine must look at something again.
@@ -410,27 +412,21 @@ impl Machine {
     /// Lets the host answer an `svc`.
     fn serve(&mut self, context: ContextKey, host: &mut dyn Host) -> Option<Outcome> {
         let module = self.store.code_of(context).clone();
-        self.store.context_mut(context).park_in_svc(&module);
-        let parked = self.store.context(context);
-        let (number, arguments) = (parked.svc_number(&module), parked.outgoing().unwrap_or_default().to_vec());
-        let incoming = parked.incoming(&module);
-        let words = incoming.iter().filter(|(ty, _)| *ty != ValueType::Ref).count();
+        let parked = self.store.context_mut(context);
+        parked.port.state = State::InSvc;
+        let (number, arguments) = (parked.svc_number(&module), parked.port.given.words);
         let (time, now) = (self.store.clock.time(), self.store.clock.now());
-        let home = self.store.home_of(parked.domain);
+        let home = self.store.home_of(self.store.context(context).domain);
         let memory = self.store.memory_mut(home).bytes_mut();
-        let mut call = SvcCall { number, arguments, results: vec![0; words], memory, time, now };
+        let mut call = SvcCall { number, arguments, results: Default::default(), memory, time, now };
         let outcome = host.svc(&mut call);
-        let results = std::mem::take(&mut call.results);
+        let words = call.results;
         match outcome {
             SvcOutcome::Exit(status) => Some(Outcome::Exited(status)),
             SvcOutcome::Fault(fault, detail) => self.faulted(context, fault, detail),
             SvcOutcome::Continue => {
                 let parked = self.store.context_mut(context);
-                let mut results = results.into_iter();
-                for target in incoming {
-                    let bits = if target.0 == ValueType::Ref { 0 } else { results.next().unwrap_or(0) };
-                    parked.receive(target, bits);
-                }
+                parked.port.taken = Message { words, ..Message::default() };
                 parked.leave_svc(&module);
                 None
             }
@@ -444,17 +440,17 @@ impl Machine {
         }
         let module = self.store.code_of(context).clone();
         let results = self.store.context(context).returned(&module);
-        if self.kernel.is_some() {
+        if self.store.kernel.is_some() {
             let finished = self.store.context_mut(context);
             finished.finish(Some(results));
-            let itself = finished.itself;
+            let itself = finished.port.itself;
             return self.enter_kernel(Entry::Exit, &[itself.bits()]);
         }
         Some(Outcome::Returned(results.into_iter().map(|(ty, bits)| Value::from_bits(ty, bits)).collect()))
     }
 
     fn faulted(&mut self, context: ContextKey, fault: Fault, detail: u64) -> Option<Outcome> {
-        if self.kernel.is_some() && self.is_user(context) {
+        if self.store.kernel.is_some() && self.is_user(context) {
             return self.park(context, State::Faulted(fault, detail));
         }
         let module = self.store.code_of(context).clone();
@@ -467,11 +463,8 @@ impl Machine {
     fn park(&mut self, context: ContextKey, state: State) -> Option<Outcome> {
         let module = self.store.code_of(context).clone();
         let parked = self.store.context_mut(context);
-        if state == State::InSvc {
-            parked.park_in_svc(&module);
-        }
-        parked.state = state;
-        let (itself, number) = (parked.itself.bits(), parked.svc_number(&module));
+        parked.port.state = state;
+        let (itself, number) = (parked.port.itself.bits(), parked.svc_number(&module));
         match state {
             State::InSvc => self.enter_kernel(Entry::Svc, &[itself, u64::from(number)]),
             State::Faulted(fault, _) => self.enter_kernel(Entry::Fault, &[itself, u64::from(fault.code())]),
@@ -489,7 +482,7 @@ impl Machine {
     }
 
     fn enter_kernel(&mut self, entry: Entry, arguments: &[u64]) -> Option<Outcome> {
-        let kernel = self.kernel.as_ref()?;
+        let kernel = self.store.kernel?;
         match kernel.enter(&mut self.store, entry, arguments) {
             Ok(()) => {
                 self.current = Some(kernel.context);

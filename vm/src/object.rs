@@ -4,4 +4,4 @@ mod reference;
 mod table;
 
 pub use reference::{Kind, Ref, Rights};
-pub(crate) use table::{Details, NewEntry, Object, ObjectTable, Span};
+pub(crate) use table::{Details, Entry, NewEntry, Object, ObjectTable, Span};

@@ -269,7 +269,7 @@ impl Machine {
 
     /// There is nothing but one domain and what the host runs in it.
     fn ensure_alone(&mut self, domain: DomainKey) -> Result<(), CheckpointError> {
-        if self.kernel.is_some() || self.store.module_of(domain).mode() == Mode::Kernel {
+        if self.store.kernel.is_some() || self.store.module_of(domain).mode() == Mode::Kernel {
             return Err(CheckpointError::Kernel);
         }
         if self.store.domain_count() > 1 {
@@ -296,7 +296,7 @@ impl Machine {
     fn capture_context(&mut self, context: ContextKey) -> Result<Frames, CheckpointError> {
         let module = self.store.code_of(context).clone();
         let context = self.store.context_mut(context);
-        if context.state != State::Ready {
+        if context.port.state != State::Ready {
             return Err(CheckpointError::Waits);
         }
         context.settle(&module);

@@ -10,6 +10,7 @@ use crate::account::{AccountKey, Accounts, Budget};
 use crate::clock::Clock;
 use crate::context::{Context, State};
 use crate::engine::EngineKind;
+use crate::kernel::Kernel;
 use crate::memory::{Memory, MemoryKey};
 use crate::object::{Details, Kind, NewEntry, Object, ObjectTable, Ref, Rights, Span};
 use crate::verify::Verified;
@@ -54,6 +55,10 @@ pub(crate) struct Store {
     contexts: SlotMap<ContextKey, Context>,
     memories: SlotMap<MemoryKey, (Memory, AccountKey)>,
     slot_arrays: SlotMap<SlotsKey, SlotArray>,
+    /// See [`crate::Run::epoch`].
+    pub(crate) epoch: u64,
+    /// The module in supervisor mode, once one was booted.
+    pub(crate) kernel: Option<Kernel>,
     /// Raised by the host from any thread.
     stop: Arc<AtomicBool>,
     /// How the code of new domains is to be run.
@@ -85,6 +90,8 @@ impl Store {
             contexts: SlotMap::with_key(),
             memories: SlotMap::with_key(),
             slot_arrays: SlotMap::with_key(),
+            epoch: 0,
+            kernel: None,
             stop,
             engine,
         }
@@ -170,6 +177,7 @@ impl Store {
 
     fn delete_domain(&mut self, domain: DomainKey) {
         if let Some(domain) = self.domains.remove(domain) {
+            self.epoch += 1;
             self.accounts.refund(domain.owner, Budget::bytes(domain.slots.len() as u64 * CELL_BYTES));
             self.release(domain.home);
             self.release_module(domain.module);
@@ -267,16 +275,13 @@ impl Store {
     ) -> Result<Option<Ref>, Fault> {
         self.objects.live(anchor)?;
         let details = *self.objects.any_details(from)?;
-        let kind = self.objects.kind(from);
-        let span = if kind == Kind::MEMORY { self.objects.span(from, Rights::NONE)? } else { Span::NOTHING };
-        let rights = Rights(self.objects.rights(from).0 & rights.0);
+        let original = self.objects.copy_entry(from, owner)?;
         Ok(self.enter_derived(NewEntry {
-            kind,
-            rights,
+            rights: Rights(original.rights.0 & rights.0),
             payload,
             details: Details { is_whole: details.is_whole, ..derived(details, owner, 0) },
-            span,
             anchor,
+            ..original
         }))
     }
 
@@ -337,7 +342,7 @@ impl Store {
         if let Object::Context(context) = object
             && let Some(context) = self.contexts.get_mut(context)
         {
-            context.itself = root;
+            context.port.itself = root;
         }
         if let Object::Domain(domain) = object
             && let Some(domain) = self.domains.get_mut(domain)
@@ -406,6 +411,8 @@ impl Store {
         let memory = self.memory_mut(key);
         let before = memory.pages();
         memory.set_pages(pages);
+        self.epoch += 1;
+        let memory = self.memory_mut(key);
         let (length, open) = (memory.length(), memory.is_open());
         self.objects.refresh_memory(key, length, open);
         Some(before)
@@ -420,6 +427,7 @@ impl Store {
 
     /// Brings a memory's pages under control, whatever was said of it before.
     pub(crate) fn control_pages(&mut self, key: MemoryKey) {
+        self.epoch += 1;
         let length = self.memory_mut(key).length();
         self.objects.refresh_memory(key, length, false);
     }
@@ -590,6 +598,7 @@ impl Store {
 
     /// Sets how a domain's code is to be run, or that of all domains there are and will be.
     pub(crate) fn set_engine(&mut self, domain: Option<DomainKey>, engine: EngineKind) {
+        self.epoch += 1;
         match domain {
             Some(domain) => self.domains[domain].engine = engine,
             None => {
@@ -649,6 +658,7 @@ impl Store {
             return None;
         }
         self.domains[domain].slots.resize(after as usize, Ref::NULL);
+        self.epoch += 1;
         Some(before)
     }
 
@@ -717,12 +727,16 @@ impl Store {
     ) -> Result<Option<Ref>, Fault> {
         let domain = self.domain_of(domain)?;
         let Some(context) = self.add_context(owner, domain, function, cells)? else { return Ok(None) };
-        let made = self.enter(owner, Budget::default(), root(Kind::CONTEXT, Object::Context(context), owner, payload));
-        match made {
-            Some(reference) => self.contexts[context].itself = reference,
+        let span = Span { base: self.contexts[context].port.address().cast(), ..Span::NOTHING };
+        let new = NewEntry { span, ..root(Kind::CONTEXT, Object::Context(context), owner, payload) };
+        match self.enter(owner, Budget::default(), new) {
+            Some(reference) => {
+                self.contexts[context].port.itself = reference;
+                return Ok(Some(reference));
+            }
             None => self.delete_context(context),
         }
-        Ok(made)
+        Ok(None)
     }
 
     pub(crate) fn remove_context(&mut self, context: ContextKey) {
@@ -768,10 +782,10 @@ impl Store {
     }
 
     /// Element `index` among the references, or among the words, of the message a context gives; zero if there is none.
-    pub(crate) fn message(&mut self, context: ContextKey, index: u32, references: bool) -> Result<u64, Fault> {
+    pub(crate) fn message(&self, context: ContextKey, index: u32, references: bool) -> Result<u64, Fault> {
         let message = self.context(context).outgoing().ok_or(Fault::State)?;
-        let mut alike = message.iter().filter(|(ty, _)| (*ty == ValueType::Ref) == references);
-        Ok(alike.nth(index as usize).map_or(0, |(_, bits)| *bits))
+        let index = index as usize;
+        Ok(if references { message.reference(index) } else { message.word(index) })
     }
 
     /// Writes element `index` among the references, or among the words, that a context takes; nothing if there is none.
@@ -783,39 +797,39 @@ impl Store {
         bits: u64,
     ) -> Result<(), Fault> {
         let (context, module) = self.present(context)?;
-        if !context.takes_message() {
-            return Err(Fault::State);
+        match context.port.state {
+            State::InSvc => {
+                let taken = &mut context.port.taken;
+                let elements = if references { &mut taken.refs[..] } else { &mut taken.words[..] };
+                elements.get_mut(index as usize).into_iter().for_each(|element| *element = bits);
+                Ok(())
+            }
+            State::Ready if context.fresh => {
+                let alike = |(ty, _): &(ValueType, u16)| (*ty == ValueType::Ref) == references;
+                let parameter = context.parameters(&module).into_iter().filter(alike).nth(index as usize);
+                parameter.into_iter().for_each(|parameter| context.receive(parameter, bits));
+                Ok(())
+            }
+            State::Ready | State::Faulted(..) | State::WaitsForPage(_) | State::Finished => Err(Fault::State),
         }
-        let incoming = context.incoming(&module);
-        let target = incoming.into_iter().filter(|(ty, _)| (*ty == ValueType::Ref) == references).nth(index as usize);
-        if let Some(target) = target {
-            context.receive(target, bits);
-        }
-        Ok(())
     }
 
     /// Gives one context's message to another.
     pub(crate) fn transfer(&mut self, to: ContextKey, from: ContextKey) -> Result<(), Fault> {
-        let sent = self.context(from).outgoing().ok_or(Fault::State)?.to_vec();
-        let (receiver, module) = self.present(to)?;
-        if receiver.state != State::InSvc {
+        let sent = self.context(from).outgoing().ok_or(Fault::State)?.message();
+        let (receiver, _) = self.present(to)?;
+        if receiver.port.state != State::InSvc {
             return Err(Fault::State);
         }
-        for references in [false, true] {
-            let mut bits = sent.iter().filter(|(ty, _)| (*ty == ValueType::Ref) == references).map(|(_, bits)| *bits);
-            for target in receiver.incoming(&module).into_iter().filter(|(ty, _)| (*ty == ValueType::Ref) == references)
-            {
-                receiver.receive(target, bits.next().unwrap_or(0));
-            }
-        }
+        receiver.port.taken = sent;
         Ok(())
     }
 
     /// Lets a context run again that was parked: it goes on behind its `svc`, or tries again what could not be done.
     pub(crate) fn unpark(&mut self, context: ContextKey) -> Result<(), Fault> {
         let (context, module) = self.present(context)?;
-        match context.state {
-            State::Ready | State::Faulted(..) | State::WaitsForPage(_) => context.state = State::Ready,
+        match context.port.state {
+            State::Ready | State::Faulted(..) | State::WaitsForPage(_) => context.port.state = State::Ready,
             State::InSvc => context.leave_svc(&module),
             State::Finished => return Err(Fault::State),
         }

@@ -6,8 +6,10 @@
 use std::arch::naked_asm;
 use std::mem::offset_of;
 
-use crate::context::NativeContext;
-use crate::slow::slow;
+use limen_vm::layout;
+
+use crate::context::{NativeContext, Processor};
+use crate::slow::{slow, svc};
 
 /// Whether compiled code can run here.
 pub(crate) const IS_SUPPORTED: bool = true;
@@ -71,6 +73,129 @@ pub(crate) unsafe extern "C" fn switch(save: *mut *mut u8, to: *mut u8) {
     )
 }
 
+/// Where the frame that called [`svc_stub`] will return to, as a place on its stack, and its frame pointer.
+///
+/// # Safety
+///
+/// `native` must be the stack pointer that the stub saved.
+pub(crate) unsafe fn saved_frame(native: *mut u8) -> (*mut u8, *mut u8) {
+    // SAFETY: the caller's promise.
+    unsafe { (native.add(6 * 8), native.add(5 * 8).cast::<*mut u8>().read()) }
+}
+
+/// Has a frame go on with this fuel that called [`svc_stub`].
+///
+/// # Safety
+///
+/// As [`saved_frame`].
+pub(crate) unsafe fn set_saved_fuel(native: *mut u8, fuel: u64) {
+    // SAFETY: the caller's promise.
+    unsafe { native.cast::<u64>().write(fuel) }
+}
+
+/// Called by compiled code at an `svc`, as `(context, number)`, with the message in its port and the fuel burnt. Enters the
+/// kernel's function on the kernel's stack, or has the driver ask the machine. Returns when the `svc` is answered.
+///
+/// No `call` that nothing returns from, and no `ret` that nothing has called: the processor predicts returns by their number.
+#[unsafe(naked)]
+pub(crate) unsafe extern "C" fn svc_stub() {
+    naked_asm!(
+        "push rbp",
+        "push rbx",
+        "push r12",
+        "push r13",
+        "push r14",
+        "push r15",
+        "mov [rdi + {native}], rsp",
+        "mov rax, [rdi + {processor}]",
+        "mov r12, [rax + {kernel}]",
+        "test r12, r12",
+        "jz 2f",
+        "cmp r12, rdi",
+        "je 2f",
+        "sub r15, 1", // entering the kernel's function is a safepoint
+        "js 1f",
+        "mov r8, [rdi + {port}]",
+        "mov dword ptr [r8 + {state}], {in_svc}",
+        "mov [r8 + {standing}], rdi",
+        "mov [rax + {current}], r12",
+        "mov rdx, [rdi + {driver}]",
+        "mov [r12 + {driver}], rdx",
+        "mov ecx, esi",
+        "mov rdx, [r8 + {itself}]",
+        "mov rdi, r12",
+        "mov rsi, [r12 + {frame}]",
+        "mov rsp, [r12 + {top}]",
+        "xor ebp, ebp",
+        "lea rax, [rip + {returned}]",
+        "push rax",
+        "jmp [r12 + {target}]",
+        "1:",
+        "add r15, 1",
+        "2:",
+        "mov [rdi + {fuel}], r15",
+        "mov rbx, rdi",
+        "sub rsp, 8",
+        "call {svc}",
+        "mov rsp, [rbx + {driver}]",
+        "pop r15",
+        "pop r14",
+        "pop r13",
+        "pop r12",
+        "pop rbx",
+        "pop rbp",
+        "ret",
+        native = const offset_of!(NativeContext, native),
+        processor = const offset_of!(NativeContext, processor),
+        port = const offset_of!(NativeContext, port),
+        driver = const offset_of!(NativeContext, driver),
+        frame = const offset_of!(NativeContext, frame),
+        top = const offset_of!(NativeContext, top),
+        target = const offset_of!(NativeContext, target),
+        fuel = const offset_of!(NativeContext, fuel),
+        kernel = const offset_of!(Processor, kernel),
+        current = const offset_of!(Processor, current),
+        state = const layout::PORT_STATE,
+        in_svc = const layout::STATE_IN_SVC,
+        standing = const layout::PORT_NATIVE,
+        itself = const layout::PORT_ITSELF,
+        returned = sym returned,
+        svc = sym svc,
+    )
+}
+
+/// Called by compiled code of the kernel, as `(context, kernel's context)`: goes on behind the `svc` at which the frames of the
+/// context stand. The kernel's frames are no more.
+#[unsafe(naked)]
+pub(crate) unsafe extern "C" fn resume_stub() {
+    naked_asm!(
+        "mov rax, [rdi + {processor}]",
+        "mov [rax + {current}], rdi",
+        "mov rdx, [rsi + {driver}]",
+        "mov [rdi + {driver}], rdx",
+        "mov rdx, [rdi + {port}]",
+        "mov dword ptr [rdx + {state}], {ready}",
+        "mov qword ptr [rdx + {standing}], 0",
+        "mov rsp, [rdi + {native}]",
+        "mov r14, [rsp + 8]",
+        "mov r13, [rsp + 16]",
+        "mov r12, [rsp + 24]",
+        "mov rbx, [rsp + 32]",
+        "mov rbp, [rsp + 40]",
+        "mov rcx, [rsp + 48]",
+        "add rsp, 56",
+        "jmp rcx",
+        processor = const offset_of!(NativeContext, processor),
+        current = const offset_of!(Processor, current),
+        driver = const offset_of!(NativeContext, driver),
+        port = const offset_of!(NativeContext, port),
+        native = const offset_of!(NativeContext, native),
+        state = const layout::PORT_STATE,
+        ready = const layout::STATE_READY,
+        standing = const layout::PORT_NATIVE,
+    )
+}
+
 /// Calls a compiled function with the arguments in the context, keeps its results there and switches to the driver.
 /// Frame pointers end here with zero.
 #[unsafe(naked)]
@@ -93,6 +218,20 @@ unsafe extern "C" fn start() {
         "mov r15, [r12 + {fuel}]",
         "xor ebp, ebp",
         "call [r12 + {target}]",
+        "jmp {returned}",
+        frame = const offset_of!(NativeContext, frame),
+        integers = const offset_of!(NativeContext, integers),
+        floats = const offset_of!(NativeContext, floats),
+        fuel = const offset_of!(NativeContext, fuel),
+        target = const offset_of!(NativeContext, target),
+        returned = sym returned,
+    )
+}
+
+/// The outermost native frame has returned: its results go to the context, and the driver goes on.
+#[unsafe(naked)]
+unsafe extern "C" fn returned() {
+    naked_asm!(
         "mov [r12 + {integers}], rax",
         "mov [r12 + {integers} + 8], rdx",
         "movsd [r12 + {floats}], xmm0",
@@ -103,11 +242,9 @@ unsafe extern "C" fn start() {
         "mov rsi, [r12 + {driver}]",
         "call {switch}",
         "ud2",
-        frame = const offset_of!(NativeContext, frame),
         integers = const offset_of!(NativeContext, integers),
         floats = const offset_of!(NativeContext, floats),
         fuel = const offset_of!(NativeContext, fuel),
-        target = const offset_of!(NativeContext, target),
         done = const offset_of!(NativeContext, done),
         native = const offset_of!(NativeContext, native),
         driver = const offset_of!(NativeContext, driver),

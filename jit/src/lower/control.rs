@@ -3,12 +3,14 @@
 use std::mem::offset_of;
 
 use cranelift_codegen::ir::condcodes::IntCC;
-use cranelift_codegen::ir::{BlockCall, InstBuilder, JumpTableData, Value, types};
+use cranelift_codegen::ir::{self, BlockCall, InstBuilder, JumpTableData, Value, types};
+use cranelift_codegen::isa::CallConv;
 use limen_isa::module::Signature;
-use limen_isa::{Control, Field, Fields, Reg};
+use limen_isa::{Control, Field, Fields, Reg, ValueType};
+use limen_vm::{Message, layout};
 
-use super::slowly;
 use crate::context::{IndirectEntry, NativeContext};
+use crate::slow::Kind;
 use crate::translate::{CELL, Callee, Passing, REGISTER_RESULTS, Translator, constant, signature, trusted, type_of};
 
 impl Control for Translator<'_, '_> {
@@ -97,12 +99,75 @@ impl Control for Translator<'_, '_> {
         self.enter(retry, function, bytes, Some(code), shape);
     }
 
-    slowly! {
-        svc(results, number, arguments);
+    fn svc(&mut self, results: u32, number: u32, arguments: u32) {
+        let retry = self.builder.create_block();
+        self.builder.ins().jump(retry, &[]);
+        self.builder.switch_to_block(retry);
+        let lacking = self.slow_block(Kind::Poll, Some(retry));
+        let fuel = self.builder.ins().get_pinned_reg(types::I64);
+        let rest = self.builder.ins().iadd_imm_s(fuel, -1);
+        let none = self.builder.ins().icmp_imm_s(IntCC::SignedLessThan, rest, 0);
+        self.unless(none, lacking);
+        self.builder.ins().set_pinned_reg(rest);
+
+        let words = &self.function.code[self.pc as usize..];
+        let (results, arguments) = (results as usize, arguments as usize);
+        let taken: Vec<Reg> = (0..results).map(|index| listed(words, 1, index)).collect();
+        let given: Vec<Reg> = (results..results + arguments).map(|index| listed(words, 1, index)).collect();
+        let port = self.field(constant(), types::I64, offset_of!(NativeContext, port));
+        self.give(port, &given);
+        let places = message_places(&taken.iter().map(|register| self.type_of(*register)).collect::<Vec<_>>());
+        let zero = self.builder.ins().iconst(types::I64, 0);
+        for place in &places {
+            self.builder.ins().store(trusted(), zero, port, layout::PORT_TAKEN as i32 + place);
+        }
+        self.note_place();
+        let number = self.builder.ins().iconst(types::I32, i64::from(number));
+        let stub = self.field(constant(), types::I64, offset_of!(NativeContext, svc));
+        let mut native = ir::Signature::new(CallConv::SystemV);
+        native.params.extend([ir::AbiParam::new(types::I64), ir::AbiParam::new(types::I32)]);
+        self.native_call(Callee::Code(stub), native, &[self.context, number], &taken);
+        for (register, place) in taken.into_iter().zip(places) {
+            let ty = type_of(self.type_of(register));
+            let value = self.builder.ins().load(ty, trusted(), port, layout::PORT_TAKEN as i32 + place);
+            self.set(register, value);
+        }
     }
 }
 
+/// Where in a message values of these types stand.
+fn message_places(types: &[ValueType]) -> Vec<i32> {
+    let (mut words, mut refs) = (0, 0);
+    let place = |ty: &ValueType| {
+        let (first, index) = match ty {
+            ValueType::Ref => (layout::MESSAGE_REFS_AT, &mut refs),
+            _ => (layout::MESSAGE_WORDS_AT, &mut words),
+        };
+        *index += 1;
+        first as i32 + (*index - 1) * CELL
+    };
+    types.iter().map(place).collect()
+}
+
 impl Translator<'_, '_> {
+    /// Writes these registers to the message that the context gives, and 0 or null to the rest of it.
+    fn give(&mut self, port: Value, registers: &[Reg]) {
+        let places = message_places(&registers.iter().map(|register| self.type_of(*register)).collect::<Vec<_>>());
+        for (register, place) in registers.iter().zip(&places) {
+            let value = self.get_canonical(*register);
+            let value = match self.builder.func.dfg.value_type(value) {
+                types::I32 => self.builder.ins().uextend(types::I64, value),
+                _ => value,
+            };
+            self.builder.ins().store(trusted(), value, port, layout::PORT_GIVEN as i32 + place);
+        }
+        let zero = self.builder.ins().iconst(types::I64, 0);
+        let cells = (0..size_of::<Message>() as i32).step_by(CELL as usize);
+        for place in cells.filter(|place| !places.contains(place)) {
+            self.builder.ins().store(trusted(), zero, port, layout::PORT_GIVEN as i32 + place);
+        }
+    }
+
     /// Goes on at a distance if the condition holds, else behind the instruction.
     pub(crate) fn branch_if(&mut self, condition: Value, to: i32) {
         let (target, next) = (self.target(to), self.block_at(self.pc + self.length() as u32));

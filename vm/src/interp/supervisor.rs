@@ -244,7 +244,7 @@ impl<P: Policy> Supervisor for Cpu<P> {
     }
 
     fn ctx_state(&mut self, d: Reg, c: Reg) -> Step {
-        let state = self.context(c).map(|context| self.store().context(context).state.code());
+        let state = self.context(c).map(|context| self.store().context(context).port.state.code());
         self.put_or_fault(d, state)
     }
 
@@ -319,7 +319,7 @@ impl<P: Policy> Supervisor for Cpu<P> {
     }
 
     fn ctx_fault(&mut self, code: Reg, detail: Reg, c: Reg) -> Step {
-        match self.context(c).map(|context| self.store().context(context).state) {
+        match self.context(c).map(|context| self.store().context(context).port.state) {
             Ok(State::Faulted(fault, value)) => {
                 self.set(code, u32::from(fault.code()));
                 self.put(detail, value)
@@ -430,7 +430,7 @@ impl<P: Policy> Cpu<P> {
 
     /// A context can run that is not finished.
     fn may_run(&mut self, context: ContextKey) -> Outcome<()> {
-        if self.store().context(context).state == State::Finished { Err(Fault::State) } else { Ok(()) }
+        if self.store().context(context).port.state == State::Finished { Err(Fault::State) } else { Ok(()) }
     }
 
     /// The cell of a register of a parked context, of the wanted sort.
@@ -482,7 +482,7 @@ fn set_slot(slots: &mut [Ref], index: u32, reference: Ref) -> Outcome<()> {
 
 fn capture(store: &mut Store, context: ContextKey) -> Outcome<u64> {
     let (context, module) = store.settled(context)?;
-    if matches!(context.state, State::WaitsForPage(_) | State::Finished) {
+    if matches!(context.port.state, State::WaitsForPage(_) | State::Finished) {
         Err(Fault::State)
     } else {
         Ok(context.capture(&module))

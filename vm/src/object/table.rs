@@ -30,17 +30,17 @@ pub(crate) enum Object {
 #[repr(C)]
 pub(crate) struct Entry {
     /// Generation (bits 32..64), kind (16..24) and rights (0..16), so that one comparison checks all three.
-    head: u64,
+    pub(crate) head: u64,
     /// Index of the anchor's entry; an object's first entry is its own anchor.
-    anchor: u32,
-    anchor_generation: u32,
-    /// First byte of a memory entry in the host.
-    base: *mut u8,
+    pub(crate) anchor: u32,
+    pub(crate) anchor_generation: u32,
+    /// First byte of a memory entry in the host; the port of a context's entry.
+    pub(crate) base: *mut u8,
     /// Bytes that may be accessed without further looks; 0 for memory with absent or protected pages.
-    open_length: u64,
+    pub(crate) open_length: u64,
     /// Bytes of the memory entry.
     length: u64,
-    payload: i64,
+    pub(crate) payload: i64,
 }
 
 /// The rest of an entry.
@@ -228,6 +228,11 @@ impl ObjectTable {
     pub(crate) fn any_details(&self, reference: Ref) -> Result<&Details, Fault> {
         self.live(reference)?;
         Ok(&self.details[reference.index() as usize])
+    }
+
+    /// The first entry and how many there are: until the next one is made.
+    pub(crate) fn entries(&self) -> (*const Entry, usize) {
+        (self.entries.as_ptr(), self.entries.len())
     }
 
     /// Makes an entry; `None` when the table is full. What the lazy sweep found dead is told to `buried`.
