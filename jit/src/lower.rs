@@ -5,6 +5,7 @@ mod conversion;
 pub(crate) mod float;
 mod home;
 mod integer;
+mod object;
 mod reference;
 mod segment;
 mod supervisor;

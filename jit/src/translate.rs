@@ -359,11 +359,15 @@ impl<'a, 'b> Translator<'a, 'b> {
         self.builder.ins().load(ty, flags, self.context, offset as i32)
     }
 
+    /// Whether nothing follows the instruction.
+    pub(crate) fn is_last(&self) -> bool {
+        let opcode = Opcode::of_word(self.function.code[self.pc as usize]);
+        opcode.is_some_and(|opcode| opcode.row().flow == Flow::Terminator)
+    }
+
     /// Leaves the whole instruction to the runtime.
     pub(crate) fn slowly(&mut self) {
-        let terminates = Opcode::of_word(self.function.code[self.pc as usize])
-            .is_some_and(|opcode| opcode.row().flow == Flow::Terminator);
-        let next = (!terminates).then(|| self.builder.create_block());
+        let next = (!self.is_last()).then(|| self.builder.create_block());
         let slow = self.slow_block(Kind::Step, next);
         self.builder.ins().jump(slow, &[]);
         if let Some(next) = next {

@@ -1,11 +1,15 @@
 //! References. They are 64 bits to the compiler, but no instruction makes one of bits.
 
-use cranelift_codegen::ir::InstBuilder;
+use std::mem::offset_of;
+
 use cranelift_codegen::ir::condcodes::IntCC;
+use cranelift_codegen::ir::{InstBuilder, Value, types};
 use limen_isa::{Reference, Reg};
 
+use super::object::Usual;
 use super::slowly;
-use crate::translate::Translator;
+use crate::context::NativeContext;
+use crate::translate::{Translator, trusted};
 
 /// The bits of the null reference.
 const NULL: i64 = 0;
@@ -21,7 +25,7 @@ impl Reference for Translator<'_, '_> {
     }
 
     fn ref_null(&mut self, d: Reg) {
-        let null = self.builder.ins().iconst(cranelift_codegen::ir::types::I64, NULL);
+        let null = self.builder.ins().iconst(types::I64, NULL);
         self.set(d, null);
     }
 
@@ -49,12 +53,40 @@ impl Reference for Translator<'_, '_> {
         self.branch_if(is_set, to);
     }
 
+    fn slot_get(&mut self, d: Reg, i: Reg, k: u32) {
+        let usual = self.usual();
+        let slot = self.slot(&usual, i, k);
+        let reference = self.builder.ins().load(types::I64, trusted(), slot, 0);
+        self.set(d, reference);
+        self.end(usual);
+    }
+
+    fn slot_set(&mut self, i: Reg, k: u32, a: Reg) {
+        let usual = self.usual();
+        let (slot, reference) = (self.slot(&usual, i, k), self.get(a));
+        self.builder.ins().store(trusted(), reference, slot, 0);
+        self.end(usual);
+    }
+
     slowly! {
         ref_kind(d, a);
         ref_rights(d, a);
-        slot_get(d, i, k);
-        slot_set(i, k, a);
         slot_size(d);
         slot_grow(d, n);
+    }
+}
+
+impl Translator<'_, '_> {
+    /// The place of slot `i + k` in the host.
+    fn slot(&mut self, usual: &Usual, i: Reg, k: u32) -> Value {
+        let index = self.get(i);
+        let index = self.builder.ins().uextend(types::I64, index);
+        let index = self.builder.ins().iadd_imm_u(index, i64::from(k));
+        let count = self.field(trusted(), types::I64, offset_of!(NativeContext, slot_count));
+        let outside = self.builder.ins().icmp(IntCC::UnsignedGreaterThanOrEqual, index, count);
+        self.unless(outside, usual.slow);
+        let slots = self.field(trusted(), types::I64, offset_of!(NativeContext, slots));
+        let offset = self.builder.ins().ishl_imm_u(index, 3);
+        self.builder.ins().iadd(slots, offset)
     }
 }

@@ -1,17 +1,83 @@
-//! What only a kernel does: all of it is the runtime's.
+//! What only a kernel does: messages and switches are compiled, making and ending things is the runtime's.
 
-use limen_isa::Supervisor;
+use std::mem::offset_of;
+
+use cranelift_codegen::ir::{self, InstBuilder, TrapCode, types};
+use cranelift_codegen::isa::CallConv;
+use limen_isa::{Reg, Supervisor};
+use limen_vm::{Kind, MESSAGE_REFS, MESSAGE_WORDS, Message, Rights, layout};
 
 use super::slowly;
-use crate::translate::Translator;
+use crate::context::NativeContext;
+use crate::translate::{CELL, Translator, constant, trusted};
 
 impl Supervisor for Translator<'_, '_> {
+    fn obj_payload(&mut self, d: Reg, a: Reg, kind: u32) {
+        let Some(kind) = u8::try_from(kind).ok().map(Kind).filter(|kind| *kind != Kind::NONE) else {
+            return self.slowly();
+        };
+        let (usual, reference) = (self.usual(), self.get(a));
+        let entry = self.entry(&usual, reference, kind, Rights::NONE);
+        let payload = self.builder.ins().load(types::I64, trusted(), entry, layout::ENTRY_PAYLOAD as i32);
+        self.set(d, payload);
+        self.end(usual);
+    }
+
+    fn ctx_resume(&mut self, c: Reg) {
+        let (usual, reference) = (self.usual(), self.get(c));
+        let port = self.port_of(&usual, reference);
+        let native = self.waiting(&usual, port);
+        let mut signature = ir::Signature::new(CallConv::SystemV);
+        signature.params.extend([ir::AbiParam::new(types::I64); 2]);
+        let signature = self.builder.import_signature(signature);
+        let stub = self.field(constant(), types::I64, offset_of!(NativeContext, resume));
+        self.builder.ins().call_indirect(signature, stub, &[native, self.context]);
+        // The frame is no more.
+        self.builder.ins().trap(TrapCode::unwrap_user(1));
+    }
+
+    fn ctx_state(&mut self, d: Reg, c: Reg) {
+        let (usual, reference) = (self.usual(), self.get(c));
+        let port = self.port_of(&usual, reference);
+        let state = self.builder.ins().load(types::I32, trusted(), port, layout::PORT_STATE as i32);
+        self.set(d, state);
+        self.end(usual);
+    }
+
+    fn ctx_word(&mut self, d: Reg, c: Reg, k: u32) {
+        self.given(d, c, k, MESSAGE_WORDS, layout::MESSAGE_WORDS_AT);
+    }
+
+    fn ctx_ref(&mut self, d: Reg, c: Reg, k: u32) {
+        self.given(d, c, k, MESSAGE_REFS, layout::MESSAGE_REFS_AT);
+    }
+
+    fn ctx_set_word(&mut self, c: Reg, k: u32, v: Reg) {
+        self.set_taken(c, k, v, MESSAGE_WORDS, layout::MESSAGE_WORDS_AT);
+    }
+
+    fn ctx_set_ref(&mut self, c: Reg, k: u32, a: Reg) {
+        self.set_taken(c, k, a, MESSAGE_REFS, layout::MESSAGE_REFS_AT);
+    }
+
+    fn ctx_transfer(&mut self, to: Reg, from: Reg) {
+        let usual = self.usual();
+        let [to, from] = [to, from].map(|register| self.get(register));
+        let [to, from] = [to, from].map(|reference| self.port_of(&usual, reference));
+        self.waiting(&usual, to);
+        self.check_in_svc(&usual, from);
+        for place in (0..size_of::<Message>()).step_by(size_of::<u128>()) {
+            let piece = self.builder.ins().load(types::I8X16, trusted(), from, (layout::PORT_GIVEN + place) as i32);
+            self.builder.ins().store(trusted(), piece, to, (layout::PORT_TAKEN + place) as i32);
+        }
+        self.end(usual);
+    }
+
     slowly! {
         obj_make(d, account, kind, payload);
         obj_derive(d, a, anchor, account, rights, payload);
         obj_revoke(a);
         obj_move(d, a, account);
-        obj_payload(d, a, k);
         obj_set_payload(a, v);
         account_make(d, parent, bytes, objects, contexts);
         account_free(bytes, objects, contexts, account);
@@ -33,15 +99,8 @@ impl Supervisor for Translator<'_, '_> {
         slots_set(s, i, a);
         slots_size(d, s);
         ctx_make(d, account, domain, function, stack, payload);
-        ctx_resume(c);
         ctx_capture(d, c);
         ctx_kill(c);
-        ctx_state(d, c);
-        ctx_word(d, c, k);
-        ctx_ref(d, c, k);
-        ctx_set_word(c, k, v);
-        ctx_set_ref(c, k, a);
-        ctx_transfer(to, from);
         ctx_depth(d, c);
         ctx_frame(function, pc, c, depth);
         ctx_reg(d, c, depth, i);
@@ -55,5 +114,35 @@ impl Supervisor for Translator<'_, '_> {
         irq_take(d);
         idle();
         halt(status);
+    }
+}
+
+impl Translator<'_, '_> {
+    /// Element `k` of one sort of the message that a context gives.
+    fn given(&mut self, d: Reg, c: Reg, k: u32, count: usize, first: usize) {
+        if k as usize >= count {
+            return self.slowly();
+        }
+        let (usual, reference) = (self.usual(), self.get(c));
+        let port = self.port_of(&usual, reference);
+        self.check_in_svc(&usual, port);
+        let place = (layout::PORT_GIVEN + first) as i32 + k as i32 * CELL;
+        let element = self.builder.ins().load(types::I64, trusted(), port, place);
+        self.set(d, element);
+        self.end(usual);
+    }
+
+    /// Sets element `k` of one sort of the message that a context takes.
+    fn set_taken(&mut self, c: Reg, k: u32, v: Reg, count: usize, first: usize) {
+        if k as usize >= count {
+            return self.slowly();
+        }
+        let (usual, reference) = (self.usual(), self.get(c));
+        let port = self.port_of(&usual, reference);
+        self.waiting(&usual, port);
+        let value = self.get(v);
+        let place = (layout::PORT_TAKEN + first) as i32 + k as i32 * CELL;
+        self.builder.ins().store(trusted(), value, port, place);
+        self.end(usual);
     }
 }

@@ -1,0 +1,83 @@
+//! What crossing a protection boundary costs: from one domain to another and back, through a kernel in bytecode.
+
+use std::io::{Read, Write, pipe};
+use std::path::Path;
+use std::time::Instant;
+
+use limen_assembler::{Options, assemble_file};
+use limen_isa::module::Module;
+use limen_vm::{Config, EngineKind, Mode, Outcome, Verified, verify};
+
+use crate::statistics::quantile;
+
+/// How often a client does what it does, as `protocol.lim` says.
+const ROUNDS: usize = 1_000_000;
+
+/// Round trips through a pair of pipes; they are slow.
+const PIPE_ROUNDS: usize = 10_000;
+
+/// What is measured: the client, and the server that it talks to.
+const EXCHANGES: [(&str, &str, &str); 4] = [
+    ("null svc", "null", "server"),
+    ("call and reply, 4 words", "call", "server"),
+    ("64 bytes by lend", "lend_64", "lender"),
+    ("4 KiB by lend", "lend_4096", "lender"),
+];
+
+/// Prints a line for each exchange on each engine, in nanoseconds, and one for pipes.
+pub fn print(rounds: u32) {
+    println!("{:<26} {:<7} {:>9} {:>9} {:>9}", "there and back, ns", "engine", "q1", "median", "q3");
+    let kernel = module("kernel", Mode::Kernel);
+    for (name, client, server) in EXCHANGES {
+        let modules = [module(client, Mode::User), module(server, Mode::User)];
+        for engine in [EngineKind::Jit, EngineKind::Interp] {
+            line(name, engine.name(), rounds, || nanoseconds(ROUNDS, || boot(&kernel, &modules, engine)));
+        }
+    }
+    line("pipes between two threads", "", rounds, || nanoseconds(PIPE_ROUNDS, pipes));
+}
+
+fn line(name: &str, engine: &str, rounds: u32, mut work: impl FnMut() -> f64) {
+    let times: Vec<f64> = (0..rounds).map(|_| work()).collect();
+    let [q1, median, q3] = [0.25, 0.5, 0.75].map(|share| quantile(&times, share));
+    println!("{name:<26} {engine:<7} {q1:>9.1} {median:>9.1} {q3:>9.1}");
+}
+
+/// The time of one of `rounds` exchanges.
+fn nanoseconds(rounds: usize, work: impl FnOnce()) -> f64 {
+    let begun = Instant::now();
+    work();
+    begun.elapsed().as_secs_f64() * 1e9 / rounds as f64
+}
+
+fn module(name: &str, mode: Mode) -> Verified<Module> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("ipc").join(name).with_extension("lim");
+    let assembled = assemble_file(&path, Options::default()).unwrap_or_else(|errors| panic!("{errors}"));
+    verify(assembled.module, mode).unwrap_or_else(|error| panic!("{name}: {error}"))
+}
+
+/// Runs a client and its server to the end.
+fn boot(kernel: &Verified<Module>, modules: &[Verified<Module>], engine: EngineKind) {
+    let config = Config { engine, ..Config::default() };
+    let mut machine = limen_jit::machine(config).expect("the budget allows a machine");
+    let outcome = machine.boot(kernel, modules).expect("the kernel boots");
+    assert_eq!(outcome, Outcome::Halted(0));
+}
+
+/// A byte there and back, again and again, between two threads of the host.
+fn pipes() {
+    let (mut there_out, mut there_in) = pipe().expect("the host has pipes");
+    let (mut back_out, mut back_in) = pipe().expect("the host has pipes");
+    std::thread::scope(|scope| {
+        scope.spawn(move || {
+            let mut byte = [0];
+            for _ in 0..PIPE_ROUNDS {
+                there_out.read_exact(&mut byte).and_then(|()| back_in.write_all(&byte)).expect("pipes work");
+            }
+        });
+        let mut byte = [0];
+        for _ in 0..PIPE_ROUNDS {
+            there_in.write_all(&byte).and_then(|()| back_out.read_exact(&mut byte)).expect("pipes work");
+        }
+    });
+}
