@@ -49,7 +49,7 @@ impl Processor {
     pub(crate) fn renew(&mut self, run: &mut Run<'_>) {
         let (entries, count) = run.entries();
         (self.entries, self.entry_count) = (entries, count as u64);
-        let may_switch = run.svc_entry().is_some();
+        let may_switch = run.may_switch();
         self.epoch = if may_switch { run.epoch() } else { NEVER };
         if !may_switch {
             self.kernel = std::ptr::null_mut();

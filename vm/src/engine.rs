@@ -180,14 +180,18 @@ impl<'a> Run<'a> {
         Run::new(self.store, context.0)
     }
 
-    /// How the kernel can be entered for an `svc` without asking the machine, and left for another context; `None` if
-    /// there is no such entry, or if the machine must look at the time or at interrupts in between.
+    /// Whether contexts may be switched without asking the machine: it need not look at the time or at interrupts in
+    /// between.
+    #[must_use]
+    pub fn may_switch(&self) -> bool {
+        self.store.clock.lets_run()
+    }
+
+    /// How the kernel can be entered for an `svc` without asking the machine; `None` if there is no kernel, or none that
+    /// answers.
     #[must_use]
     pub fn svc_entry(&mut self) -> Option<SvcEntry> {
         let kernel = self.store.kernel?;
-        if !self.store.clock.lets_run() {
-            return None;
-        }
         let function = kernel.svc_function()?;
         let kind = self.store.engine_of(kernel.domain);
         let module = ModuleId(self.store.module_key_of(kernel.domain));

@@ -96,13 +96,13 @@ impl Interpreter {
 
     fn session<'a>(&'a mut self, run: &'a mut Run<'_>, fuel: u64) -> Session<'a> {
         let code = self.code_of(run.module_id(), &run.module);
-        Session::new(code, run.module.clone(), run.store, run.context, run.domain, fuel)
+        Session::new(code, &run.module, run.store, run.context, run.domain, fuel)
     }
 }
 
 /// One run of a context.
 struct Session<'a> {
-    module: Verified<Module>,
+    module: &'a Verified<Module>,
     code: &'a mut Code,
     store: &'a mut Store,
     context: ContextKey,
@@ -113,7 +113,7 @@ struct Session<'a> {
 impl<'a> Session<'a> {
     fn new(
         code: &'a mut Code,
-        module: Verified<Module>,
+        module: &'a Verified<Module>,
         store: &'a mut Store,
         context: ContextKey,
         domain: DomainKey,
@@ -142,11 +142,11 @@ impl<'a> Session<'a> {
 
     fn interpret(mut self) -> (Stop, u64) {
         let stop = self.until_stop();
-        let (store, context, module) = (self.runtime.store, self.context, self.module.clone());
+        let (store, context, module) = (self.runtime.store, self.context, self.module);
         let fuel = self.park();
         if stop == Stop::Exit(Exit::Svc) {
             // SAFETY: the session, which had the only use of the store, is over.
-            unsafe { (*store).context_mut(context).park_in_svc(&module) };
+            unsafe { (*store).context_mut(context).park_in_svc(module) };
         }
         (stop, fuel)
     }
@@ -161,13 +161,13 @@ impl<'a> Session<'a> {
     fn start(&mut self) -> State {
         let (home, home_length) = self.store.open_home(self.runtime.domain);
         let context = self.store.context(self.context);
-        let (function, pc) = context.position(&self.module).unwrap_or_default();
+        let (function, pc) = context.position(self.module).unwrap_or_default();
         let position = self.module.start_of(function) + pc;
         let fp = context.fp as usize;
-        self.code.ensure_prepared(&self.module, function);
+        self.code.ensure_prepared(self.module, function);
         if context.has_foreign_frames {
             // Returning to a caller reads the slots of its call.
-            context.functions().for_each(|function| self.code.ensure_prepared(&self.module, function));
+            context.functions().for_each(|function| self.code.ensure_prepared(self.module, function));
             self.store.context_mut(self.context).has_foreign_frames = false;
         }
         self.runtime.code = self.code.slots.as_ptr();
@@ -213,7 +213,7 @@ impl<'a> Session<'a> {
         self.state = dispatch::step(self.state, &mut self.runtime, opcode);
         if let Some(function) = self.runtime.unprepared.take() {
             let position = self.position();
-            self.code.prepare(&self.module, function);
+            self.code.prepare(self.module, function);
             self.runtime.code = self.code.slots.as_ptr();
             // SAFETY: as above; the slots have not moved, but this pointer is younger than what was written.
             self.state.pc = unsafe { self.runtime.code.add(position as usize) };

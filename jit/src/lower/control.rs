@@ -161,10 +161,23 @@ impl Translator<'_, '_> {
             };
             self.builder.ins().store(trusted(), value, port, layout::PORT_GIVEN as i32 + place);
         }
+        self.clear(port, &places);
+    }
+
+    /// Writes 0 or null to the cells of the message that the context gives, but for these; two by two where it can.
+    fn clear(&mut self, port: Value, except: &[i32]) {
         let zero = self.builder.ins().iconst(types::I64, 0);
-        let cells = (0..size_of::<Message>() as i32).step_by(CELL as usize);
-        for place in cells.filter(|place| !places.contains(place)) {
-            self.builder.ins().store(trusted(), zero, port, layout::PORT_GIVEN as i32 + place);
+        let none = self.builder.func.dfg.constants.insert(vec![0; 16].into());
+        let zeroes = self.builder.ins().vconst(types::I64X2, none);
+        for first in (0..size_of::<Message>() as i32).step_by(2 * CELL as usize) {
+            let pair = [first, first + CELL].map(|place| (layout::PORT_GIVEN as i32 + place, except.contains(&place)));
+            if let [(place, false), (_, false)] = pair {
+                self.builder.ins().store(trusted(), zeroes, port, place);
+                continue;
+            }
+            for (place, _) in pair.into_iter().filter(|(_, is_set)| !is_set) {
+                self.builder.ins().store(trusted(), zero, port, place);
+            }
         }
     }
 

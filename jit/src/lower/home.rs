@@ -120,7 +120,7 @@ const PIECE: i64 = 64 * 1024;
 
 /// How a loaded number becomes a register's value.
 #[derive(Clone, Copy)]
-enum Extension {
+pub(crate) enum Extension {
     None,
     Signed,
     Unsigned,
@@ -197,7 +197,12 @@ impl Translator<'_, '_> {
 
     fn load(&mut self, d: Reg, address: Value, k: u32, memory: Type, extension: Extension) {
         let place = self.place(address, k, memory);
-        let number = self.builder.ins().load(memory, in_home(), place, k as i32);
+        self.load_from(d, place, k, memory, extension);
+    }
+
+    /// Loads a number that is `k` bytes behind a place in the host.
+    pub(crate) fn load_from(&mut self, d: Reg, place: Value, k: u32, memory: Type, extension: Extension) {
+        let number = self.builder.ins().load(memory, of_program(), place, k as i32);
         let ty = type_of(self.type_of(d));
         let value = match extension {
             Extension::None => number,
@@ -209,17 +214,22 @@ impl Translator<'_, '_> {
 
     fn store(&mut self, address: Value, k: u32, v: Reg, memory: Type) {
         let place = self.place(address, k, memory);
+        self.store_at(place, k, v, memory);
+    }
+
+    /// Stores the low bits of a register `k` bytes behind a place in the host.
+    pub(crate) fn store_at(&mut self, place: Value, k: u32, v: Reg, memory: Type) {
         let value = self.get_canonical(v);
         let number = if self.builder.func.dfg.value_type(value).bits() > memory.bits() {
             self.builder.ins().ireduce(memory, value)
         } else {
             value
         };
-        self.builder.ins().store(in_home(), number, place, k as i32);
+        self.builder.ins().store(of_program(), number, place, k as i32);
     }
 }
 
 /// Memory of a program: anything may be anywhere.
-fn in_home() -> MemFlagsData {
+fn of_program() -> MemFlagsData {
     MemFlagsData::new().with_notrap()
 }
