@@ -66,10 +66,9 @@ impl Supervisor for Translator<'_, '_> {
         let [to, from] = [to, from].map(|reference| self.port_of(&usual, reference));
         self.waiting(&usual, to);
         self.check_in_svc(&usual, from);
-        // Cell by cell, as they were written: a wider load would have to wait for the stores before it.
-        for place in (0..size_of::<Message>()).step_by(CELL as usize) {
-            let cell = self.builder.ins().load(types::I64, trusted(), from, (layout::PORT_GIVEN + place) as i32);
-            self.builder.ins().store(trusted(), cell, to, (layout::PORT_TAKEN + place) as i32);
+        for place in (0..size_of::<Message>()).step_by(size_of::<u128>()) {
+            let piece = self.builder.ins().load(types::I8X16, trusted(), from, (layout::PORT_GIVEN + place) as i32);
+            self.builder.ins().store(trusted(), piece, to, (layout::PORT_TAKEN + place) as i32);
         }
         self.end(usual);
     }
