@@ -114,11 +114,11 @@ impl<P: Policy> Segment for Cpu<P> {
     }
     #[inline(always)]
     fn f64_seg_load(&mut self, d: Reg, s: Reg, o: Reg, k: u32) -> Step {
-        self.seg_load::<u64, u64>(d, s, o, k)
+        self.seg_load::<f64, f64>(d, s, o, k)
     }
     #[inline(always)]
     fn f64_seg_try_load(&mut self, d: Reg, st: Reg, s: Reg, o: Reg) -> Step {
-        self.seg_try_load::<u64, u64>(d, st, s, o)
+        self.seg_try_load::<f64, f64>(d, st, s, o)
     }
     #[inline(always)]
     fn i32_seg_store8(&mut self, s: Reg, o: Reg, k: u32, v: Reg) -> Step {
@@ -186,11 +186,11 @@ impl<P: Policy> Segment for Cpu<P> {
     }
     #[inline(always)]
     fn f64_seg_store(&mut self, s: Reg, o: Reg, k: u32, v: Reg) -> Step {
-        self.seg_store::<u64>(s, o, k, v)
+        self.seg_store::<f64>(s, o, k, v)
     }
     #[inline(always)]
     fn f64_seg_try_store(&mut self, st: Reg, s: Reg, o: Reg, v: Reg) -> Step {
-        self.seg_try_store::<u64>(st, s, o, v)
+        self.seg_try_store::<f64>(st, s, o, v)
     }
     #[inline(always)]
     fn i32_seg_cas(&mut self, d: Reg, s: Reg, o: Reg, expected: Reg, new: Reg) -> Step {
