@@ -63,10 +63,21 @@ mod threaded {
     #[inline(always)]
     pub(super) fn execute<P: Policy>(mut cpu: Cpu<P>, words: usize, visit: impl FnOnce(&mut Cpu<P>, Operands) -> Step) {
         let (state, runtime) = (cpu.state, cpu.runtime);
-        let next = match visit(&mut cpu, Operands(state.pc)) {
-            // SAFETY: an instruction that goes on is followed by another, as the verifier saw.
-            Step::Next => unsafe { state.pc.add(words) },
-            Step::Jump => cpu.state.pc,
+        let (next, handler) = match visit(&mut cpu, Operands(state.pc)) {
+            Step::Next => {
+                // SAFETY: an instruction that goes on is followed by another, as the verifier saw.
+                let next = unsafe { state.pc.add(words) };
+                // SAFETY: it is the slot of an instruction word, so its head is a handler.
+                (next, unsafe { (*next).head.handler })
+            }
+            Step::Jump => {
+                let next = cpu.state.pc;
+                // Volatile, so that it is not merged with the one above: a branch that is taken or not must stay a jump,
+                // which the processor predicts. Were the next slot chosen by a conditional move, all that follows would
+                // wait for what is compared.
+                // SAFETY: as above.
+                (next, unsafe { (&raw const (*next).head.handler).read_volatile() })
+            }
             Step::Leave => {
                 // SAFETY: the runtime outlives the run.
                 unsafe { (*runtime).left = State { pc: state.pc, ..cpu.state } };
@@ -75,8 +86,7 @@ mod threaded {
         };
         let State { fp, home, fuel, .. } = cpu.state;
         let Accumulators { cell, float } = cpu.accumulators;
-        // SAFETY: `next` is the slot of an instruction word, so its head is a handler.
-        (unsafe { (*next).head.handler })(next, fp, home, cell, fuel, runtime, float)
+        handler(next, fp, home, cell, fuel, runtime, float)
     }
 
     /// The handlers of an instruction by the set of fields that read accumulators.
