@@ -90,7 +90,7 @@ pub(super) struct Runtime {
     pub(super) exit: Option<Exit>,
     /// A function whose slots are wanted before the instruction can be done.
     pub(super) unprepared: Option<u32>,
-    /// The state at which the fast way was left.
+    /// The state at which the fast way was left, or what was done [apart](Cpu::apart).
     pub(super) left: State,
 }
 
@@ -245,6 +245,33 @@ impl<P: Policy> Cpu<P> {
             self.runtime().unprepared = Some(function);
         }
         Step::Leave
+    }
+
+    /// Does work that takes pointers to the interpreter on an interpreter of its own: the call that ends a handler becomes a
+    /// jump only if no pointer to what the handler keeps on the native stack has gone elsewhere. For the same reason `register`
+    /// is passed by itself: what `work` holds goes into a machine register as long as it is no more than four numbers. For
+    /// instructions that leave nothing in accumulators.
+    #[inline(always)]
+    pub(super) fn apart(&mut self, register: Reg, work: impl FnOnce(&mut Self, Reg) -> Step) -> Step {
+        #[inline(never)]
+        fn apart<P: Policy>(
+            pc: *const Slot,
+            fp: *mut u64,
+            home: *mut u8,
+            fuel: u64,
+            runtime: *mut Runtime,
+            register: Reg,
+            work: impl FnOnce(&mut Cpu<P>, Reg) -> Step,
+        ) -> Step {
+            let mut cpu = Cpu::new(State { pc, fp, home, fuel }, runtime, Accumulators::EMPTY);
+            let step = work(&mut cpu, register);
+            cpu.runtime().left = cpu.state;
+            step
+        }
+        let State { pc, fp, home, fuel } = self.state;
+        let step = apart(pc, fp, home, fuel, self.runtime, register, work);
+        self.state = self.runtime().left;
+        step
     }
 
     #[inline(always)]

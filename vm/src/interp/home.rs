@@ -217,14 +217,20 @@ impl<P: Policy> Home for Cpu<P> {
         self.fetch_and_add(d, p, v, u64::wrapping_add)
     }
 
+    #[inline(always)]
     fn home_copy(&mut self, to: Reg, from: Reg, n: Reg) -> Step {
-        self.copy_within_home(to, from, n)
+        if !P::SLOW && self.copy_at_once(to, from, n) {
+            return Step::Next;
+        }
+        self.apart(n, move |cpu, n| cpu.copy_within_home(to, from, n))
     }
+    #[inline(always)]
     fn home_fill(&mut self, to: Reg, byte: Reg, n: Reg) -> Step {
-        self.fill_home(to, byte, n)
+        self.apart(n, move |cpu, n| cpu.fill_home(to, byte, n))
     }
+    #[inline(always)]
     fn home_compare(&mut self, d: Reg, a: Reg, b: Reg, n: Reg) -> Step {
-        self.compare_within_home(d, a, b, n)
+        self.apart(n, move |cpu, n| cpu.compare_within_home(d, a, b, n))
     }
     fn home_size(&mut self, d: Reg) -> Step {
         let domain = self.domain();
