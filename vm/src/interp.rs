@@ -127,6 +127,7 @@ impl<'a> Session<'a> {
         let runtime = Runtime {
             code: code.slots.as_ptr(),
             callees: code.callees.as_ptr(),
+            tables: module.tables.as_ptr(),
             stack: cells.start,
             limit: cells.end,
             store: shared,

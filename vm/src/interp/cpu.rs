@@ -77,6 +77,8 @@ pub(super) struct Runtime {
     /// The module's slots.
     pub(super) code: *const Slot,
     pub(super) callees: *const Callee,
+    /// The module's tables.
+    pub(super) tables: *const Vec<Option<u32>>,
     /// The first cell of the stack, and the one behind the last.
     pub(super) stack: *mut u64,
     pub(super) limit: *mut u64,
