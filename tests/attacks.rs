@@ -316,6 +316,64 @@ export fn boot() {
     assert_eq!(count, 999, "all but the account's own entry");
 }
 
+/// Nothing that is done again and again takes room on the host's stack each time: as often as here, it would be full.
+#[test]
+fn the_native_stack_does_not_grow() {
+    const BODY: &str = "
+    to = i32.const 8
+    n = i32.const 16
+    home.copy to, from, n
+    n = i32.const 16
+    home.fill from, to, n
+    n = i32.const 8
+    d = home.compare to, from, n
+    to = i32.const 0
+    from = i32.const 64
+    n = i32.const 16
+    o = i64.const 0
+    seg.read to, s, o, n
+    n = i32.const 16
+    seg.write s, o, from, n
+    n = i32.const 16
+    st = seg.try_read to, s, o, n
+    n = i32.const 16
+    st = seg.try_write s, o, from, n
+    p = i64.const 0
+    m = i64.const 16
+    seg.copy s, p, s, o, m
+    m = i64.const 16
+    seg.fill s, p, to, m
+    m = seg.size s
+    n = home.size
+    n = slot.size
+    account = slot.get [zero]";
+    const TIMES: usize = 100;
+    let source = format!(
+        "slots 1
+home 1
+type step = fn(i32) -> i32
+table steps {{ next }}
+export fn boot() {{
+    reg account, s: ref
+    reg zero, one, round, to, from, n, d, st: i32
+    reg o, p, m: i64
+    account = slot.get [zero]
+    one = i32.const 1
+    s = mem.make account, one, one
+  again:{}
+    round = call_indirect steps[zero] step(round)
+    i32.br_lt_ui round, 1000, again
+    halt round
+}}
+fn next(n: i32) -> i32 {{
+    n = i32.addi n, 1
+    ret n
+}}",
+        BODY.repeat(TIMES)
+    );
+    assert_eq!(boot(&source), Outcome::Halted(1000));
+}
+
 /// The kernel has a stack of its own: a user who has used up his can still enter it.
 #[test]
 fn a_kernel_entry_from_a_full_user_stack() {

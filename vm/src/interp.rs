@@ -1,5 +1,6 @@
 //! The interpreter: a direct-threaded engine over pre-decoded slots, frames in the portable form.
 
+mod accumulator;
 mod bulk;
 mod control;
 mod conversion;
@@ -120,16 +121,18 @@ impl<'a> Session<'a> {
         fuel: u64,
     ) -> Self {
         let nowhere = std::ptr::null_mut();
-        let state = State { pc: std::ptr::null(), fp: nowhere, home: std::ptr::null_mut(), home_length: 0, fuel };
+        let state = State { pc: std::ptr::null(), fp: nowhere, home: std::ptr::null_mut(), fuel };
         let cells = store.context_mut(context).stack.as_mut_ptr_range();
         let shared: *mut Store = &mut *store;
         let runtime = Runtime {
             code: code.slots.as_ptr(),
             callees: code.callees.as_ptr(),
+            tables: module.tables.as_ptr(),
             stack: cells.start,
             limit: cells.end,
             store: shared,
             domain,
+            home_length: 0,
             fuel_told: fuel,
             exit: None,
             unprepared: None,
@@ -160,6 +163,7 @@ impl<'a> Session<'a> {
     /// The registers for the context's innermost frame.
     fn start(&mut self) -> State {
         let (home, home_length) = self.store.open_home(self.runtime.domain);
+        self.runtime.home_length = home_length;
         let context = self.store.context(self.context);
         let (function, pc) = context.position(self.module).unwrap_or_default();
         let position = self.module.start_of(function) + pc;
@@ -175,7 +179,7 @@ impl<'a> Session<'a> {
         // SAFETY: a context's frame lies on its stack, its position in its module's code.
         unsafe {
             let pc = self.runtime.code.add(position as usize);
-            State { pc, fp: self.runtime.stack.add(fp), home, home_length, fuel }
+            State { pc, fp: self.runtime.stack.add(fp), home, fuel }
         }
     }
 
@@ -198,11 +202,12 @@ impl<'a> Session<'a> {
 
     /// Goes on the fast way as far as it leads.
     fn go(&mut self) {
-        let State { pc, fp, home, home_length, fuel } = self.state;
+        let State { pc, fp, home, fuel } = self.state;
         let runtime: *mut Runtime = &mut self.runtime;
-        // SAFETY: `pc` is the slot of an instruction in a function whose slots are filled, so its head is a handler.
-        let handler = unsafe { (*pc).head.handler };
-        handler(pc, fp, home, home_length, fuel, runtime);
+        // SAFETY: `pc` is the slot of an instruction in a function whose slots are filled, so its head is a handler; the
+        // frame is of this function, and what the accumulators hold are registers of it.
+        let (handler, held) = unsafe { ((*pc).head.handler, self.code.held_before(self.position()).load(fp)) };
+        handler(pc, fp, home, held.cell, fuel, runtime, held.float);
         // SAFETY: the runtime outlives the run.
         self.state = unsafe { (*runtime).left };
     }

@@ -662,11 +662,6 @@ impl Store {
         Some(before)
     }
 
-    /// An entry of a function table: `None` beyond its end, `Some(None)` where it is null.
-    pub(crate) fn table_entry(&self, domain: DomainKey, table: u32, index: u32) -> Option<Option<u32>> {
-        self.module_of(domain).tables.get(table as usize)?.get(index as usize).copied()
-    }
-
     // Slot arrays
 
     pub(crate) fn make_slots(&mut self, owner: AccountKey, count: u32) -> Result<Option<Ref>, Fault> {

@@ -79,10 +79,38 @@ impl<P: Policy> Cpu<P> {
         if self.home_holds(address, n) { Ok(()) } else { Err(self.fault(Fault::Bounds, address)) }
     }
 
+    #[inline(always)]
     fn home_holds(&mut self, address: u64, n: u64) -> bool {
+        address + n <= self.runtime().home_length as u64 || self.home_holds_beyond(address, n)
+    }
+
+    /// For homes with page control, and for the fault.
+    #[cold]
+    fn home_holds_beyond(&mut self, address: u64, n: u64) -> bool {
         let domain = self.domain();
         let memory = self.store().home_of(domain);
         address + n <= self.store().memory_mut(memory).length()
+    }
+
+    /// Copies what is less than a piece, all of it in open home; `false`, and nothing done, if it is not so.
+    #[inline(always)]
+    pub(super) fn copy_at_once(&mut self, to: Reg, from: Reg, n: Reg) -> bool {
+        let [target, source, left] = [to, from, n].map(|register| self.get::<u32>(register));
+        let end = u64::from(target.max(source)) + u64::from(left);
+        if u64::from(left) >= PIECE || end > self.runtime().home_length as u64 {
+            return false;
+        }
+        // SAFETY: both ranges are within home.
+        unsafe {
+            let home = self.state.home;
+            home.add(source as usize).copy_to(home.add(target as usize), left as usize);
+        }
+        self.advance_copy(
+            [to, from, n],
+            [target, source, left],
+            &Piece::to_copy(target.into(), source.into(), left.into()),
+        );
+        true
     }
 
     pub(super) fn copy_within_home(&mut self, to: Reg, from: Reg, n: Reg) -> Step {
@@ -115,13 +143,19 @@ impl<P: Policy> Cpu<P> {
         self.may_do(&piece)?;
         // SAFETY: `home` gives the addresses of so many bytes.
         unsafe { read.copy_to(write, piece.length as usize) };
+        self.advance_copy([to, from, n], [target, source, left], &piece);
+        Ok(u64::from(left) == piece.length)
+    }
+
+    /// Writes the registers of a copy after a piece.
+    #[inline(always)]
+    fn advance_copy(&mut self, [to, from, n]: [Reg; 3], [target, source, left]: [u32; 3], piece: &Piece) {
         let done = piece.length as u32;
         if !piece.backwards {
             self.set(to, target.wrapping_add(done));
             self.set(from, source.wrapping_add(done));
         }
         self.set(n, left - done);
-        Ok(left == done)
     }
 
     pub(super) fn fill_home(&mut self, to: Reg, byte: Reg, n: Reg) -> Step {

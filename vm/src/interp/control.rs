@@ -47,20 +47,23 @@ impl<P: Policy> Control for Cpu<P> {
         self.call_with(f, callee, usize::from(callee.results), usize::from(callee.params))
     }
 
+    #[inline(always)]
     fn call_indirect(&mut self, t: u32, i: Reg, s: u32) -> Step {
         let index = self.get::<u32>(i);
-        let domain = self.domain();
-        match self.store().table_entry(domain, t, index) {
+        // SAFETY: the verifier saw that the table exists.
+        let table = unsafe { &*self.runtime().tables.add(t as usize) };
+        match table.get(index as usize) {
             None => self.fault(Fault::Bounds, u64::from(index)),
             Some(None) => self.fault(Fault::Signature, 0),
             Some(Some(function)) => {
                 // SAFETY: table entries name functions of the module, and the header names the function that runs.
                 let (callee, own) = unsafe {
                     let callees = (*self.runtime).callees;
-                    (*callees.add(function as usize), *callees.add((*Self::header(self.state.fp)).function as usize))
+                    (&*callees.add(*function as usize), &*callees.add((*Self::header(self.state.fp)).function as usize))
                 };
                 if callee.signature == s {
-                    self.enter(function, callee, own.registers)
+                    let (results, params) = (usize::from(callee.results), usize::from(callee.params));
+                    self.enter_with(*function, callee, own.registers, results, params)
                 } else {
                     self.fault(Fault::Signature, 0)
                 }
@@ -87,10 +90,6 @@ impl<P: Policy> Cpu<P> {
         // SAFETY: the slot of a call holds the size of its own frame in A.
         let registers = unsafe { (*self.state.pc).a };
         self.enter_with(function, callee, registers, results, params)
-    }
-
-    fn enter(&mut self, function: u32, callee: Callee, registers: u16) -> Step {
-        self.enter_with(function, &callee, registers, usize::from(callee.results), usize::from(callee.params))
     }
 
     /// Enters a function from a frame of `registers` registers: checks, header, arguments, zeroes.

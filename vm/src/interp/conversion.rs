@@ -32,7 +32,7 @@ impl<P: Policy> Conversion for Cpu<P> {
     }
     #[inline(always)]
     fn i64_bits_f64(&mut self, d: Reg, a: Reg) -> Step {
-        self.unary(d, a, |bits: u64| bits)
+        self.unary(d, a, |a: f64| a.to_bits())
     }
     #[inline(always)]
     fn f32_bits_i32(&mut self, d: Reg, a: Reg) -> Step {
@@ -40,7 +40,7 @@ impl<P: Policy> Conversion for Cpu<P> {
     }
     #[inline(always)]
     fn f64_bits_i64(&mut self, d: Reg, a: Reg) -> Step {
-        self.unary(d, a, |bits: u64| bits)
+        self.unary(d, a, |bits: u64| f64::from_bits(bits))
     }
     #[inline(always)]
     fn i64_sext32(&mut self, d: Reg, a: Reg) -> Step {

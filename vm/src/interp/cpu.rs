@@ -8,6 +8,7 @@ use std::marker::PhantomData;
 
 use limen_isa::{Execute, Fault, Reg};
 
+use super::accumulator::{ACCUMULATOR, Accumulators};
 use super::slot::{Callee, Slot};
 use crate::context::HEADER_CELLS;
 use crate::engine::{Exit, PageWait};
@@ -21,28 +22,8 @@ pub(super) trait Policy {
     /// Whether this is the slow way.
     const SLOW: bool;
 
-    /// Whether register [`FORWARDED`] stands for the value that the instruction before has just written.
-    const FORWARDS: bool = false;
-
     /// Whether a branch of this distance goes backwards, that is, is a safepoint.
     fn is_back(distance: i32) -> bool;
-}
-
-/// No register has this number: it stands for a value that is at hand.
-pub(super) const FORWARDED: u16 = u16::MAX;
-
-/// As `P`, for the second instruction of a pair that uses what the first one has just written: taking it from there
-/// rather than from its cell saves the way through memory.
-#[cfg_attr(not(threaded_dispatch), allow(dead_code, reason = "the fast way is threaded dispatch"))]
-pub(super) struct Forwarding<P>(PhantomData<P>);
-
-impl<P: Policy> Policy for Forwarding<P> {
-    const SLOW: bool = P::SLOW;
-    const FORWARDS: bool = true;
-    #[inline(always)]
-    fn is_back(distance: i32) -> bool {
-        P::is_back(distance)
-    }
 }
 
 /// The fast way, for everything but backward branches.
@@ -96,18 +77,22 @@ pub(super) struct Runtime {
     /// The module's slots.
     pub(super) code: *const Slot,
     pub(super) callees: *const Callee,
+    /// The module's tables.
+    pub(super) tables: *const Vec<Option<u32>>,
     /// The first cell of the stack, and the one behind the last.
     pub(super) stack: *mut u64,
     pub(super) limit: *mut u64,
     pub(super) store: *mut Store,
     pub(super) domain: DomainKey,
+    /// How many bytes of home need no further look.
+    pub(super) home_length: usize,
     /// The fuel at which the clock was last told what was burnt.
     pub(super) fuel_told: u64,
     /// Why the run ends; `None` while it goes on.
     pub(super) exit: Option<Exit>,
     /// A function whose slots are wanted before the instruction can be done.
     pub(super) unprepared: Option<u32>,
-    /// The state at which the fast way was left.
+    /// The state at which the fast way was left, or what was done [apart](Cpu::apart).
     pub(super) left: State,
 }
 
@@ -118,9 +103,8 @@ pub(super) struct State {
     pub(super) pc: *const Slot,
     /// Register 0 of the current frame.
     pub(super) fp: *mut u64,
-    /// The first byte of home, and how many need no further look.
+    /// The first byte of home.
     pub(super) home: *mut u8,
-    pub(super) home_length: usize,
     pub(super) fuel: u64,
 }
 
@@ -128,15 +112,14 @@ pub(super) struct State {
 pub(super) struct Cpu<P> {
     pub(super) state: State,
     pub(super) runtime: *mut Runtime,
-    /// The value that [`FORWARDED`] stands for.
-    pub(super) forwarded: u64,
+    pub(super) accumulators: Accumulators,
     pub(super) policy: PhantomData<P>,
 }
 
 impl<P: Policy> Cpu<P> {
     #[inline(always)]
-    pub(super) fn new(state: State, runtime: *mut Runtime, forwarded: u64) -> Self {
-        Self { state, runtime, forwarded, policy: PhantomData }
+    pub(super) fn new(state: State, runtime: *mut Runtime, accumulators: Accumulators) -> Self {
+        Self { state, runtime, accumulators, policy: PhantomData }
     }
 }
 
@@ -148,6 +131,37 @@ impl<P: Policy> Execute for Cpu<P> {
 pub(super) trait Cell: Copy {
     fn from_cell(cell: u64) -> Self;
     fn to_cell(self) -> u64;
+
+    /// From the accumulator of the type.
+    #[inline(always)]
+    fn accumulated(accumulators: Accumulators) -> Self {
+        Self::from_cell(accumulators.cell)
+    }
+
+    /// To the accumulator of the type.
+    #[inline(always)]
+    fn accumulate(self, accumulators: &mut Accumulators) {
+        accumulators.cell = self.to_cell();
+    }
+}
+
+impl Cell for f64 {
+    #[inline(always)]
+    fn from_cell(cell: u64) -> Self {
+        f64::from_bits(cell)
+    }
+    #[inline(always)]
+    fn to_cell(self) -> u64 {
+        self.to_bits()
+    }
+    #[inline(always)]
+    fn accumulated(accumulators: Accumulators) -> Self {
+        accumulators.float
+    }
+    #[inline(always)]
+    fn accumulate(self, accumulators: &mut Accumulators) {
+        accumulators.float = self;
+    }
 }
 
 macro_rules! cells {
@@ -172,7 +186,6 @@ cells! {
     u32: cell => cell as u32, value => u64::from(value);
     i32: cell => cell as i32, value => u64::from(value as u32);
     f32: cell => f32::from_bits(cell as u32), value => u64::from(value.to_bits());
-    f64: cell => f64::from_bits(cell), value => value.to_bits();
     bool: cell => cell as u32 != 0, value => u64::from(value);
     Ref: cell => Ref::from_bits(cell), value => value.bits();
 }
@@ -180,8 +193,8 @@ cells! {
 impl<P: Policy> Cpu<P> {
     #[inline(always)]
     pub(super) fn get<T: Cell>(&self, register: Reg) -> T {
-        if P::FORWARDS && register.0 == FORWARDED {
-            return T::from_cell(self.forwarded);
+        if !P::SLOW && register.0 == ACCUMULATOR {
+            return T::accumulated(self.accumulators);
         }
         // SAFETY: the verifier saw that the register exists in this function, and entry to the function that its whole
         // frame lies on the stack.
@@ -191,6 +204,7 @@ impl<P: Policy> Cpu<P> {
     /// Writes a register without ending the instruction.
     #[inline(always)]
     pub(super) fn set<T: Cell>(&mut self, register: Reg, value: T) {
+        value.accumulate(&mut self.accumulators);
         // SAFETY: as in `get`.
         unsafe { self.state.fp.add(usize::from(register.0)).write(value.to_cell()) }
     }
@@ -233,6 +247,33 @@ impl<P: Policy> Cpu<P> {
             self.runtime().unprepared = Some(function);
         }
         Step::Leave
+    }
+
+    /// Does work that takes pointers to the interpreter on an interpreter of its own: the call that ends a handler becomes a
+    /// jump only if no pointer to what the handler keeps on the native stack has gone elsewhere. For the same reason `register`
+    /// is passed by itself: what `work` holds goes into a machine register as long as it is no more than four numbers. For
+    /// instructions that leave nothing in accumulators.
+    #[inline(always)]
+    pub(super) fn apart(&mut self, register: Reg, work: impl FnOnce(&mut Self, Reg) -> Step) -> Step {
+        #[inline(never)]
+        fn apart<P: Policy>(
+            pc: *const Slot,
+            fp: *mut u64,
+            home: *mut u8,
+            fuel: u64,
+            runtime: *mut Runtime,
+            register: Reg,
+            work: impl FnOnce(&mut Cpu<P>, Reg) -> Step,
+        ) -> Step {
+            let mut cpu = Cpu::new(State { pc, fp, home, fuel }, runtime, Accumulators::EMPTY);
+            let step = work(&mut cpu, register);
+            cpu.runtime().left = cpu.state;
+            step
+        }
+        let State { pc, fp, home, fuel } = self.state;
+        let step = apart(pc, fp, home, fuel, self.runtime, register, work);
+        self.state = self.runtime().left;
+        step
     }
 
     #[inline(always)]
@@ -284,7 +325,7 @@ impl<P: Policy> Cpu<P> {
     #[inline(always)]
     pub(super) fn home(&mut self, address: u64, size: u64, write: bool) -> Result<*mut u8, Step> {
         // No overflow: addresses are sums of a few values below 2^36, sizes below 2^33.
-        if address + size <= self.state.home_length as u64 {
+        if address + size <= self.runtime().home_length as u64 {
             // SAFETY: within home.
             Ok(unsafe { self.state.home.add(address as usize) })
         } else if P::SLOW {
@@ -361,7 +402,7 @@ impl<P: Policy> Cpu<P> {
         let domain = self.domain();
         let (home, length) = self.store().open_home(domain);
         self.state.home = home;
-        self.state.home_length = length;
+        self.runtime().home_length = length;
     }
 
     /// The header of the frame whose register 0 is at `fp`.

@@ -2,6 +2,7 @@
 
 use limen_isa::{Opcode, dispatch};
 
+use super::accumulator::{Accumulating, Accumulators};
 #[cfg(threaded_dispatch)]
 use super::cpu::Policy;
 use super::cpu::{Cpu, Runtime, Slow, State, Step};
@@ -9,10 +10,17 @@ use super::slot::{Operands, Slot};
 
 /// Executes the instruction at `pc` and all that follow, until one leaves.
 ///
-/// Six arguments travel in registers from handler to handler. In an optimised build the call that ends each handler is a
-/// jump.
-pub(super) type Handler =
-    extern "C" fn(pc: *const Slot, fp: *mut u64, home: *mut u8, home_length: usize, fuel: u64, runtime: *mut Runtime);
+/// Seven arguments travel in registers from handler to handler: six, and a float. In an optimised build the call that ends
+/// each handler is a jump.
+pub(super) type Handler = extern "C" fn(
+    pc: *const Slot,
+    fp: *mut u64,
+    home: *mut u8,
+    cell: u64,
+    fuel: u64,
+    runtime: *mut Runtime,
+    float: f64,
+);
 
 /// The handler of slots that are not filled yet.
 pub(super) const UNPREPARED: Handler = leave;
@@ -22,17 +30,18 @@ extern "C" fn leave(
     pc: *const Slot,
     fp: *mut u64,
     home: *mut u8,
-    home_length: usize,
+    _cell: u64,
     fuel: u64,
     runtime: *mut Runtime,
+    _float: f64,
 ) {
     // SAFETY: the runtime outlives the run.
-    unsafe { (*runtime).left = State { pc, fp, home, home_length, fuel } };
+    unsafe { (*runtime).left = State { pc, fp, home, fuel } };
 }
 
 /// Executes one instruction the slow way. Slots do not have the opcode, so the caller looks it up.
 pub(super) fn step(state: State, runtime: *mut Runtime, opcode: Opcode) -> State {
-    let mut cpu = Cpu::<Slow>::new(state, runtime, 0);
+    let mut cpu = Cpu::<Slow>::new(state, runtime, Accumulators::EMPTY);
     let words = opcode.row().fixed_words();
     match dispatch(&mut cpu, opcode, Operands(state.pc)) {
         // SAFETY: an instruction that goes on is followed by another, as the verifier saw.
@@ -47,50 +56,61 @@ pub(super) fn step(state: State, runtime: *mut Runtime, opcode: Opcode) -> State
 mod threaded {
     use super::*;
     use crate::interp::cpu::{Backward, Forward};
+    use crate::interp::slot::Accumulated;
     use limen_isa::{Field, Fields, for_each_instruction, visit};
-
-    #[inline(always)]
-    pub(super) fn execute<P: Policy>(
-        state: State,
-        runtime: *mut Runtime,
-        words: usize,
-        visit: impl FnOnce(&mut Cpu<P>, Operands) -> Step,
-    ) {
-        complete(Cpu::<P>::new(state, runtime, 0), words, visit);
-    }
 
     /// Executes an instruction and goes on.
     #[inline(always)]
-    pub(super) fn complete<P: Policy>(
-        mut cpu: Cpu<P>,
-        words: usize,
-        visit: impl FnOnce(&mut Cpu<P>, Operands) -> Step,
-    ) {
+    pub(super) fn execute<P: Policy>(mut cpu: Cpu<P>, words: usize, visit: impl FnOnce(&mut Cpu<P>, Operands) -> Step) {
         let (state, runtime) = (cpu.state, cpu.runtime);
-        let next = match visit(&mut cpu, Operands(state.pc)) {
-            // SAFETY: an instruction that goes on is followed by another, as the verifier saw.
-            Step::Next => unsafe { state.pc.add(words) },
-            Step::Jump => cpu.state.pc,
+        let (next, handler) = match visit(&mut cpu, Operands(state.pc)) {
+            Step::Next => {
+                // SAFETY: an instruction that goes on is followed by another, as the verifier saw.
+                let next = unsafe { state.pc.add(words) };
+                // SAFETY: it is the slot of an instruction word, so its head is a handler.
+                (next, unsafe { (*next).head.handler })
+            }
+            Step::Jump => {
+                let next = cpu.state.pc;
+                // Volatile, so that it is not merged with the one above: a branch that is taken or not must stay a jump,
+                // which the processor predicts. Were the next slot chosen by a conditional move, all that follows would
+                // wait for what is compared.
+                // SAFETY: as above.
+                (next, unsafe { (&raw const (*next).head.handler).read_volatile() })
+            }
             Step::Leave => {
                 // SAFETY: the runtime outlives the run.
                 unsafe { (*runtime).left = State { pc: state.pc, ..cpu.state } };
                 return;
             }
         };
-        let State { fp, home, home_length, fuel, .. } = cpu.state;
-        // SAFETY: `next` is the slot of an instruction word, so its head is a handler.
-        (unsafe { (*next).head.handler })(next, fp, home, home_length, fuel, runtime)
+        let State { fp, home, fuel, .. } = cpu.state;
+        let Accumulators { cell, float } = cpu.accumulators;
+        handler(next, fp, home, cell, fuel, runtime, float)
     }
+
+    /// The handlers of an instruction by the set of fields that read accumulators.
+    type ByReaders = [Handler; 8];
 
     macro_rules! handlers {
         ($(($variant:ident, $method:ident, $flow:ident, $words:literal))*) => {
-            mod forward {
+            mod instruction {
                 use super::*;
-                $(handlers! { @handler Forward $method $words })*
-            }
-            mod backward {
-                use super::*;
-                $(handlers! { @backward $flow $method $words })*
+                $(
+                    pub(super) extern "C" fn $method<P: Policy, const READERS: u8>(
+                        pc: *const Slot,
+                        fp: *mut u64,
+                        home: *mut u8,
+                        cell: u64,
+                        fuel: u64,
+                        runtime: *mut Runtime,
+                        float: f64,
+                    ) {
+                        let state = State { pc, fp, home, fuel };
+                        let cpu = Cpu::<P>::new(state, runtime, Accumulators { cell, float });
+                        execute(cpu, $words, |cpu, operands| visit::$method(cpu, Accumulated::<READERS>(operands)))
+                    }
+                )*
             }
             /// Opcodes under the names of their methods.
             #[allow(non_upper_case_globals, reason = "a name for both")]
@@ -98,49 +118,41 @@ mod threaded {
                 use limen_isa::Opcode;
                 $(#[allow(dead_code, reason = "not every opcode is part of a pair")] pub(in crate::interp::dispatch) const $method: Opcode = Opcode::$variant;)*
             }
-            const fn table() -> [[Handler; 2]; Opcode::ALL.len()] {
-                let mut table = [[UNPREPARED; 2]; Opcode::ALL.len()];
-                $(table[Opcode::$variant as usize] = [forward::$method, backward::$method];)*
+            /// Handlers by opcode: for branches that go forward and for such as go backward.
+            static TABLE: [[ByReaders; 2]; Opcode::ALL.len()] = {
+                let mut table = [[[UNPREPARED; 8]; 2]; Opcode::ALL.len()];
+                $(table[Opcode::$variant as usize] = handlers! { @$flow $method };)*
                 table
-            }
+            };
         };
-        (@handler $policy:ident $method:ident $words:literal) => {
-            pub(super) extern "C" fn $method(
-                pc: *const Slot,
-                fp: *mut u64,
-                home: *mut u8,
-                home_length: usize,
-                fuel: u64,
-                runtime: *mut Runtime,
-            ) {
-                let state = State { pc, fp, home, home_length, fuel };
-                execute::<$policy>(state, runtime, $words, |cpu, operands| visit::$method(cpu, operands))
-            }
+        (@next $method:ident) => {
+            [handlers! { @readers $method Forward }; 2]
         };
-        (@backward next $method:ident $words:literal) => {
-            pub(super) use super::forward::$method;
+        (@$flow:ident $method:ident) => {
+            [handlers! { @readers $method Forward }, handlers! { @readers $method Backward }]
         };
-        (@backward $flow:ident $method:ident $words:literal) => {
-            handlers! { @handler Backward $method $words }
+        (@readers $method:ident $policy:ident) => {
+            handlers! { @readers $method $policy 0 1 2 3 4 5 6 7 }
+        };
+        (@readers $method:ident $policy:ident $($readers:literal)*) => {
+            [$(instruction::$method::<$policy, $readers>),*]
         };
     }
 
     for_each_instruction!(handlers);
-
-    /// Handlers by opcode: for branches that go forward and for such as go backward.
-    static TABLE: [[Handler; 2]; Opcode::ALL.len()] = table();
 
     /// A call of a function with `R` results and `P` parameters, all of which stand in one operand word.
     extern "C" fn call<const R: usize, const P: usize>(
         pc: *const Slot,
         fp: *mut u64,
         home: *mut u8,
-        home_length: usize,
+        _cell: u64,
         fuel: u64,
         runtime: *mut Runtime,
+        _float: f64,
     ) {
-        let state = State { pc, fp, home, home_length, fuel };
-        execute::<Forward>(state, runtime, 1, |cpu, operands| {
+        let cpu = Cpu::<Forward>::new(State { pc, fp, home, fuel }, runtime, Accumulators::EMPTY);
+        execute(cpu, 1, |cpu, operands| {
             let function = operands.unsigned(0, Field::Wide32);
             // SAFETY: the verifier saw that the function exists.
             let callee = unsafe { &*(*cpu.runtime).callees.add(function as usize) };
@@ -153,12 +165,13 @@ mod threaded {
         pc: *const Slot,
         fp: *mut u64,
         home: *mut u8,
-        home_length: usize,
+        _cell: u64,
         fuel: u64,
         runtime: *mut Runtime,
+        _float: f64,
     ) {
-        let state = State { pc, fp, home, home_length, fuel };
-        execute::<Forward>(state, runtime, 1, |cpu, _| cpu.leave(R));
+        let cpu = Cpu::<Forward>::new(State { pc, fp, home, fuel }, runtime, Accumulators::EMPTY);
+        execute(cpu, 1, |cpu, _| cpu.leave(R));
     }
 
     /// The handler for calls of such functions, if there is a special one.
@@ -176,8 +189,8 @@ mod threaded {
         SMALL.get(usize::from(results)).copied()
     }
 
-    pub(in crate::interp) fn handler(opcode: Opcode, backward: bool) -> Handler {
-        TABLE[opcode as usize][usize::from(backward)]
+    pub(in crate::interp) fn handler(opcode: Opcode, readers: Accumulating, backward: bool) -> Handler {
+        TABLE[opcode as usize][usize::from(backward)][usize::from(readers.0)]
     }
 }
 
@@ -195,9 +208,8 @@ pub(super) use {
 #[cfg(not(threaded_dispatch))]
 mod stepped {
     use super::*;
-    use limen_isa::Field;
 
-    pub(in crate::interp) fn handler(_: Opcode, _: bool) -> Handler {
+    pub(in crate::interp) fn handler(_: Opcode, _: Accumulating, _: bool) -> Handler {
         UNPREPARED
     }
 
@@ -209,7 +221,11 @@ mod stepped {
         None
     }
 
-    pub(in crate::interp) fn pair(_: Opcode, _: Opcode, _: Option<Field>, _: bool) -> Option<Handler> {
+    pub(in crate::interp) fn pair(
+        _: [Opcode; 2],
+        _: [Accumulating; 2],
+        _: bool,
+    ) -> Option<(Handler, [Accumulating; 2])> {
         None
     }
 }

@@ -8,12 +8,12 @@ use super::number::Real;
 impl<P: Policy, T: Real + Cell> Float<T> for Cpu<P> {
     #[inline(always)]
     fn mov(&mut self, d: Reg, a: Reg) -> Step {
-        self.put(d, self.get::<u64>(a))
+        self.put(d, self.get::<T>(a))
     }
     #[inline(always)]
     fn select(&mut self, d: Reg, c: Reg, a: Reg, b: Reg) -> Step {
         let chosen = if self.get::<bool>(c) { a } else { b };
-        self.put(d, self.get::<u64>(chosen))
+        self.put(d, self.get::<T>(chosen))
     }
     #[inline(always)]
     fn constant(&mut self, d: Reg, k: u64) -> Step {
@@ -37,11 +37,11 @@ impl<P: Policy, T: Real + Cell> Float<T> for Cpu<P> {
     }
     #[inline(always)]
     fn min(&mut self, d: Reg, a: Reg, b: Reg) -> Step {
-        self.binary(d, a, b, |a: T, b: T| if a.is_nan() || b.is_nan() { T::CANONICAL_NAN } else { a.smaller(b).cell() })
+        self.binary(d, a, b, |a: T, b: T| if a.is_nan() || b.is_nan() { T::CANONICAL_NAN } else { a.smaller(b) })
     }
     #[inline(always)]
     fn max(&mut self, d: Reg, a: Reg, b: Reg) -> Step {
-        self.binary(d, a, b, |a: T, b: T| if a.is_nan() || b.is_nan() { T::CANONICAL_NAN } else { a.larger(b).cell() })
+        self.binary(d, a, b, |a: T, b: T| if a.is_nan() || b.is_nan() { T::CANONICAL_NAN } else { a.larger(b) })
     }
     #[inline(always)]
     fn copysign(&mut self, d: Reg, a: Reg, b: Reg) -> Step {

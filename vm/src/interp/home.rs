@@ -122,11 +122,11 @@ impl<P: Policy> Home for Cpu<P> {
     }
     #[inline(always)]
     fn f64_load(&mut self, d: Reg, p: Reg, k: u32) -> Step {
-        self.load::<u64, u64>(d, address!(self, p, k))
+        self.load::<f64, f64>(d, address!(self, p, k))
     }
     #[inline(always)]
     fn f64_load_at(&mut self, d: Reg, p: Reg, i: Reg, k: u32) -> Step {
-        self.load::<u64, u64>(d, address!(self, p, i, k, u64))
+        self.load::<f64, f64>(d, address!(self, p, i, k, u64))
     }
     #[inline(always)]
     fn i32_store8(&mut self, p: Reg, k: u32, v: Reg) -> Step {
@@ -194,11 +194,11 @@ impl<P: Policy> Home for Cpu<P> {
     }
     #[inline(always)]
     fn f64_store(&mut self, p: Reg, k: u32, v: Reg) -> Step {
-        self.store_to::<u64>(address!(self, p, k), v)
+        self.store_to::<f64>(address!(self, p, k), v)
     }
     #[inline(always)]
     fn f64_store_at(&mut self, p: Reg, i: Reg, k: u32, v: Reg) -> Step {
-        self.store_to::<u64>(address!(self, p, i, k, u64), v)
+        self.store_to::<f64>(address!(self, p, i, k, u64), v)
     }
     #[inline(always)]
     fn i32_cas(&mut self, d: Reg, p: Reg, expected: Reg, new: Reg) -> Step {
@@ -217,14 +217,20 @@ impl<P: Policy> Home for Cpu<P> {
         self.fetch_and_add(d, p, v, u64::wrapping_add)
     }
 
+    #[inline(always)]
     fn home_copy(&mut self, to: Reg, from: Reg, n: Reg) -> Step {
-        self.copy_within_home(to, from, n)
+        if !P::SLOW && self.copy_at_once(to, from, n) {
+            return Step::Next;
+        }
+        self.apart(n, move |cpu, n| cpu.copy_within_home(to, from, n))
     }
+    #[inline(always)]
     fn home_fill(&mut self, to: Reg, byte: Reg, n: Reg) -> Step {
-        self.fill_home(to, byte, n)
+        self.apart(n, move |cpu, n| cpu.fill_home(to, byte, n))
     }
+    #[inline(always)]
     fn home_compare(&mut self, d: Reg, a: Reg, b: Reg, n: Reg) -> Step {
-        self.compare_within_home(d, a, b, n)
+        self.apart(n, move |cpu, n| cpu.compare_within_home(d, a, b, n))
     }
     fn home_size(&mut self, d: Reg) -> Step {
         let domain = self.domain();
@@ -242,6 +248,9 @@ impl<P: Policy> Home for Cpu<P> {
 
 /// A number as it lies in memory.
 pub(super) trait InMemory: Copy {
+    /// The registers from which it is stored.
+    type Register: Cell;
+
     /// Reads it, little-endian, from any address.
     ///
     /// # Safety
@@ -257,7 +266,7 @@ pub(super) trait InMemory: Copy {
     unsafe fn write(self, address: *mut u8);
 
     /// The low bits of a register.
-    fn truncated(cell: u64) -> Self;
+    fn truncated(register: Self::Register) -> Self;
 }
 
 /// A number in memory that a load turns into a register's value of type `R`.
@@ -268,6 +277,7 @@ pub(super) trait LoadsAs<R: Cell>: InMemory {
 macro_rules! in_memory {
     ($($ty:ident => $($register:ident)*;)*) => {$(
         impl InMemory for $ty {
+            type Register = u64;
             #[inline(always)]
             unsafe fn read(address: *const u8) -> Self {
                 // SAFETY: the caller's promise.
@@ -290,6 +300,31 @@ macro_rules! in_memory {
             }
         })*
     )*};
+}
+
+impl InMemory for f64 {
+    type Register = f64;
+    #[inline(always)]
+    unsafe fn read(address: *const u8) -> Self {
+        // SAFETY: the caller's promise.
+        f64::from_bits(unsafe { u64::read(address) })
+    }
+    #[inline(always)]
+    unsafe fn write(self, address: *mut u8) {
+        // SAFETY: the caller's promise.
+        unsafe { self.to_bits().write(address) }
+    }
+    #[inline(always)]
+    fn truncated(register: f64) -> Self {
+        register
+    }
+}
+
+impl LoadsAs<f64> for f64 {
+    #[inline(always)]
+    fn extended(self) -> f64 {
+        self
+    }
 }
 
 in_memory! {

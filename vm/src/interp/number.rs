@@ -112,8 +112,8 @@ int!(i64, u64, i128, u128);
 
 /// A floating-point type.
 pub(super) trait Real: num_traits::Float {
-    /// The cell of the positive quiet NaN without payload.
-    const CANONICAL_NAN: u64;
+    /// The positive quiet NaN without payload.
+    const CANONICAL_NAN: Self;
 
     /// From the bits of a literal, zero-extended.
     fn from_literal(bits: u64) -> Self;
@@ -131,19 +131,18 @@ pub(super) trait Real: num_traits::Float {
     fn round_to_zero(self) -> Self;
     fn round_to_even(self) -> Self;
 
-    /// The cell for a register.
-    fn cell(self) -> u64;
+    /// The canonical NaN, of which the compiler does not know that it is one: to it one is as good as another.
+    fn some_nan() -> Self;
 
-    /// The cell for a register, with the canonical NaN for a NaN: for everything that arithmetic makes. As bits, since to
-    /// a compiler one NaN is as good as another.
+    /// The value, with the canonical NaN for a NaN: for everything that arithmetic makes.
     #[inline(always)]
-    fn canonical(self) -> u64 {
+    fn canonical(self) -> Self {
         if self.is_nan() {
             // A branch that is never taken costs nothing; a blend would lengthen every chain of additions.
             std::hint::cold_path();
-            Self::CANONICAL_NAN
+            Self::some_nan()
         } else {
-            self.cell()
+            self
         }
     }
 }
@@ -151,11 +150,13 @@ pub(super) trait Real: num_traits::Float {
 macro_rules! real {
     ($float:ident, $bits:ident, $nan:literal) => {
         impl Real for $float {
-            const CANONICAL_NAN: u64 = $nan;
+            const CANONICAL_NAN: Self = $float::from_bits($nan);
 
             #[inline(always)]
-            fn cell(self) -> u64 {
-                u64::from(self.to_bits())
+            fn some_nan() -> Self {
+                static NAN: $float = $float::CANONICAL_NAN;
+                // SAFETY: statics can be read.
+                unsafe { (&raw const NAN).read_volatile() }
             }
 
             #[inline(always)]

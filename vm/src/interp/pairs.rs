@@ -6,76 +6,89 @@
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
-use limen_isa::{Field, Fields, Opcode, visit};
+use limen_isa::{Flow, Opcode, visit};
 
-use super::threaded::{complete, opcode};
-use super::{Cpu, Handler, Operands, Policy, Runtime, Slot, State, Step};
-use crate::interp::cpu::{Backward, Forward, Forwarding};
-use crate::interp::slot::ForwardedTo;
+use super::threaded::{execute, opcode};
+use super::{Accumulating, Accumulators, Cpu, Handler, Operands, Policy, Runtime, Slot, State, Step};
+use crate::interp::cpu::{Backward, Forward};
+use crate::interp::slot::Accumulated;
 
 /// Executes an instruction of one word that does not branch, and then the next one.
 #[inline(always)]
 fn both<P: Policy>(
-    state: State,
-    runtime: *mut Runtime,
+    mut cpu: Cpu<Forward>,
     first: impl FnOnce(&mut Cpu<Forward>, Operands) -> Step,
     second: impl FnOnce(&mut Cpu<P>, Operands) -> Step,
 ) {
-    let mut cpu = Cpu::<Forward>::new(state, runtime, 0);
+    let (state, runtime) = (cpu.state, cpu.runtime);
     if let Step::Leave = first(&mut cpu, Operands(state.pc)) {
         // SAFETY: the runtime outlives the run.
         unsafe { (*runtime).left = State { pc: state.pc, ..cpu.state } };
         return;
     }
-    // Where nothing is forwarded, nothing reads this.
-    let written = cpu.get::<u64>(limen_isa::Reg(Operands(state.pc).unsigned(0, Field::A) as u16));
     // SAFETY: an instruction that goes on is followed by another, as the verifier saw.
     let state = State { pc: unsafe { state.pc.add(1) }, ..cpu.state };
-    complete(Cpu::<P>::new(state, runtime, written), 1, second);
+    execute(Cpu::<P>::new(state, runtime, cpu.accumulators), 1, second);
 }
 
-/// Handlers of one pair by the field that the first instruction's result is forwarded to: none, A, B, C. Of each, one for
+/// Handlers of one pair by the fields of the first and of the second instruction that read accumulators. Of each, one for
 /// a second instruction that does not branch backwards and one for such as does.
-type Handlers = [[Handler; 2]; 4];
+type Handlers = [[[Handler; 4]; 4]; 2];
+
+/// The sets of fields that an instruction can read from accumulators.
+const NEXT: [u8; 4] = [0b000, 0b010, 0b100, 0b110];
+
+/// The same for a branch.
+const BRANCH: [u8; 4] = [0b000, 0b001, 0b010, 0b011];
 
 /// `first: second second ...;` makes handlers of each pair; both have one word. Behind a bar stand branches.
 macro_rules! pairs {
     ($($first:ident: $($next:ident)* | $($branch:ident)*;)*) => {
-        fn table() -> HashMap<(Opcode, Opcode), Handlers> {
-            let mut table = HashMap::new();
-            $(
-                $(table.insert((opcode::$first, opcode::$next), pairs! { @next $first $next });)*
-                $(table.insert((opcode::$first, opcode::$branch), pairs! { @branch $first $branch });)*
-            )*
-            table
-        }
+        static PAIRS: &[([Opcode; 2], Handlers)] = &[$(
+            $(([opcode::$first, opcode::$next], pairs! { @next $first $next }),)*
+            $(([opcode::$first, opcode::$branch], pairs! { @branch $first $branch }),)*
+        )*];
     };
     (@next $first:ident $second:ident) => {{
-        pairs! { @handler plain Forward, $first $second (|it| it) }
-        pairs! { @handler to_b Forwarding<Forward>, $first $second (ForwardedTo::<{ Field::B as usize }>) }
-        pairs! { @handler to_c Forwarding<Forward>, $first $second (ForwardedTo::<{ Field::C as usize }>) }
-        let [plain, to_b, to_c] = [plain as Handler, to_b, to_c];
-        [[plain; 2], [plain; 2], [to_b; 2], [to_c; 2]]
+        pairs! { @handler $first $second }
+        [pairs! { @table Forward NEXT }; 2]
     }};
     (@branch $first:ident $second:ident) => {{
-        pairs! { @handler plain Forward, $first $second (|it| it) }
-        pairs! { @handler back Backward, $first $second (|it| it) }
-        pairs! { @handler to_a Forwarding<Forward>, $first $second (ForwardedTo::<{ Field::A as usize }>) }
-        pairs! { @handler back_to_a Forwarding<Backward>, $first $second (ForwardedTo::<{ Field::A as usize }>) }
-        let [plain, back, to_a, back_to_a] = [plain as Handler, back, to_a, back_to_a];
-        [[plain, back], [to_a, back_to_a], [plain, back], [plain, back]]
+        pairs! { @handler $first $second }
+        [pairs! { @table Forward BRANCH }, pairs! { @table Backward BRANCH }]
     }};
-    (@handler $name:ident $policy:ty, $first:ident $second:ident $fields:tt) => {
-        extern "C" fn $name(
+    (@table $policy:ident $second:ident) => {
+        [
+            pairs! { @row $policy 0 $second },
+            pairs! { @row $policy 1 $second },
+            pairs! { @row $policy 2 $second },
+            pairs! { @row $policy 3 $second },
+        ]
+    };
+    (@row $policy:ident $first:literal $second:ident) => {
+        [
+            pair::<$policy, { NEXT[$first] }, { $second[0] }>,
+            pair::<$policy, { NEXT[$first] }, { $second[1] }>,
+            pair::<$policy, { NEXT[$first] }, { $second[2] }>,
+            pair::<$policy, { NEXT[$first] }, { $second[3] }>,
+        ]
+    };
+    (@handler $first:ident $second:ident) => {
+        extern "C" fn pair<P: Policy, const FIRST: u8, const SECOND: u8>(
             pc: *const Slot,
             fp: *mut u64,
             home: *mut u8,
-            home_length: usize,
+            cell: u64,
             fuel: u64,
             runtime: *mut Runtime,
+            float: f64,
         ) {
-            let state = State { pc, fp, home, home_length, fuel };
-            both::<$policy>(state, runtime, |cpu, it| visit::$first(cpu, it), |cpu, it| visit::$second(cpu, $fields(it)))
+            let cpu = Cpu::new(State { pc, fp, home, fuel }, runtime, Accumulators { cell, float });
+            both::<P>(
+                cpu,
+                |cpu, it| visit::$first(cpu, Accumulated::<FIRST>(it)),
+                |cpu, it| visit::$second(cpu, Accumulated::<SECOND>(it)),
+            )
         }
     };
 }
@@ -123,21 +136,24 @@ pairs! {
     f64_store_at: i32_addi | ;
 }
 
-static TABLE: LazyLock<HashMap<(Opcode, Opcode), Handlers>> = LazyLock::new(table);
+static TABLE: LazyLock<HashMap<[Opcode; 2], &Handlers>> =
+    LazyLock::new(|| PAIRS.iter().map(|(pair, handlers)| (*pair, handlers)).collect());
 
-/// The handler for an instruction and its successor, of which `forwarded` reads what the first one writes, and which may
-/// be a branch that goes backwards.
+/// The handler for an instruction and its successor, which may be a branch that goes backwards, and the fields that it
+/// reads from accumulators of those that can be.
 pub(in crate::interp) fn pair(
-    first: Opcode,
-    second: Opcode,
-    forwarded: Option<Field>,
+    pair: [Opcode; 2],
+    readers: [Accumulating; 2],
     backward: bool,
-) -> Option<Handler> {
-    let by_field = match forwarded {
-        None | Some(Field::D | Field::Wide24 | Field::Wide32) => 0,
-        Some(Field::A) => 1,
-        Some(Field::B) => 2,
-        Some(Field::C) => 3,
-    };
-    TABLE.get(&(first, second)).map(|handlers| handlers[by_field][usize::from(backward)])
+) -> Option<(Handler, [Accumulating; 2])> {
+    let handlers = TABLE.get(&pair)?;
+    let seconds = if pair[1].row().flow == Flow::Next { NEXT } else { BRANCH };
+    let (first, second) = (widest(&NEXT, readers[0]), widest(&seconds, readers[1]));
+    let chosen = [Accumulating(NEXT[first]), Accumulating(seconds[second])];
+    Some((handlers[usize::from(backward)][first][second], chosen))
+}
+
+/// Of sets of fields in order, the last that is within `wanted`.
+fn widest(sets: &[u8], wanted: Accumulating) -> usize {
+    sets.iter().rposition(|set| set & !wanted.0 == 0).unwrap_or(0)
 }

@@ -114,11 +114,11 @@ impl<P: Policy> Segment for Cpu<P> {
     }
     #[inline(always)]
     fn f64_seg_load(&mut self, d: Reg, s: Reg, o: Reg, k: u32) -> Step {
-        self.seg_load::<u64, u64>(d, s, o, k)
+        self.seg_load::<f64, f64>(d, s, o, k)
     }
     #[inline(always)]
     fn f64_seg_try_load(&mut self, d: Reg, st: Reg, s: Reg, o: Reg) -> Step {
-        self.seg_try_load::<u64, u64>(d, st, s, o)
+        self.seg_try_load::<f64, f64>(d, st, s, o)
     }
     #[inline(always)]
     fn i32_seg_store8(&mut self, s: Reg, o: Reg, k: u32, v: Reg) -> Step {
@@ -186,11 +186,11 @@ impl<P: Policy> Segment for Cpu<P> {
     }
     #[inline(always)]
     fn f64_seg_store(&mut self, s: Reg, o: Reg, k: u32, v: Reg) -> Step {
-        self.seg_store::<u64>(s, o, k, v)
+        self.seg_store::<f64>(s, o, k, v)
     }
     #[inline(always)]
     fn f64_seg_try_store(&mut self, st: Reg, s: Reg, o: Reg, v: Reg) -> Step {
-        self.seg_try_store::<u64>(st, s, o, v)
+        self.seg_try_store::<f64>(st, s, o, v)
     }
     #[inline(always)]
     fn i32_seg_cas(&mut self, d: Reg, s: Reg, o: Reg, expected: Reg, new: Reg) -> Step {
@@ -218,23 +218,29 @@ impl<P: Policy> Segment for Cpu<P> {
         self.set(d, size.unwrap_or(0));
         self.put(st, status(size.err()))
     }
+    #[inline(always)]
     fn seg_read(&mut self, to: Reg, s: Reg, o: Reg, n: Reg) -> Step {
-        self.read_segment(to, s, o, n, None)
+        self.apart(n, move |cpu, n| cpu.read_segment(to, s, o, n, None))
     }
+    #[inline(always)]
     fn seg_write(&mut self, s: Reg, o: Reg, from: Reg, n: Reg) -> Step {
-        self.write_segment(s, o, from, n, None)
+        self.apart(n, move |cpu, n| cpu.write_segment(s, o, from, n, None))
     }
+    #[inline(always)]
     fn seg_try_read(&mut self, st: Reg, to: Reg, s: Reg, o: Reg, n: Reg) -> Step {
-        self.read_segment(to, s, o, n, Some(st))
+        self.apart(n, move |cpu, n| cpu.read_segment(to, s, o, n, Some(st)))
     }
+    #[inline(always)]
     fn seg_try_write(&mut self, st: Reg, s: Reg, o: Reg, from: Reg, n: Reg) -> Step {
-        self.write_segment(s, o, from, n, Some(st))
+        self.apart(n, move |cpu, n| cpu.write_segment(s, o, from, n, Some(st)))
     }
+    #[inline(always)]
     fn seg_copy(&mut self, to: Reg, to_o: Reg, from: Reg, from_o: Reg, n: Reg) -> Step {
-        self.copy_segment(to, to_o, from, from_o, n)
+        self.apart(n, move |cpu, n| cpu.copy_segment(to, to_o, from, from_o, n))
     }
+    #[inline(always)]
     fn seg_fill(&mut self, s: Reg, o: Reg, byte: Reg, n: Reg) -> Step {
-        self.fill_segment(s, o, byte, n)
+        self.apart(n, move |cpu, n| cpu.fill_segment(s, o, byte, n))
     }
 }
 

@@ -1,9 +1,9 @@
 //! The pre-decoded form of code: one 16-byte slot per word, so that a slot's number is its word's position.
 
 use limen_isa::module::{Function, Module};
-use limen_isa::{Field, Fields, Opcode, Operand, OperandKind, Reg, Role};
+use limen_isa::{Field, Fields, Opcode, Operand, OperandKind, Reg};
 
-use super::cpu::FORWARDED;
+use super::accumulator::{ACCUMULATOR, Held, field_bit};
 use super::dispatch::{Handler, UNPREPARED, handler, pair, small_call, small_return};
 
 /// A word with its fields apart.
@@ -62,6 +62,8 @@ pub(super) struct Callee {
 pub(super) struct Code {
     pub(super) slots: Vec<Slot>,
     pub(super) callees: Vec<Callee>,
+    /// What the accumulators hold before the instruction of each slot.
+    held: Vec<Held>,
     /// A bit per slot before which the interpreter stops; empty while there are none.
     marks: Vec<u64>,
 }
@@ -85,7 +87,8 @@ impl Code {
         };
         let callees: Vec<Callee> = module.functions.iter().map(callee).collect();
         let blank = Slot { head: Head { handler: UNPREPARED }, a: 0, b: 0, tail: Tail { wide: 0 } };
-        Self { slots: vec![blank; start as usize], callees, marks: Vec::new() }
+        let held = vec![Held::NOTHING; start as usize];
+        Self { slots: vec![blank; start as usize], callees, held, marks: Vec::new() }
     }
 
     /// Has the fast way leave before the instruction at this position.
@@ -98,6 +101,11 @@ impl Code {
     /// Whether the instruction at this position is marked.
     pub(super) fn is_marked(&self, position: u32) -> bool {
         self.marks.get(position as usize / 64).is_some_and(|bits| bits >> (position % 64) & 1 != 0)
+    }
+
+    /// What the accumulators hold before the instruction at this position.
+    pub(super) fn held_before(&self, position: u32) -> Held {
+        self.held[position as usize]
     }
 
     /// Fills the slots of a function that does not have them yet.
@@ -116,6 +124,7 @@ impl Code {
         for (slot, word) in slots.iter_mut().zip(code) {
             *slot = decode(*word, own.registers);
         }
+        self.held[own.start as usize..][..code.len()].copy_from_slice(&Held::throughout(code));
         self.specialise(module, index);
         for position in (own.start..).take(code.len()) {
             if self.is_marked(position) {
@@ -124,18 +133,18 @@ impl Code {
         }
     }
 
-    /// Puts handlers for the shapes at hand where there are such: calls and returns of few values, pairs. Of two pairs that
-    /// share an instruction, the choice falls on what is best up to the end of the function.
+    /// Puts handlers for the shapes at hand where there are such: calls and returns of few values, readers of accumulators,
+    /// pairs. Of two pairs that share an instruction, the choice falls on what is best up to the end of the function.
     fn specialise(&mut self, module: &Module, index: u32) {
         let own = self.callees[index as usize];
         let code = &module.functions[index as usize].code;
         let mut gains = vec![0; code.len() + 2];
         for (pc, word) in code.iter().enumerate().rev() {
             let slot = own.start as usize + pc;
-            gains[pc] = gains[pc + 1];
-            if let Some(handler) = self.small(own, *word) {
-                self.slots[slot].head = Head { handler };
-            } else if let Some((handler, gain)) = code.get(pc + 1).and_then(|next| paired(*word, *next))
+            let Some((handler, gain)) = self.single(own, slot, *word) else { continue };
+            self.slots[slot].head = Head { handler };
+            gains[pc] = gain + gains[pc + 1];
+            if let Some((handler, gain)) = code.get(pc + 1).and_then(|next| self.paired(slot, *word, *next))
                 && gain + gains[pc + 2] >= gains[pc]
             {
                 self.slots[slot].head = Head { handler };
@@ -144,9 +153,28 @@ impl Code {
         }
     }
 
+    /// The handler of an instruction by itself, and how often it reads an accumulator. None for operand words.
+    fn single(&self, own: Callee, slot: usize, word: u64) -> Option<(Handler, u32)> {
+        let opcode = Opcode::of_word(word)?;
+        if let Some(handler) = self.small(own, opcode, word) {
+            return Some((handler, 0));
+        }
+        let readers = self.held[slot].readers(word);
+        Some((handler(opcode, readers, distance(opcode, word) <= 0), readers.count()))
+    }
+
+    /// The handler of a pair, and what it gains: a jump, which is worth two, and what is read from accumulators.
+    fn paired(&self, slot: usize, word: u64, next: u64) -> Option<(Handler, u32)> {
+        const JUMP: u32 = 2;
+        let (first, second) = (Opcode::of_word(word)?, Opcode::of_word(next)?);
+        let readers = [self.held[slot].readers(word), self.held[slot + 1].readers(next)];
+        let (handler, readers) = pair([first, second], readers, distance(second, next) <= 0)?;
+        Some((handler, JUMP + readers[0].count() + readers[1].count()))
+    }
+
     /// The special handler of a call or return of few values.
-    fn small(&self, own: Callee, word: u64) -> Option<Handler> {
-        match Opcode::of_word(word)? {
+    fn small(&self, own: Callee, opcode: Opcode, word: u64) -> Option<Handler> {
+        match opcode {
             Opcode::Call => {
                 let callee = self.callees[Field::Wide32.get(word) as usize];
                 small_call(callee.results, callee.params)
@@ -157,15 +185,8 @@ impl Code {
     }
 }
 
-/// The handler of a pair, and what it gains: a jump, and where a value is forwarded also a way through memory.
-fn paired(word: u64, next: u64) -> Option<(Handler, u32)> {
-    let (first, second) = (Opcode::of_word(word)?, Opcode::of_word(next)?);
-    let forwarded = written_and_read(first, word, second, next);
-    let handler = pair(first, second, forwarded, distance(second, next) <= 0)?;
-    Some((handler, if forwarded.is_some() { 3 } else { 2 }))
-}
-
-/// `registers` is the frame size of the function, which a call must know to place the next frame.
+/// A slot whose handler is yet to be chosen. `registers` is the frame size of the function, which a call must know to place
+/// the next frame.
 fn decode(word: u64, registers: u16) -> Slot {
     let mut lanes = Field::SLOTS.map(|field| field.get(word) as u16);
     let mut wide = None;
@@ -185,17 +206,7 @@ fn decode(word: u64, registers: u16) -> Slot {
     if opcode == Opcode::Call {
         lanes[0] = registers;
     }
-    slot(Head { handler: handler(opcode, distance(opcode, word) <= 0) }, lanes, wide)
-}
-
-/// The field of the second instruction that reads the register which the first one writes, if there is one.
-fn written_and_read(first: Opcode, word: u64, second: Opcode, next: u64) -> Option<Field> {
-    let register =
-        |operand: &&Operand, wanted| matches!(operand.kind, OperandKind::Register { role, .. } if role == wanted);
-    let written = first.row().operands.iter().find(|operand| register(operand, Role::Write))?;
-    let number = written.place.field.get(word);
-    let reads = |operand: &&Operand| register(operand, Role::Read) && operand.place.field.get(next) == number;
-    second.row().operands.iter().find(reads).map(|operand| operand.place.field)
+    slot(Head { handler: UNPREPARED }, lanes, wide)
 }
 
 /// How far a branch goes; 1 for what is no branch.
@@ -241,27 +252,30 @@ impl Operands {
     #[inline(always)]
     pub(super) fn listed(self, first: usize, index: usize) -> Reg {
         let slot: *const Slot = self.slot(first + index / 4);
-        // SAFETY: slots A to D are four `u16` in a row, which end the slot.
-        Reg(unsafe { slot.cast::<u16>().add(size_of::<Head>() / 2 + index % 4).read() })
+        // SAFETY: slots A to D are four `u16` in a row, which end the slot; registers are few.
+        unsafe {
+            let register = slot.cast::<u16>().add(size_of::<Head>() / 2 + index % 4).read();
+            std::hint::assert_unchecked(register != ACCUMULATOR);
+            Reg(register)
+        }
     }
 }
 
-/// Operands of an instruction of which the one in a field, by [`Field`]'s number, is the value that the instruction
-/// before has just written.
+/// Operands of an instruction of which those in some fields, an [`Accumulating`] set, are read from accumulators.
 #[cfg_attr(not(threaded_dispatch), allow(dead_code, reason = "the fast way is threaded dispatch"))]
 #[derive(Clone, Copy)]
-pub(super) struct ForwardedTo<const FIELD: usize>(pub(super) Operands);
+pub(super) struct Accumulated<const FIELDS: u8>(pub(super) Operands);
 
-impl<const FIELD: usize> Fields for ForwardedTo<FIELD> {
+impl<const FIELDS: u8> Fields for Accumulated<FIELDS> {
     #[inline(always)]
     fn unsigned(self, word: usize, field: Field) -> u32 {
-        if word == 0 && field as usize == FIELD {
-            return u32::from(FORWARDED);
+        if word == 0 && field_bit(field) & FIELDS != 0 {
+            return u32::from(ACCUMULATOR);
         }
         let value = self.0.unsigned(word, field);
         if matches!(field, Field::A | Field::B | Field::C | Field::D) {
             // SAFETY: an immediate that is all ones was sign-extended, and is asked for by `signed`; registers are few.
-            unsafe { std::hint::assert_unchecked(value != u32::from(FORWARDED)) };
+            unsafe { std::hint::assert_unchecked(value != u32::from(ACCUMULATOR)) };
         }
         value
     }

@@ -285,19 +285,9 @@ impl<P: Policy> Supervisor for Cpu<P> {
         self.put_or_fault(d, depth)
     }
 
+    #[inline(always)]
     fn ctx_frame(&mut self, function: Reg, pc: Reg, c: Reg, depth: Reg) -> Step {
-        let depth = self.get::<u32>(depth) as usize;
-        let frame = self.context(c).and_then(|context| {
-            let (context, module) = self.store().settled(context)?;
-            context.frames(&module).into_iter().rev().nth(depth).ok_or(Fault::Argument)
-        });
-        match frame {
-            Ok(frame) => {
-                self.set(function, frame.function);
-                self.put(pc, frame.pc)
-            }
-            Err(fault) => self.fault(fault, 0),
-        }
+        self.apart(depth, move |cpu, depth| cpu.frame_of(function, pc, c, depth))
     }
 
     fn ctx_reg(&mut self, d: Reg, c: Reg, depth: Reg, i: Reg) -> Step {
@@ -443,6 +433,21 @@ impl<P: Policy> Cpu<P> {
             return Err(Fault::Argument);
         }
         Ok(&mut context.stack[cell])
+    }
+
+    fn frame_of(&mut self, function: Reg, pc: Reg, c: Reg, depth: Reg) -> Step {
+        let depth = self.get::<u32>(depth) as usize;
+        let frame = self.context(c).and_then(|context| {
+            let (context, module) = self.store().settled(context)?;
+            context.frames(&module).into_iter().rev().nth(depth).ok_or(Fault::Argument)
+        });
+        match frame {
+            Ok(frame) => {
+                self.set(function, frame.function);
+                self.put(pc, frame.pc)
+            }
+            Err(fault) => self.fault(fault, 0),
+        }
     }
 
     fn set_cell(&mut self, c: Reg, depth: Reg, i: Reg, v: Reg, reference: bool) -> Step {

@@ -56,66 +56,77 @@ struct Pass<'a> {
 impl Pass<'_> {
     fn run(&self) -> Result<(), Broken> {
         let checks = checks();
-        let mut pc = 0;
-        let mut terminated = None;
+        let (mut pc, mut last) = (0, None);
         while let Some(word) = self.code.get(pc) {
             let opcode = Opcode::of_word(*word).ok_or(Broken { rule: Rule::Code(*word as u16), pc })?;
             let check = &checks[opcode as usize];
-            let length = self.instruction(check, pc).map_err(|rule| Broken { rule, pc })?;
-            terminated = Some((check.terminator, pc));
-            pc += length;
+            last = Some((check, pc));
+            pc += self.instruction(check, *word, pc).map_err(|rule| Broken { rule, pc })?;
         }
-        match terminated {
+        match last {
             None => Err(Broken { rule: Rule::Empty, pc: 0 }),
-            Some((false, pc)) => Err(Broken { rule: Rule::FallsOff, pc }),
-            Some((true, _)) => Ok(()),
+            Some((check, pc)) if !check.terminator => Err(Broken { rule: Rule::FallsOff, pc }),
+            Some(_) => Ok(()),
         }
     }
 
     /// Checks one instruction; gives its length in words.
-    #[inline]
-    fn instruction(&self, check: &Check, pc: usize) -> Result<usize, Rule> {
-        self.word(check.words[0], pc, 0)?;
+    ///
+    /// The common lengths are constants behind jumps, which the processor predicts: it need not wait for the length of one
+    /// instruction to begin with the next.
+    #[inline(always)]
+    fn instruction(&self, check: &Check, word: u64, pc: usize) -> Result<usize, Rule> {
+        self.word(check.first, word, 0)?;
         match check.special {
-            Special::None if check.words.len() == 1 => return Ok(1),
-            Special::Refused => return Err(Rule::Reserved(check.row.mnemonic)),
-            Special::Privileged if self.mode == Mode::User => return Err(Rule::Privilege(check.row.mnemonic)),
-            Special::None | Special::Privileged => {}
-            Special::Branch24 => self.target(pc, Field::Wide24.get_signed(self.code[pc]))?,
-            Special::Branch32 => self.target(pc, Field::Wide32.get_signed(self.code[pc]))?,
-            Special::Table => return self.targets(pc),
-            Special::Return => {
-                let wanted = self.returned.iter().copied().map(Wanted::Type);
-                return self.list(pc, 0, self.returned.len(), wanted);
-            }
-            Special::Call => return self.call(pc),
-            Special::CallIndirect => return self.call_indirect(pc),
-            Special::Svc => return self.svc(pc),
+            Special::None => Ok(1),
+            Special::Branch24 => self.target(pc, Field::Wide24.get_signed(word)).map(|()| 1),
+            Special::Branch32 => self.target(pc, Field::Wide32.get_signed(word)).map(|()| 1),
+            _ => self.long_instruction(check, pc),
         }
-        self.operand_words(check, pc)?;
-        Ok(check.words.len())
     }
 
-    /// Checks the registers and the unused bits of a word.
+    /// Checks what other instructions have beyond their first word; gives the length. Not inlined, so as to leave registers
+    /// to the loop.
+    #[inline(never)]
+    fn long_instruction(&self, check: &Check, pc: usize) -> Result<usize, Rule> {
+        match check.special {
+            Special::Refused => Err(Rule::Reserved(check.row.mnemonic)),
+            Special::Privileged if self.mode == Mode::User => Err(Rule::Privilege(check.row.mnemonic)),
+            Special::Table => self.targets(pc),
+            Special::Return => {
+                let wanted = self.returned.iter().copied().map(Wanted::Type);
+                self.list(pc, 0, self.returned.len(), wanted)
+            }
+            Special::Call => self.call(pc),
+            Special::CallIndirect => self.call_indirect(pc),
+            Special::Svc => self.svc(pc),
+            Special::None | Special::Branch24 | Special::Branch32 | Special::Long | Special::Privileged => {
+                self.operand_words(check, pc)
+            }
+        }
+    }
+
+    /// Checks the registers and the unused bits of a word, number `index` of its instruction.
     #[inline(always)]
-    fn word(&self, check: WordCheck, pc: usize, index: usize) -> Result<(), Rule> {
-        let word = self.code[pc + index];
-        let ty = |field: Field| self.types[field.get(word) as usize];
-        let found = Field::SLOTS.map(ty);
-        let wrong = (0..4).fold(0, |wrong, slot| wrong | (found[slot] ^ check.types[slot]) & check.masks[slot]);
-        if wrong != 0 {
+    fn word(&self, check: WordCheck, word: u64, index: usize) -> Result<(), Rule> {
+        if (self.found(word) ^ check.types) & check.masks != 0 {
             return Err(self.wrong_register(check, word));
         }
         if word & check.unused != 0 { Err(Rule::UnusedBits(index)) } else { Ok(()) }
     }
 
+    /// The types of the registers that the slots of a word name, a byte each.
+    #[inline(always)]
+    fn found(&self, word: u64) -> u32 {
+        let of = |field: Field| u32::from(self.types[field.get(word) as usize]);
+        of(Field::A) | of(Field::B) << 8 | of(Field::C) << 16 | of(Field::D) << 24
+    }
+
     #[cold]
     fn wrong_register(&self, check: WordCheck, word: u64) -> Rule {
-        let wrong = |slot: &usize| {
-            (self.types[Field::SLOTS[*slot].get(word) as usize] ^ check.types[*slot]) & check.masks[*slot] != 0
-        };
-        let slot = (0..4).find(wrong).unwrap_or(0);
-        let wanted = ValueType::from_code(check.types[slot]).map_or("another type", ValueType::name);
+        let wrong = (self.found(word) ^ check.types) & check.masks;
+        let slot = wrong.trailing_zeros() as usize / 8;
+        let wanted = ValueType::from_code(check.types.to_le_bytes()[slot]).map_or("another type", ValueType::name);
         self.misfit(Field::SLOTS[slot].get(word) as u16, wanted)
     }
 
@@ -128,13 +139,13 @@ impl Pass<'_> {
         }
     }
 
-    /// Checks the operand words that the row fixes.
-    fn operand_words(&self, check: &Check, pc: usize) -> Result<(), Rule> {
-        for (index, word_check) in check.words.iter().enumerate().skip(1) {
-            self.operand_word(pc, index)?;
-            self.word(*word_check, pc, index)?;
+    /// Checks the operand words that the row fixes; gives the instruction's length.
+    fn operand_words(&self, check: &Check, pc: usize) -> Result<usize, Rule> {
+        for (index, word_check) in (1..).zip(&check.operand_words) {
+            let word = self.operand_word(pc, index)?;
+            self.word(*word_check, word, index)?;
         }
-        Ok(())
+        Ok(1 + check.operand_words.len())
     }
 
     /// The operand word `index` of the instruction at `pc`.
@@ -143,7 +154,7 @@ impl Pass<'_> {
         if word as u16 == OPERAND_WORD { Ok(word) } else { Err(Rule::OperandWord(index)) }
     }
 
-    #[inline]
+    #[inline(always)]
     fn target(&self, pc: usize, distance: i64) -> Result<(), Rule> {
         let target = pc as i64 + distance;
         match usize::try_from(target).ok().and_then(|target| self.code.get(target)) {

@@ -4,25 +4,24 @@ use std::sync::LazyLock;
 
 use limen_isa::{Field, Flow, List, Opcode, OperandKind, Row, ValueType};
 
-/// Stands in the register types for "any": it differs from every type, so it is masked out.
-const ANY: u8 = 0;
-
 /// What an instruction's rows ask of its words, arranged so that the common case is a few comparisons.
 pub(super) struct Check {
-    /// The types that the registers in slots A to D of each fixed word must have, and which of the slots are registers.
-    pub(super) words: Vec<WordCheck>,
+    /// The instruction word.
+    pub(super) first: WordCheck,
     pub(super) special: Special,
-    pub(super) row: &'static Row,
     pub(super) terminator: bool,
+    pub(super) row: &'static Row,
+    /// The operand words that the row fixes.
+    pub(super) operand_words: Box<[WordCheck]>,
 }
 
-/// One word of an instruction.
+/// One word of an instruction. Slots A to D have a byte each, A the lowest.
 #[derive(Clone, Copy)]
 pub(super) struct WordCheck {
-    /// Wanted type per slot; [`ANY`] where the slot is no register.
-    pub(super) types: [u8; 4],
+    /// The types that registers must have; 0 where the slot is no register.
+    pub(super) types: u32,
     /// `0xff` where the slot is a register, else 0.
-    pub(super) masks: [u8; 4],
+    pub(super) masks: u32,
     /// Bits that no operand uses.
     pub(super) unused: u64,
 }
@@ -30,9 +29,14 @@ pub(super) struct WordCheck {
 /// What goes beyond registers and unused bits.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Special {
+    /// One word, of registers and immediates.
     None,
+    /// One word, with a label in it.
     Branch24,
+    /// The same.
     Branch32,
+    /// Several words, of registers and immediates.
+    Long,
     Table,
     Return,
     Call,
@@ -46,22 +50,23 @@ pub(super) enum Special {
 impl Check {
     fn of(opcode: Opcode) -> Self {
         let row = opcode.row();
-        let words = (0..row.fixed_words() as u8).map(|word| WordCheck::of(row, word)).collect();
-        Self { words, special: special(row), row, terminator: row.flow == Flow::Terminator }
+        let operand_words = (1..row.fixed_words() as u8).map(|word| WordCheck::of(row, word)).collect();
+        let terminator = row.flow == Flow::Terminator;
+        Self { first: WordCheck::of(row, 0), special: special(row), terminator, row, operand_words }
     }
 }
 
 impl WordCheck {
     fn of(row: &Row, word: u8) -> Self {
-        let mut check = Self { types: [ANY; 4], masks: [0; 4], unused: !row.used_bits(word) };
+        let (mut types, mut masks) = ([0; 4], [0; 4]);
         for operand in row.operands.iter().filter(|operand| operand.place.word == word) {
             if let OperandKind::Register { ty, .. } = operand.kind {
                 let slot = Field::SLOTS.iter().position(|field| *field == operand.place.field).unwrap_or(0);
-                check.types[slot] = ty as u8;
-                check.masks[slot] = 0xff;
+                types[slot] = ty as u8;
+                masks[slot] = 0xff;
             }
         }
-        check
+        Self { types: u32::from_le_bytes(types), masks: u32::from_le_bytes(masks), unused: !row.used_bits(word) }
     }
 }
 
@@ -89,7 +94,8 @@ fn special(row: &Row) -> Special {
         | OperandKind::Signature
         | OperandKind::List(_) => None,
     };
-    row.operands.iter().find_map(of_operand).unwrap_or(Special::None)
+    let plain = if row.fixed_words() == 1 { Special::None } else { Special::Long };
+    row.operands.iter().find_map(of_operand).unwrap_or(plain)
 }
 
 static CHECKS: LazyLock<Vec<Check>> = LazyLock::new(|| Opcode::ALL.into_iter().map(Check::of).collect());

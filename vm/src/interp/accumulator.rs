@@ -1,0 +1,158 @@
+//! Accumulators: the registers written last, at hand without a way through memory.
+//!
+//! There are two, one for floats of 64 bits and one for cells of any other type. An instruction that writes one register
+//! leaves the value in the accumulator of its type, and in the cell, where whoever looks at a frame finds it. An instruction
+//! that reads that register then has a handler that takes it from the accumulator. What the accumulators hold before an
+//! instruction is found out when its function is prepared; it is nothing where a branch may come from elsewhere.
+
+use limen_isa::{Field, List, Opcode, Operand, OperandKind, Role, ValueType};
+
+use super::cpu::Cell;
+
+/// The accumulators' values.
+#[derive(Clone, Copy)]
+pub(super) struct Accumulators {
+    pub(super) cell: u64,
+    pub(super) float: f64,
+}
+
+impl Accumulators {
+    pub(super) const EMPTY: Self = Self { cell: 0, float: 0.0 };
+}
+
+/// No register has this number: it stands for the accumulator of the type that is wanted.
+pub(super) const ACCUMULATOR: u16 = u16::MAX;
+
+/// A set of the fields A, B and C of an instruction: those that read an accumulator.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Accumulating(pub(super) u8);
+
+impl Accumulating {
+    pub(super) fn count(self) -> u32 {
+        self.0.count_ones()
+    }
+}
+
+/// The registers whose values the accumulators hold; [`ACCUMULATOR`] for none.
+#[derive(Clone, Copy)]
+pub(super) struct Held {
+    cell: u16,
+    float: u16,
+}
+
+impl Held {
+    pub(super) const NOTHING: Self = Self { cell: ACCUMULATOR, float: ACCUMULATOR };
+
+    /// What they hold before each word of a function.
+    pub(super) fn throughout(code: &[u64]) -> Vec<Self> {
+        let mut held = Self::NOTHING;
+        let targets = targets(code);
+        let before = |(word, is_target): (&u64, bool)| {
+            let before = if is_target { Self::NOTHING } else { held };
+            held = before.after(*word);
+            before
+        };
+        code.iter().zip(targets).map(before).collect()
+    }
+
+    /// The fields of an instruction that can read them.
+    pub(super) fn readers(self, word: u64) -> Accumulating {
+        let Some((operands, Effect::Nothing | Effect::Writes(..))) = effect(word) else {
+            return Accumulating::default();
+        };
+        let reads = |operand: &&Operand| match operand.kind {
+            OperandKind::Register { ty, role: Role::Read } => {
+                operand.place.word == 0 && operand.place.field.get(word) == u64::from(self.of_type(ty))
+            }
+            _ => false,
+        };
+        let readers = operands.iter().filter(reads).map(|operand| field_bit(operand.place.field));
+        Accumulating(readers.fold(0, |fields, bit| fields | bit))
+    }
+
+    /// What they hold behind an instruction. Operand words change nothing.
+    fn after(self, word: u64) -> Self {
+        match effect(word) {
+            None | Some((_, Effect::Nothing)) => self,
+            Some((_, Effect::Writes(ValueType::F64, register))) => Self { float: register, ..self },
+            Some((_, Effect::Writes(_, register))) => Self { cell: register, ..self },
+            Some((_, Effect::Much)) => Self::NOTHING,
+        }
+    }
+
+    fn of_type(self, ty: ValueType) -> u16 {
+        match ty {
+            ValueType::F64 => self.float,
+            _ => self.cell,
+        }
+    }
+
+    /// Fills the accumulators from the cells of a frame.
+    ///
+    /// # Safety
+    ///
+    /// These must be registers of the frame whose register 0 is at `fp`.
+    pub(super) unsafe fn load(self, fp: *const u64) -> Accumulators {
+        // SAFETY: the caller's promise.
+        let cell = |register: u16| unsafe { fp.add(usize::from(register)).read() };
+        let load = |register| if register == ACCUMULATOR { 0 } else { cell(register) };
+        Accumulators { cell: load(self.cell), float: f64::from_cell(load(self.float)) }
+    }
+}
+
+/// What an instruction does to accumulators.
+enum Effect {
+    Nothing,
+    /// It writes this register, and does so at its end.
+    Writes(ValueType, u16),
+    /// It writes several, or some before it has read all: it can neither read accumulators, nor does it leave them usable.
+    Much,
+}
+
+/// The operands and the effect of the instruction that has this word.
+fn effect(word: u64) -> Option<(&'static [Operand], Effect)> {
+    let operands = Opcode::of_word(word)?.row().operands;
+    if operands.iter().any(|operand| matches!(operand.kind, OperandKind::List(_))) {
+        return Some((operands, Effect::Much));
+    }
+    let mut written = operands.iter().filter_map(|operand| match operand.kind {
+        OperandKind::Register { ty, role } if role != Role::Read => Some((ty, role, operand.place)),
+        _ => None,
+    });
+    let effect = match (written.next(), written.next()) {
+        (None, _) => Effect::Nothing,
+        (Some((ty, Role::Write, place)), None) if place.word == 0 => Effect::Writes(ty, place.field.get(word) as u16),
+        _ => Effect::Much,
+    };
+    Some((operands, effect))
+}
+
+/// For each word of a function, whether some instruction may branch to it.
+fn targets(code: &[u64]) -> Vec<bool> {
+    let mut targets = vec![false; code.len()];
+    let mut note = |pc: usize, distance: i64| targets[(pc as i64 + distance) as usize] = true;
+    for (pc, word) in code.iter().enumerate() {
+        let operands = Opcode::of_word(*word).map_or(&[][..], |opcode| opcode.row().operands);
+        for operand in operands {
+            match operand.kind {
+                OperandKind::Label => note(pc, operand.place.field.get_signed(*word)),
+                OperandKind::List(List::Targets) => {
+                    let count = Field::Wide32.get(*word) as usize;
+                    code[pc + 1..][..count].iter().for_each(|word| note(pc, Field::Wide32.get_signed(*word)));
+                }
+                _ => {}
+            }
+        }
+    }
+    targets
+}
+
+/// The bit of a field in [`Accumulating`]: none for fields whose readers have no handlers of their own.
+pub(super) const fn field_bit(field: Field) -> u8 {
+    match field {
+        Field::A => 1,
+        Field::B => 2,
+        Field::C => 4,
+        Field::D | Field::Wide24 | Field::Wide32 => 0,
+    }
+}
