@@ -13,6 +13,7 @@
 
 mod arch;
 mod background;
+mod bounds;
 mod code;
 mod compile;
 mod context;
@@ -20,6 +21,7 @@ mod engine;
 mod frames;
 mod log;
 mod lower;
+mod nans;
 mod shape;
 mod slow;
 mod stack;

@@ -18,6 +18,9 @@ pub(crate) struct Block {
     pub(crate) end: u32,
     /// Words at which execution can go on.
     pub(crate) successors: Vec<u32>,
+    /// The number of the block with which the innermost loop begins that it is in: it lies between the two ends of a branch
+    /// backwards.
+    pub(crate) loop_head: Option<usize>,
     live_in: RegisterSet,
     live_out: RegisterSet,
 }
@@ -39,12 +42,17 @@ impl RegisterSet {
         self.0[usize::from(register) / 64] &= !(1 << (register % 64));
     }
 
+    /// Inserts or removes.
+    pub(crate) fn put(&mut self, register: u16, is_in: bool) {
+        if is_in { self.insert(register) } else { self.remove(register) }
+    }
+
     pub(crate) fn contains(&self, register: u16) -> bool {
         self.0[usize::from(register) / 64] >> (register % 64) & 1 != 0
     }
 
     /// Adds what `other` has; whether that was anything new.
-    fn unite(&mut self, other: &Self) -> bool {
+    pub(crate) fn unite(&mut self, other: &Self) -> bool {
         let mut grew = false;
         for (own, other) in self.0.iter_mut().zip(&other.0) {
             grew |= *other & !*own != 0;
@@ -74,12 +82,22 @@ impl Shape {
 
     /// The block that a word lies in.
     pub(crate) fn block_of(&self, pc: u32) -> &Block {
-        &self.blocks[self.blocks.partition_point(|block| block.start <= pc) - 1]
+        &self.blocks[self.index_of(pc)]
+    }
+
+    /// The number of the block that a word lies in.
+    pub(crate) fn index_of(&self, pc: u32) -> usize {
+        self.blocks.partition_point(|block| block.start <= pc) - 1
     }
 
     /// The registers whose values are still wanted where a block begins.
     pub(crate) fn live_at(&self, start: u32) -> &RegisterSet {
         &self.block_of(start).live_in
+    }
+
+    /// Whether any branch goes backwards.
+    pub(crate) fn has_loops(&self) -> bool {
+        self.blocks.iter().any(|block| block.loop_head.is_some())
     }
 
     /// Propagates liveness from the ends of blocks to their beginnings until nothing changes.
@@ -102,7 +120,7 @@ impl Shape {
     }
 
     /// The words at which the instructions of a block begin.
-    fn instructions(&self, code: &[u64], shapes: ModuleShapes<'_>, block: usize) -> Vec<u32> {
+    pub(crate) fn instructions(&self, code: &[u64], shapes: ModuleShapes<'_>, block: usize) -> Vec<u32> {
         let Block { start, end, .. } = self.blocks[block];
         let next = |pc: &u32| {
             let next = *pc + for_each_register(&code[*pc as usize..], &shapes, |_, _| {}) as u32;
@@ -123,11 +141,6 @@ impl Shape {
             before.clone_from(&live);
         }
         found
-    }
-
-    /// The registers whose values are still wanted where a block ends.
-    pub(crate) fn live_out(&self, block: usize) -> &RegisterSet {
-        &self.blocks[block].live_out
     }
 }
 
@@ -200,6 +213,7 @@ fn blocks(code: &[u64], shapes: ModuleShapes<'_>, registers: usize) -> Vec<Block
                 start: pc as u32,
                 end: 0,
                 successors: Vec::new(),
+                loop_head: None,
                 live_in: RegisterSet::new(registers),
                 live_out: RegisterSet::new(registers),
             });
@@ -208,7 +222,26 @@ fn blocks(code: &[u64], shapes: ModuleShapes<'_>, registers: usize) -> Vec<Block
         pc += for_each_register(&code[pc..], &shapes, |_, _| {});
     }
     close(&mut found, code, code.len() as u32, last);
+    find_loops(&mut found);
     found
+}
+
+/// Finds out which blocks lie between the two ends of a branch backwards.
+fn find_loops(blocks: &mut [Block]) {
+    let mut last = vec![None; blocks.len()];
+    for (index, block) in blocks.iter().enumerate() {
+        for head in block.successors.iter().filter(|successor| **successor <= block.start) {
+            last[blocks.partition_point(|block| block.start < *head)] = Some(index);
+        }
+    }
+    let mut around: Vec<usize> = Vec::new();
+    for index in 0..blocks.len() {
+        while around.last().is_some_and(|head| last[*head] < Some(index)) {
+            around.pop();
+        }
+        around.extend(last[index].map(|_| index));
+        blocks[index].loop_head = around.last().copied();
+    }
 }
 
 /// Ends the last block before the word `end`, where `last` is its last instruction.

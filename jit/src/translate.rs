@@ -7,7 +7,6 @@
 
 use std::mem::offset_of;
 
-use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::{
     self, AbiParam, BlockArg, BlockCall, ExceptionTableData, ExceptionTableItem, InstBuilder, MemFlagsData, SigRef,
     Signature, SourceLoc, Type, Value, types,
@@ -20,7 +19,9 @@ use limen_isa::{Flow, Opcode, Reg, Role, ValueType};
 use limen_vm::{HEADER_CELLS, NativeFrame};
 
 use crate::arch::{FLOAT_ARGUMENTS, INTEGER_ARGUMENTS};
+use crate::bounds::Bounds;
 use crate::context::NativeContext;
+use crate::nans::{Nan, Nans};
 use crate::shape::{RegisterSet, Shape};
 use crate::slow::{Kind, place};
 
@@ -37,6 +38,15 @@ pub(crate) enum Entry {
     Call,
     /// At this word, the head of a loop, with the registers in the frame's cells.
     Loop(u32),
+}
+
+impl Entry {
+    fn word(self) -> u32 {
+        match self {
+            Self::Call => 0,
+            Self::Loop(word) => word,
+        }
+    }
 }
 
 /// Which arguments travel in registers: the first few of each class.
@@ -110,12 +120,19 @@ pub(crate) struct Translator<'a, 'b> {
     /// By the number of the basic block.
     blocks: Vec<ir::Block>,
     variables: Vec<Variable>,
-    /// Whether a register's value may be a NaN that is not canonical; see [`crate::lower::float`].
-    pub(crate) pending: Vec<bool>,
-    /// Registers that only arithmetic and numbers are written to.
-    pub(crate) arithmetic: RegisterSet,
+    /// What a NaN in a register is; see [`crate::lower::float`].
+    pub(crate) nans: Vec<Nan>,
+    at_start: Nans,
+    pub(crate) bounds: Bounds,
+    /// What is known of the places that `bounds` follows.
+    pub(crate) open: Vec<u32>,
+    /// The basic block that is being translated.
+    pub(crate) block: usize,
     pub(crate) context: Value,
     pub(crate) frame: Value,
+    /// The fuel that is left, in a function with loops, whose polls take a step less than with the pinned register; that
+    /// one has it wherever other code may look.
+    fuel: Option<Variable>,
     entry: Entry,
     /// The code that is being made.
     itself: ir::FuncRef,
@@ -125,6 +142,8 @@ pub(crate) struct Translator<'a, 'b> {
     pub(crate) live: RegisterSet,
     /// Blocks off the straight way, to be filled when that is done.
     outlined: Vec<Outlined>,
+    /// Whether what is translated is hardly ever executed.
+    is_cold: bool,
 }
 
 /// A block that is filled later, and what it needs to know.
@@ -132,24 +151,34 @@ struct Outlined {
     block: ir::Block,
     pc: u32,
     live: RegisterSet,
-    pending: Vec<bool>,
+    nans: Vec<Nan>,
     way: Way,
 }
 
 /// What an outlined block does.
 enum Way {
-    /// Polls, and then goes to the block.
-    Poll(ir::Block),
+    /// Polls, and then goes to the basic block of this number.
+    Poll(usize),
+    /// Goes to the basic block of this number, which takes NaNs of other kinds than there are.
+    Edge(usize),
     /// Tells the runtime which function is called, asks it for what the call lacks, and then goes to the block.
     Callee(Value, ir::Block),
     /// Goes to the block with the canonical NaN.
     Nan(Type, ir::Block),
+    /// Goes to the block if the NaN is the canonical one; else the interpreter goes on from the instruction.
+    StrangeNan(Value, ir::Block),
     /// Asks the runtime, and then goes to the block.
     Slow(Kind, Option<ir::Block>),
     /// Writes what is live, but for these registers, and returns.
     Return(Vec<u16>),
     /// Has the interpreter go on from the instruction: asks the runtime for that, writes what is live, and returns.
     Leave,
+}
+
+impl Way {
+    fn is_cold(&self) -> bool {
+        !matches!(self, Self::Poll(_) | Self::Edge(_))
+    }
 }
 
 impl<'a, 'b> Translator<'a, 'b> {
@@ -168,7 +197,12 @@ impl<'a, 'b> Translator<'a, 'b> {
         slow.params.push(AbiParam::new(types::I64));
         let slow_signature = builder.import_signature(slow);
         let nothing = Value::from_u32(0);
-        let arithmetic = crate::lower::float::arithmetic_registers(module, index);
+        let parameters = module.types[function.signature as usize].params.len() as u16;
+        let at_start = match entry {
+            Entry::Call => Nans::of(module, index, shape, 0, 0..parameters),
+            Entry::Loop(pc) => Nans::of(module, index, shape, pc, shape.live_at(pc).iter()),
+        };
+        let fuel = shape.has_loops().then(|| builder.declare_var(types::I64));
         Self {
             builder,
             module,
@@ -177,16 +211,21 @@ impl<'a, 'b> Translator<'a, 'b> {
             shape,
             blocks,
             variables,
-            pending: vec![false; function.registers.len()],
-            arithmetic,
+            nans: vec![Nan::Canonical; function.registers.len()],
+            at_start,
+            bounds: Bounds::of(module, index, shape, entry.word()),
+            open: Vec::new(),
+            block: 0,
             context: nothing,
             frame: nothing,
+            fuel,
             entry,
             itself,
             slow_signature,
             pc: 0,
             live: RegisterSet::default(),
             outlined: Vec::new(),
+            is_cold: false,
         }
     }
 
@@ -209,6 +248,7 @@ impl<'a, 'b> Translator<'a, 'b> {
         self.builder.switch_to_block(block);
         let params = self.builder.block_params(block).to_vec();
         (self.context, self.frame) = (params[0], params[1]);
+        self.take_fuel();
         match self.entry {
             Entry::Call => {
                 self.arguments(&params[2..]);
@@ -231,7 +271,7 @@ impl<'a, 'b> Translator<'a, 'b> {
         let (mut passing, mut passed) = (Passing::new(), passed.iter());
         for (register, ty) in (0..).zip(params) {
             match passing.next(*ty).and_then(|_| passed.next()) {
-                Some(value) => self.builder.def_var(self.variables[usize::from(register)], *value),
+                Some(value) => self.set(Reg(register), *value),
                 None => self.load_cell(Reg(register)),
             }
         }
@@ -242,6 +282,7 @@ impl<'a, 'b> Translator<'a, 'b> {
         for register in registers {
             let zero = self.zero(type_of(self.function.registers[register]));
             self.builder.def_var(self.variables[register], zero);
+            self.nans[register] = Nan::Canonical;
         }
     }
 
@@ -255,24 +296,41 @@ impl<'a, 'b> Translator<'a, 'b> {
 
     fn block(&mut self, index: usize) {
         self.builder.switch_to_block(self.blocks[index]);
-        for (register, pending) in (0..).zip(&mut self.pending) {
-            *pending = self.arithmetic.contains(register);
+        (self.block, self.open) = (index, self.bounds.at_start(index));
+        for (register, nan) in (0..).zip(&mut self.nans) {
+            *nan = self.at_start.at_start(index, register);
         }
         for (pc, live) in self.shape.live_before(self.module, self.index, index) {
             (self.pc, self.live) = (pc, live);
             self.builder.set_srcloc(SourceLoc::new(pc));
             let words = &self.function.code[pc as usize..];
             let Some(opcode) = Opcode::of_word(words[0]) else { continue };
-            if opcode.row().flow != Flow::Next {
-                self.settle_floats(index);
-            }
             // The verifier has refused reserved instructions.
             let _ = limen_isa::dispatch(self, opcode, words);
+            self.forget_written();
             if pc as usize + self.length() == self.shape.blocks[index].end as usize && opcode.row().flow == Flow::Next {
-                self.settle_floats(index);
                 self.jump_to(self.shape.blocks[index].end);
             }
         }
+    }
+
+    /// Of places at which something was written to a register, nothing is known any more.
+    fn forget_written(&mut self) {
+        for register in self.written() {
+            self.bounds.forget(&mut self.open, register.0);
+        }
+    }
+
+    /// The registers that the instruction writes.
+    fn written(&self) -> Vec<Reg> {
+        let shapes = ModuleShapes { module: self.module, function: self.index };
+        let mut written = Vec::new();
+        for_each_register(&self.function.code[self.pc as usize..], &shapes, |role, register| {
+            if role != Role::Read {
+                written.push(register);
+            }
+        });
+        written
     }
 
     /// The words of the instruction.
@@ -283,34 +341,95 @@ impl<'a, 'b> Translator<'a, 'b> {
 
     /// Goes to a word that begins a block.
     pub(crate) fn jump_to(&mut self, pc: u32) {
-        let target = self.block_at(pc);
+        let target = self.way_to(pc);
         self.builder.ins().jump(target, &[]);
     }
 
-    pub(crate) fn block_at(&self, pc: u32) -> ir::Block {
-        let index = self.shape.blocks.partition_point(|block| block.start < pc);
-        self.blocks[index]
+    /// The block to go to for the one that begins at this word.
+    pub(crate) fn way_to(&mut self, pc: u32) -> ir::Block {
+        let target = self.shape.index_of(pc);
+        if self.conversions(target).is_empty() { self.blocks[target] } else { self.outlined_block(Way::Edge(target)) }
     }
 
     /// The block to go to for a branch of this distance, by way of a poll if it goes backwards.
     pub(crate) fn target(&mut self, distance: i32) -> ir::Block {
-        let target = self.block_at(self.pc.wrapping_add_signed(distance));
+        let target = self.pc.wrapping_add_signed(distance);
         if distance > 0 {
-            return target;
+            return self.way_to(target);
         }
-        self.outlined_block(Way::Poll(target))
+        self.outlined_block(Way::Poll(self.shape.index_of(target)))
+    }
+
+    /// The registers in which NaNs are of another kind than where a block begins.
+    fn conversions(&self, target: usize) -> Vec<Reg> {
+        let live = self.shape.live_at(self.shape.blocks[target].start);
+        let differs = |register: &Reg| {
+            let wanted = self.at_start.at_start(target, register.0);
+            match self.nan(*register) {
+                Nan::Canonical => false,
+                Nan::Kept => wanted != Nan::Kept && matches!(self.type_of(*register), ValueType::F32 | ValueType::F64),
+                Nan::Pending => wanted != Nan::Pending,
+            }
+        };
+        live.iter().map(Reg).filter(differs).collect()
+    }
+
+    /// Goes to a block, with NaNs in all registers of the kind that it takes.
+    fn convert(&mut self, target: usize) {
+        let start = self.shape.blocks[target].start;
+        (self.pc, self.live) = (start, self.shape.live_at(start).clone());
+        for register in self.conversions(target) {
+            match self.nan(register) {
+                Nan::Kept => self.refuse_strange_nan(register),
+                Nan::Pending | Nan::Canonical => self.make_canonical(register),
+            }
+        }
+        self.builder.ins().jump(self.blocks[target], &[]);
     }
 
     /// In the block `here`: burns a unit of fuel and goes on, or asks for more and comes back.
-    fn poll(&mut self, here: ir::Block, next: ir::Block) {
-        let fuel = self.builder.ins().get_pinned_reg(types::I64);
-        let rest = self.builder.ins().iadd_imm_s(fuel, -1);
-        let none = self.builder.ins().icmp_imm_s(IntCC::SignedLessThan, rest, 0);
-        let (slow, burn) = (self.slow_block(Kind::Poll, Some(here)), self.builder.create_block());
-        self.builder.ins().brif(none, slow, &[], burn, &[]);
+    fn poll(&mut self, here: ir::Block, next: usize) {
+        let slow = self.slow_block(Kind::Poll, Some(here));
+        self.burn(slow);
+        self.convert(next);
+    }
+
+    /// Burns a unit of fuel, or goes to `none` if there is none.
+    pub(crate) fn burn(&mut self, none: ir::Block) {
+        let fuel = self.fuel();
+        let burn = self.builder.create_block();
+        self.builder.ins().brif(fuel, burn, &[], none, &[]);
         self.builder.switch_to_block(burn);
-        self.builder.ins().set_pinned_reg(rest);
-        self.builder.ins().jump(next, &[]);
+        let rest = self.builder.ins().iadd_imm_s(fuel, -1);
+        match self.fuel {
+            Some(variable) => self.builder.def_var(variable, rest),
+            None => {
+                self.builder.ins().set_pinned_reg(rest);
+            }
+        }
+    }
+
+    fn fuel(&mut self) -> Value {
+        match self.fuel {
+            Some(variable) => self.builder.use_var(variable),
+            None => self.builder.ins().get_pinned_reg(types::I64),
+        }
+    }
+
+    /// Has the fuel where other code looks for it.
+    pub(crate) fn show_fuel(&mut self) {
+        if let Some(variable) = self.fuel {
+            let fuel = self.builder.use_var(variable);
+            self.builder.ins().set_pinned_reg(fuel);
+        }
+    }
+
+    /// Takes the fuel that other code left.
+    fn take_fuel(&mut self) {
+        if let Some(variable) = self.fuel {
+            let fuel = self.builder.ins().get_pinned_reg(types::I64);
+            self.builder.def_var(variable, fuel);
+        }
     }
 
     /// A register's value.
@@ -320,7 +439,7 @@ impl<'a, 'b> Translator<'a, 'b> {
 
     /// Writes a register.
     pub(crate) fn set(&mut self, register: Reg, value: Value) {
-        self.pending[usize::from(register.0)] = false;
+        self.nans[usize::from(register.0)] = Nan::Kept;
         self.builder.def_var(self.variables[usize::from(register.0)], value);
     }
 
@@ -370,6 +489,7 @@ impl<'a, 'b> Translator<'a, 'b> {
         let next = (!self.is_last()).then(|| self.builder.create_block());
         let slow = self.slow_block(Kind::Step, next);
         self.builder.ins().jump(slow, &[]);
+        self.written().iter().for_each(|register| self.nans[usize::from(register.0)] = Nan::Kept);
         if let Some(next) = next {
             self.builder.switch_to_block(next);
         }
@@ -400,19 +520,33 @@ impl<'a, 'b> Translator<'a, 'b> {
         self.outlined_block(Way::Nan(ty, next))
     }
 
-    fn outlined_block(&mut self, way: Way) -> ir::Block {
+    /// A cold block that goes to `next` with a NaN if that is the canonical one, and else has the interpreter go on.
+    pub(crate) fn strange_nan_block(&mut self, nan: Value, next: ir::Block) -> ir::Block {
+        self.outlined_block(Way::StrangeNan(nan, next))
+    }
+
+    /// A block that goes on from the one that is being filled.
+    pub(crate) fn continuation(&mut self) -> ir::Block {
         let block = self.builder.create_block();
-        if !matches!(way, Way::Poll(_)) {
+        if self.is_cold {
             self.builder.set_cold_block(block);
         }
-        let (live, pending) = (self.live.clone(), self.pending.clone());
-        self.outlined.push(Outlined { block, pc: self.pc, live, pending, way });
+        block
+    }
+
+    fn outlined_block(&mut self, way: Way) -> ir::Block {
+        let block = self.builder.create_block();
+        if way.is_cold() {
+            self.builder.set_cold_block(block);
+        }
+        let (live, nans) = (self.live.clone(), self.nans.clone());
+        self.outlined.push(Outlined { block, pc: self.pc, live, nans, way });
         block
     }
 
     fn outline(&mut self, outlined: Outlined) {
-        let Outlined { block, pc, live, pending, way } = outlined;
-        (self.pc, self.live, self.pending) = (pc, live, pending);
+        let Outlined { block, pc, live, nans, way } = outlined;
+        (self.pc, self.live, self.nans, self.is_cold) = (pc, live, nans, way.is_cold());
         self.builder.switch_to_block(block);
         self.builder.set_srcloc(SourceLoc::new(pc));
         match way {
@@ -420,7 +554,12 @@ impl<'a, 'b> Translator<'a, 'b> {
                 let nan = self.canonical_nan(ty);
                 self.builder.ins().jump(next, &[BlockArg::Value(nan)]);
             }
+            Way::StrangeNan(value, next) => {
+                let (is_canonical, leave) = (self.is_canonical(value), self.leave_block());
+                self.builder.ins().brif(is_canonical, next, &[], leave, &[]);
+            }
             Way::Poll(next) => self.poll(block, next),
+            Way::Edge(next) => self.convert(next),
             Way::Callee(function, retry) => {
                 let field = offset_of!(NativeContext, callee) as i32;
                 self.builder.ins().store(trusted(), function, self.context, field);
@@ -454,8 +593,7 @@ impl<'a, 'b> Translator<'a, 'b> {
         }
         self.call_runtime(kind);
         let unwinding = self.field(trusted(), types::I64, offset_of!(NativeContext, unwinding));
-        let (leave, go_on) = (self.return_block(read), self.builder.create_block());
-        self.builder.set_cold_block(go_on);
+        let (leave, go_on) = (self.return_block(read), self.continuation());
         self.builder.ins().brif(unwinding, leave, &[], go_on, &[]);
         self.builder.switch_to_block(go_on);
         for register in written {
@@ -486,7 +624,9 @@ impl<'a, 'b> Translator<'a, 'b> {
         let kind = self.builder.ins().iconst(types::I64, kind as i64);
         self.builder.ins().store(trusted(), kind, self.context, offset_of!(NativeContext, kind) as i32);
         let stub = self.field(trusted(), types::I64, offset_of!(NativeContext, slow));
+        self.show_fuel();
         self.builder.ins().call_indirect(self.slow_signature, stub, &[self.context]);
+        self.take_fuel();
     }
 
     /// Writes what is live, but for `except`, to the frame's cells, and returns.
@@ -516,6 +656,7 @@ impl<'a, 'b> Translator<'a, 'b> {
         let received: Vec<BlockArg> = (0..returned.len() as u32).map(BlockArg::TryCallRet).collect();
         let pool = &mut self.builder.func.dfg.value_lists;
         let (normal, exceptional) = (BlockCall::new(next, received, pool), BlockCall::new(pad, [], pool));
+        self.show_fuel();
         let data = ExceptionTableData::new(native, normal, [ExceptionTableItem::Default(exceptional)]);
         let table = self.builder.func.dfg.exception_tables.push(data);
         match callee {
@@ -523,6 +664,7 @@ impl<'a, 'b> Translator<'a, 'b> {
             Callee::Code(code) => self.builder.ins().try_call_indirect(code, arguments, table),
         };
         self.builder.switch_to_block(next);
+        self.take_fuel();
         values
     }
 

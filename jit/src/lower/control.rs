@@ -48,6 +48,7 @@ impl Control for Translator<'_, '_> {
         for (cell, value) in (REGISTER_RESULTS as i32..).zip(others) {
             self.store_to(self.frame, cell, *value);
         }
+        self.show_fuel();
         self.builder.ins().return_(returned);
     }
 
@@ -183,7 +184,7 @@ impl Translator<'_, '_> {
 
     /// Goes on at a distance if the condition holds, else behind the instruction.
     pub(crate) fn branch_if(&mut self, condition: Value, to: i32) {
-        let (target, next) = (self.target(to), self.block_at(self.pc + self.length() as u32));
+        let (target, next) = (self.target(to), self.way_to(self.pc + self.length() as u32));
         if to > 0 {
             self.builder.ins().brif(condition, target, &[], next, &[]);
         } else {
@@ -214,11 +215,7 @@ impl Translator<'_, '_> {
             let missing = self.builder.ins().icmp_imm_s(IntCC::Equal, code, 0);
             self.unless(missing, lacking);
         }
-        let fuel = self.builder.ins().get_pinned_reg(types::I64);
-        let rest = self.builder.ins().iadd_imm_s(fuel, -1);
-        let none = self.builder.ins().icmp_imm_s(IntCC::SignedLessThan, rest, 0);
-        self.unless(none, lacking);
-        self.builder.ins().set_pinned_reg(rest);
+        self.burn(lacking);
         self.transfer(frame, code, shape);
     }
 

@@ -20,6 +20,17 @@ macro_rules! converts {
     )*};
 }
 
+/// Conversions to a float that is a number.
+macro_rules! numbers {
+    ($($method:ident: $instruction:ident $ty:ident;)*) => {$(
+        fn $method(&mut self, d: Reg, a: Reg) {
+            let a = self.get(a);
+            let value = self.builder.ins().$instruction(types::$ty, a);
+            self.set_number(d, value);
+        }
+    )*};
+}
+
 /// Conversions to a float, of which arithmetic can make a NaN.
 macro_rules! rounds {
     ($($method:ident: $instruction:ident $ty:ident;)*) => {$(
@@ -67,6 +78,8 @@ impl Conversion for Translator<'_, '_> {
         i64_from_f32_u_sat: fcvt_to_uint_sat I64;
         i64_from_f64_s_sat: fcvt_to_sint_sat I64;
         i64_from_f64_u_sat: fcvt_to_uint_sat I64;
+    }
+    numbers! {
         f32_from_i32_s: fcvt_from_sint F32;
         f32_from_i32_u: fcvt_from_uint F32;
         f64_from_i32_s: fcvt_from_sint F64;

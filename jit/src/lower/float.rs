@@ -2,16 +2,14 @@
 //!
 //! A NaN that arithmetic makes is canonical, but only where its bits are seen: in memory, in a cell, in a bit cast, as an
 //! argument or result. Until then the processor's own NaN does, which saves a comparison at each operation. A register
-//! whose value may be such a NaN is *pending*. From block to block only registers that nothing but arithmetic writes stay
-//! pending; all others are made canonical where a block ends, since a loaded NaN must keep its bits.
+//! whose value may be such a NaN is *pending*. A loaded NaN must keep its bits; which kind a register has where a block begins,
+//! [`crate::nans`] says.
 
-use cranelift_codegen::ir::condcodes::FloatCC;
+use cranelift_codegen::ir::condcodes::{FloatCC, IntCC};
 use cranelift_codegen::ir::{BlockArg, InstBuilder, MemFlagsData, Type, Value, types};
-use limen_isa::codec::{ModuleShapes, for_each_register};
-use limen_isa::module::Module;
-use limen_isa::{Field, Fields, Float, FloatBranch, Opcode, OperandKind, Reg, Role, ValueType};
+use limen_isa::{Float, FloatBranch, Reg};
 
-use crate::shape::RegisterSet;
+use crate::nans::Nan;
 use crate::translate::Translator;
 
 /// A floating-point type of registers.
@@ -33,23 +31,24 @@ const CANONICAL_64: u64 = 0x7ff8_0000_0000_0000;
 
 impl<T: Precision> Float<T> for Translator<'_, '_> {
     fn mov(&mut self, d: Reg, a: Reg) {
-        let (value, pending) = (self.get(a), self.pending[usize::from(a.0)]);
-        self.set(d, value);
-        self.pending[usize::from(d.0)] = pending;
+        let (value, nan) = (self.get(a), self.nan(a));
+        self.set_float(d, value, nan);
     }
     fn select(&mut self, d: Reg, c: Reg, a: Reg, b: Reg) {
-        let pending = self.pending[usize::from(a.0)] || self.pending[usize::from(b.0)];
-        if pending {
-            // One of them may be loaded, so each must be what it is.
+        if self.nan(a) == Nan::Kept || self.nan(b) == Nan::Kept {
             self.make_canonical(a);
             self.make_canonical(b);
         }
+        let either = [self.nan(a), self.nan(b)];
+        let nan = [Nan::Kept, Nan::Pending].into_iter().find(|nan| either.contains(nan)).unwrap_or(Nan::Canonical);
         self.choose(d, c, a, b);
+        self.nans[usize::from(d.0)] = nan;
     }
     fn constant(&mut self, d: Reg, k: u64) {
         let bits = self.builder.ins().iconst(T::BITS, k as i64);
         let value = self.builder.ins().bitcast(float_of(T::BITS), MemFlagsData::new(), bits);
-        self.set(d, value);
+        let is_nan = if T::BITS == types::I32 { f32::from_bits(k as u32).is_nan() } else { f64::from_bits(k).is_nan() };
+        self.set_float(d, value, if is_nan { Nan::Kept } else { Nan::Canonical });
     }
     fn add(&mut self, d: Reg, a: Reg, b: Reg) {
         let (a, b) = (self.get(a), self.get(b));
@@ -183,20 +182,29 @@ impl Translator<'_, '_> {
 
     /// Writes what arithmetic made.
     pub(crate) fn set_arithmetic(&mut self, d: Reg, value: Value) {
+        self.set_float(d, value, Nan::Pending);
+    }
+
+    /// Writes a number or the canonical NaN.
+    pub(crate) fn set_number(&mut self, d: Reg, value: Value) {
+        self.set_float(d, value, Nan::Canonical);
+    }
+
+    fn set_float(&mut self, d: Reg, value: Value, nan: Nan) {
         self.set(d, value);
-        self.pending[usize::from(d.0)] = true;
+        self.nans[usize::from(d.0)] = nan;
     }
 
     /// A register's value as its bits are to be seen.
     pub(crate) fn get_canonical(&mut self, register: Reg) -> Value {
         let value = self.get(register);
-        if !self.pending[usize::from(register.0)] {
+        if self.nan(register) != Nan::Pending {
             return value;
         }
         // A branch that is never taken, so that no chain of additions gets longer and the constant is made where it is needed.
         let ty = self.builder.func.dfg.value_type(value);
         let is_nan = self.builder.ins().fcmp(FloatCC::Unordered, value, value);
-        let next = self.builder.create_block();
+        let next = self.continuation();
         let canonical = self.builder.append_block_param(next, ty);
         let nan = self.nan_block(ty, next);
         self.builder.ins().brif(is_nan, nan, &[], next, &[BlockArg::Value(value)]);
@@ -212,68 +220,36 @@ impl Translator<'_, '_> {
         }
     }
 
-    fn make_canonical(&mut self, register: Reg) {
-        if self.pending[usize::from(register.0)] {
+    pub(crate) fn make_canonical(&mut self, register: Reg) {
+        if self.nan(register) == Nan::Pending {
             let value = self.get_canonical(register);
-            self.set(register, value);
+            self.set_number(register, value);
         }
     }
 
-    /// At the end of a block: makes canonical what other blocks may take for a loaded value.
-    pub(crate) fn settle_floats(&mut self, block: usize) {
-        let unsettled: Vec<u16> = self
-            .shape
-            .live_out(block)
-            .iter()
-            .filter(|register| self.pending[usize::from(*register)] && !self.arithmetic.contains(*register))
-            .collect();
-        for register in unsettled {
-            self.make_canonical(Reg(register));
-        }
+    pub(crate) fn nan(&self, register: Reg) -> Nan {
+        self.nans[usize::from(register.0)]
     }
-}
 
-/// The float registers to which only arithmetic, numbers and each other are written.
-pub(crate) fn arithmetic_registers(module: &Module, index: u32) -> RegisterSet {
-    let function = &module.functions[index as usize];
-    let params = module.types[function.signature as usize].params.len();
-    let mut found = RegisterSet::new(function.registers.len());
-    for (register, ty) in function.registers.iter().enumerate().skip(params) {
-        if matches!(ty, ValueType::F32 | ValueType::F64) {
-            found.insert(register as u16);
-        }
+    /// Leaves at the instruction if a NaN is in the register that is not the canonical one.
+    pub(crate) fn refuse_strange_nan(&mut self, register: Reg) {
+        let value = self.get(register);
+        let is_nan = self.builder.ins().fcmp(FloatCC::Unordered, value, value);
+        let next = self.builder.create_block();
+        let nan = self.strange_nan_block(value, next);
+        self.builder.ins().brif(is_nan, nan, &[], next, &[]);
+        self.builder.switch_to_block(next);
+        self.set_number(register, value);
     }
-    let shapes = ModuleShapes { module, function: index };
-    let mut pc = 0;
-    while pc < function.code.len() {
-        let words = &function.code[pc..];
-        let keeps = Opcode::of_word(words[0]).is_some_and(|opcode| is_arithmetic(opcode, words));
-        pc += for_each_register(words, &shapes, |role, register| {
-            if role != Role::Read && !keeps {
-                found.remove(register.0);
-            }
-        });
-    }
-    found
-}
 
-/// Whether what an instruction writes is a number or the canonical NaN.
-fn is_arithmetic(opcode: Opcode, words: &[u64]) -> bool {
-    use Opcode::*;
-    match opcode {
-        F32Add | F32Sub | F32Mul | F32Div | F32Min | F32Max | F32Fma | F32Sqrt | F32Ceil | F32Floor | F32Trunc
-        | F32Nearest | F64Add | F64Sub | F64Mul | F64Div | F64Min | F64Max | F64Fma | F64Sqrt | F64Ceil | F64Floor
-        | F64Trunc | F64Nearest | F32FromF64 | F64FromF32 | F32FromI32S | F32FromI32U | F64FromI32S | F64FromI32U
-        | F32FromI64S | F32FromI64U | F64FromI64S | F64FromI64U => true,
-        F32Const | F64Const => !constant_is_nan(opcode, words),
-        _ => false,
+    /// Whether a NaN is the canonical one.
+    pub(crate) fn is_canonical(&mut self, nan: Value) -> Value {
+        let (ty, bits) = match self.builder.func.dfg.value_type(nan) {
+            types::F32 => (types::I32, i64::from(CANONICAL_32)),
+            _ => (types::I64, CANONICAL_64 as i64),
+        };
+        let found = self.builder.ins().bitcast(ty, MemFlagsData::new(), nan);
+        let canonical = self.builder.ins().iconst(ty, bits);
+        self.builder.ins().icmp(IntCC::Equal, found, canonical)
     }
-}
-
-fn constant_is_nan(opcode: Opcode, words: &[u64]) -> bool {
-    opcode.row().operands.iter().any(|operand| match operand.kind {
-        OperandKind::Float32 => f32::from_bits(words.unsigned(0, Field::Wide32)).is_nan(),
-        OperandKind::Float64 => f64::from_bits(words.literal(usize::from(operand.place.word))).is_nan(),
-        _ => false,
-    })
 }

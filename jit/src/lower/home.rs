@@ -1,7 +1,8 @@
 //! Home memory.
 //!
 //! Compiled code runs only while no page of home is absent or protected, and home never shrinks. So its length is fetched
-//! once; an access beyond it is left to the interpreter, which finds a fault, or that home has grown.
+//! once; an access beyond it is left to the interpreter, which finds a fault, or that home has grown. Where accesses need
+//! not look, [`crate::bounds`] knows.
 
 use std::mem::offset_of;
 
@@ -138,16 +139,27 @@ impl Translator<'_, '_> {
         self.builder.ins().iadd(base, offset)
     }
 
-    /// The place in the host of `address`, if a number `k` bytes behind it is within what is open. The comparison is with
-    /// something that a loop does not change.
+    /// The place in the host of `address`, if a number `k` bytes behind it is within what is open.
     fn place(&mut self, address: Value, k: u32, memory: Type) -> Value {
-        let slow = self.leave_block();
+        if let Some(bytes) = self.bounds.looks_for(&mut self.open, self.pc, k + memory.bytes()) {
+            let slow = self.leave_block();
+            let last = self.last(bytes);
+            let outside = self.builder.ins().icmp(IntCC::SignedGreaterThan, address, last);
+            self.unless(outside, slow);
+        }
+        self.host_address(address)
+    }
+
+    /// The last address behind which so many bytes are open; negative if there is none.
+    fn last(&mut self, bytes: u32) -> Value {
         let length = self.field(constant(), types::I64, offset_of!(NativeContext, home_length));
-        let last = self.builder.ins().iadd_imm_s(length, -i64::from(k + memory.bytes()));
-        let outside = self.builder.ins().icmp(IntCC::SignedGreaterThan, address, last);
-        self.unless(outside, slow);
-        let home = self.field(constant(), types::I64, offset_of!(NativeContext, home));
-        self.builder.ins().iadd(home, address)
+        let last = self.builder.ins().iadd_imm_s(length, -i64::from(bytes));
+        if self.shape.blocks[self.block].loop_head.is_none() {
+            return last;
+        }
+        // Cranelift would make the difference anew at each access, but it keeps a maximum for the whole loop.
+        let none = self.builder.ins().iconst(types::I64, -1);
+        self.builder.ins().smax(last, none)
     }
 
     /// A register's value as 64 bits.

@@ -1,0 +1,178 @@
+//! Which bytes of home are known to be open where.
+//!
+//! Home never shrinks, so what one access has found open stays open for the next one at the same registers, as long as
+//! nothing is written to these. Within a basic block the first access looks for all that follow at its place: should one
+//! of them lie outside, the interpreter goes on from the first, and finds the fault where it is.
+
+use std::collections::HashMap;
+
+use limen_isa::codec::{ModuleShapes, for_each_register};
+use limen_isa::module::Module;
+use limen_isa::{Fields, Opcode, Role};
+
+use crate::shape::Shape;
+
+/// More places than this are not followed in one function.
+const MAX_PLACES: usize = 64;
+
+/// What an address in home is the sum of, but for a constant: registers, the second one times a number.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct Place {
+    base: u16,
+    index: Option<(u16, u32)>,
+}
+
+impl Place {
+    fn contains(&self, register: u16) -> bool {
+        self.base == register || self.index.is_some_and(|(index, _)| index == register)
+    }
+}
+
+/// What is known of the places of a function.
+pub(crate) struct Bounds {
+    places: HashMap<Place, usize>,
+    /// By basic block and place: so many bytes are known to be open where the block begins.
+    at_start: Vec<Vec<u32>>,
+    /// For each access at a place that is followed, by its word: the place, and how many bytes from there it and those that
+    /// follow it in its basic block need.
+    needs: HashMap<u32, (usize, u32)>,
+}
+
+impl Bounds {
+    /// Of a function that is entered at the word `entry`, where nothing is known.
+    pub(crate) fn of(module: &Module, function: u32, shape: &Shape, entry: u32) -> Self {
+        let steps: Vec<Vec<Step>> =
+            (0..shape.blocks.len()).map(|block| steps(module, function, shape, block)).collect();
+        let mut places = HashMap::new();
+        for (place, _) in steps.iter().flatten().filter_map(|step| step.access) {
+            let number = places.len();
+            if number < MAX_PLACES {
+                places.entry(place).or_insert(number);
+            }
+        }
+        let mut bounds =
+            Self { at_start: vec![vec![u32::MAX; places.len()]; steps.len()], places, needs: HashMap::new() };
+        bounds.at_start[shape.index_of(entry)].fill(0);
+        bounds.flow(shape, &steps);
+        steps.iter().for_each(|steps| bounds.look_ahead(steps));
+        bounds
+    }
+
+    /// What is known where a basic block begins.
+    pub(crate) fn at_start(&self, block: usize) -> Vec<u32> {
+        self.at_start[block].clone()
+    }
+
+    /// Forgets places at which this register is.
+    pub(crate) fn forget(&self, known: &mut [u32], register: u16) {
+        for (place, number) in &self.places {
+            if place.contains(register) {
+                known[*number] = 0;
+            }
+        }
+    }
+
+    /// How many bytes the access at this word must look for, or `None` if all that it needs are known to be open; from then
+    /// on they are.
+    pub(crate) fn looks_for(&self, known: &mut [u32], pc: u32, end: u32) -> Option<u32> {
+        let Some((place, need)) = self.needs.get(&pc) else { return Some(end) };
+        if known[*place] >= end {
+            return None;
+        }
+        known[*place] = *need;
+        Some(*need)
+    }
+
+    /// Propagates what is known from block to block until nothing changes.
+    fn flow(&mut self, shape: &Shape, steps: &[Vec<Step>]) {
+        let mut changed = true;
+        while changed {
+            changed = false;
+            for (index, block) in shape.blocks.iter().enumerate() {
+                let mut known = self.at_start[index].clone();
+                steps[index].iter().for_each(|step| self.follow(&mut known, step));
+                for successor in &block.successors {
+                    for (there, here) in self.at_start[shape.index_of(*successor)].iter_mut().zip(&known) {
+                        changed |= here < there;
+                        *there = (*there).min(*here);
+                    }
+                }
+            }
+        }
+    }
+
+    /// What is known behind an instruction, where `known` was before it.
+    fn follow(&self, known: &mut [u32], step: &Step) {
+        if let Some((place, end)) = step.access {
+            if let Some(number) = self.places.get(&place) {
+                known[*number] = known[*number].max(end);
+            }
+        }
+        step.written.iter().for_each(|register| self.forget(known, *register));
+    }
+
+    /// Notes what each access of a basic block needs together with those that follow.
+    fn look_ahead(&mut self, steps: &[Step]) {
+        let mut needed = vec![0; self.places.len()];
+        for step in steps.iter().rev() {
+            step.written.iter().for_each(|register| self.forget(&mut needed, *register));
+            let Some((place, end)) = step.access else { continue };
+            if let Some(number) = self.places.get(&place) {
+                needed[*number] = end.max(needed[*number]);
+                self.needs.insert(step.pc, (*number, needed[*number]));
+            }
+        }
+    }
+}
+
+/// What an instruction has to do with home.
+struct Step {
+    pc: u32,
+    /// The place, and how many bytes from there must be open.
+    access: Option<(Place, u32)>,
+    written: Vec<u16>,
+}
+
+fn steps(module: &Module, function: u32, shape: &Shape, block: usize) -> Vec<Step> {
+    let code = &module.functions[function as usize].code;
+    let shapes = ModuleShapes { module, function };
+    let step = |pc: u32| {
+        let words = &code[pc as usize..];
+        let mut written = Vec::new();
+        for_each_register(words, &shapes, |role, register| {
+            if role != Role::Read {
+                written.push(register.0);
+            }
+        });
+        Step { pc, access: access(words), written }
+    };
+    shape.instructions(code, shapes, block).into_iter().map(step).collect()
+}
+
+/// Where an instruction accesses home, and how many bytes from there must be open.
+fn access(words: &[u64]) -> Option<(Place, u32)> {
+    let opcode = Opcode::of_word(words[0])?;
+    let size = size(opcode)?;
+    let operand = |name: &str| {
+        let operand = opcode.row().operands.iter().find(|operand| operand.name == name)?;
+        Some(words.unsigned(usize::from(operand.place.word), operand.place.field))
+    };
+    let index = operand("i").map(|index| (index as u16, size));
+    Some((Place { base: operand("p")? as u16, index }, operand("k")? + size))
+}
+
+/// How many bytes a load or store accesses.
+fn size(opcode: Opcode) -> Option<u32> {
+    use Opcode::*;
+    match opcode {
+        I32Load8S | I32Load8U | I64Load8S | I64Load8U | I32Store8 | I64Store8 => Some(1),
+        I32Load8SAt | I32Load8UAt | I64Load8SAt | I64Load8UAt | I32Store8At | I64Store8At => Some(1),
+        I32Load16S | I32Load16U | I64Load16S | I64Load16U | I32Store16 | I64Store16 => Some(2),
+        I32Load16SAt | I32Load16UAt | I64Load16SAt | I64Load16UAt | I32Store16At | I64Store16At => Some(2),
+        I32Load | I64Load32S | I64Load32U | F32Load | I32Store | I64Store32 | F32Store => Some(4),
+        I32LoadAt | I64Load32SAt | I64Load32UAt | F32LoadAt | I32StoreAt | I64Store32At | F32StoreAt => Some(4),
+        I64Load | F64Load | I64Store | F64Store => Some(8),
+        I64LoadAt | F64LoadAt | I64StoreAt | F64StoreAt => Some(8),
+        _ => None,
+    }
+}
