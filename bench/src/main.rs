@@ -1,9 +1,10 @@
-//! Limen measured: its interpreter against wasmi and its compiled code against wasmtime and C, on the same algorithms, and what
-//! its parts cost.
+//! Limen measured: its interpreter against wasmi and its compiled code against wasmtime and C, on the same algorithms; what
+//! its parts cost; and what it costs to cross the boundary between two domains.
 
 mod chart;
 mod compare;
 mod costs;
+mod ipc;
 mod kernels;
 mod sides;
 mod statistics;
@@ -30,6 +31,10 @@ struct Arguments {
     /// Only the kernels
     #[arg(long)]
     kernels_only: bool,
+
+    /// Only what crossing the boundary between two domains costs
+    #[arg(long)]
+    ipc: bool,
 
     /// Only one of the comparisons
     #[arg(long, value_enum)]
@@ -61,8 +66,14 @@ fn main() {
         chosen.iter().for_each(|kernel| println!("{}", kernel.name));
         return;
     }
+    if arguments.ipc {
+        ipc::print(arguments.rounds);
+        return;
+    }
     if !arguments.kernels_only && arguments.filter.is_none() {
         costs::print(arguments.rounds);
+        println!();
+        ipc::print(arguments.rounds);
         println!();
     }
     for (engine, comparison) in [(Engine::Interpreted, compare::INTERPRETED), (Engine::Compiled, compare::COMPILED)] {

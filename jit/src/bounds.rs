@@ -103,10 +103,10 @@ impl Bounds {
 
     /// What is known behind an instruction, where `known` was before it.
     fn follow(&self, known: &mut [u32], step: &Step) {
-        if let Some((place, end)) = step.access {
-            if let Some(number) = self.places.get(&place) {
-                known[*number] = known[*number].max(end);
-            }
+        if let Some((place, end)) = step.access
+            && let Some(number) = self.places.get(&place)
+        {
+            known[*number] = known[*number].max(end);
         }
         step.written.iter().for_each(|register| self.forget(known, *register));
     }

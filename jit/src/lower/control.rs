@@ -105,12 +105,7 @@ impl Control for Translator<'_, '_> {
         self.builder.ins().jump(retry, &[]);
         self.builder.switch_to_block(retry);
         let lacking = self.slow_block(Kind::Poll, Some(retry));
-        let fuel = self.builder.ins().get_pinned_reg(types::I64);
-        let rest = self.builder.ins().iadd_imm_s(fuel, -1);
-        let none = self.builder.ins().icmp_imm_s(IntCC::SignedLessThan, rest, 0);
-        self.unless(none, lacking);
-        self.builder.ins().set_pinned_reg(rest);
-
+        self.burn(lacking);
         let words = &self.function.code[self.pc as usize..];
         let (results, arguments) = (results as usize, arguments as usize);
         let taken: Vec<Reg> = (0..results).map(|index| listed(words, 1, index)).collect();

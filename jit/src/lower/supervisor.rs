@@ -31,6 +31,7 @@ impl Supervisor for Translator<'_, '_> {
         signature.params.extend([ir::AbiParam::new(types::I64); 2]);
         let signature = self.builder.import_signature(signature);
         let stub = self.field(constant(), types::I64, offset_of!(NativeContext, resume));
+        self.show_fuel();
         self.builder.ins().call_indirect(signature, stub, &[native, self.context]);
         // The frame is no more.
         self.builder.ins().trap(TrapCode::unwrap_user(1));
