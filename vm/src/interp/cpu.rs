@@ -22,6 +22,10 @@ pub(super) trait Policy {
     /// Whether this is the slow way.
     const SLOW: bool;
 
+    /// Whether this is the fast way for backward branches.
+    #[cfg_attr(not(threaded_dispatch), allow(dead_code, reason = "the fast way is threaded dispatch"))]
+    const BACKWARD: bool = false;
+
     /// Whether a branch of this distance goes backwards, that is, is a safepoint.
     fn is_back(distance: i32) -> bool;
 }
@@ -47,6 +51,7 @@ impl Policy for Forward {
 
 impl Policy for Backward {
     const SLOW: bool = false;
+    const BACKWARD: bool = true;
     #[inline(always)]
     fn is_back(_: i32) -> bool {
         true

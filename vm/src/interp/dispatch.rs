@@ -70,14 +70,8 @@ mod threaded {
                 // SAFETY: it is the slot of an instruction word, so its head is a handler.
                 (next, unsafe { (*next).head.handler })
             }
-            Step::Jump => {
-                let next = cpu.state.pc;
-                // Volatile, so that it is not merged with the one above: a branch that is taken or not must stay a jump,
-                // which the processor predicts. Were the next slot chosen by a conditional move, all that follows would
-                // wait for what is compared.
-                // SAFETY: as above.
-                (next, unsafe { (&raw const (*next).head.handler).read_volatile() })
-            }
+            // SAFETY: as above.
+            Step::Jump => (cpu.state.pc, unsafe { handler_at_target::<P>(cpu.state.pc) }),
             Step::Leave => {
                 // SAFETY: the runtime outlives the run.
                 unsafe { (*runtime).left = State { pc: state.pc, ..cpu.state } };
@@ -87,6 +81,27 @@ mod threaded {
         let State { fp, home, fuel, .. } = cpu.state;
         let Accumulators { cell, float } = cpu.accumulators;
         handler(next, fp, home, cell, fuel, runtime, float)
+    }
+
+    /// The handler at a branch's target.
+    ///
+    /// # Safety
+    ///
+    /// `target` must be the slot of an instruction word.
+    #[inline(always)]
+    unsafe fn handler_at_target<P: Policy>(target: *const Slot) -> Handler {
+        // SAFETY: the caller's promise.
+        let handler = unsafe { &raw const (*target).head.handler };
+        if P::BACKWARD {
+            // SAFETY: the caller's promise.
+            unsafe { handler.read() }
+        } else {
+            // Volatile, so that it is not merged with the one behind the branch: a branch that is taken or not must stay a
+            // jump, which the processor predicts. Were the next slot chosen by a conditional move, all that follows would
+            // wait for what is compared. A backward branch cannot become one, since it may be out of fuel.
+            // SAFETY: the caller's promise.
+            unsafe { handler.read_volatile() }
+        }
     }
 
     /// The handlers of an instruction by the set of fields that read accumulators.
