@@ -9,7 +9,7 @@ use std::mem::offset_of;
 
 use cranelift_codegen::ir::{
     self, AbiParam, BlockArg, BlockCall, ExceptionTableData, ExceptionTableItem, InstBuilder, MemFlagsData, SigRef,
-    Signature, SourceLoc, Type, Value, types,
+    Signature, SourceLoc, StackSlot, StackSlotData, StackSlotKind, Type, Value, types,
 };
 use cranelift_codegen::isa::CallConv;
 use cranelift_frontend::{FunctionBuilder, Variable};
@@ -133,6 +133,8 @@ pub(crate) struct Translator<'a, 'b> {
     /// The fuel that is left, in a function with loops, whose polls take a step less than with the pinned register; that
     /// one has it wherever other code may look.
     fuel: Option<Variable>,
+    /// Where context and frame are kept for cold blocks.
+    at_hand: Option<StackSlot>,
     entry: Entry,
     /// The code that is being made.
     itself: ir::FuncRef,
@@ -179,6 +181,10 @@ impl Way {
     fn is_cold(&self) -> bool {
         !matches!(self, Self::Poll(_) | Self::Edge(_))
     }
+
+    fn needs_frame(&self) -> bool {
+        self.is_cold() && !matches!(self, Self::Nan(..) | Self::StrangeNan(..))
+    }
 }
 
 impl<'a, 'b> Translator<'a, 'b> {
@@ -219,6 +225,7 @@ impl<'a, 'b> Translator<'a, 'b> {
             context: nothing,
             frame: nothing,
             fuel,
+            at_hand: None,
             entry,
             itself,
             slow_signature,
@@ -248,6 +255,7 @@ impl<'a, 'b> Translator<'a, 'b> {
         self.builder.switch_to_block(block);
         let params = self.builder.block_params(block).to_vec();
         (self.context, self.frame) = (params[0], params[1]);
+        self.keep_at_hand();
         self.take_fuel();
         match self.entry {
             Entry::Call => {
@@ -263,6 +271,28 @@ impl<'a, 'b> Translator<'a, 'b> {
                 self.jump_to(pc);
             }
         }
+    }
+
+    /// In a function with loops, keeps context and frame where cold blocks find them, so that they need no registers
+    /// elsewhere.
+    fn keep_at_hand(&mut self) {
+        if !self.shape.has_loops() {
+            return;
+        }
+        let data = StackSlotData::new(StackSlotKind::ExplicitSlot, 2 * CELL as u32, 3);
+        let slot = self.builder.create_sized_stack_slot(data);
+        self.builder.ins().stack_store(types::I64, self.context, slot, 0);
+        self.builder.ins().stack_store(types::I64, self.frame, slot, CELL);
+        self.at_hand = Some(slot);
+    }
+
+    /// Fetches context and frame for a cold block. By way of an address of its own, from which Cranelift does not see that it
+    /// has the values.
+    fn fetch_at_hand(&mut self) {
+        let Some(slot) = self.at_hand else { return };
+        let between = self.builder.ins().stack_addr(types::I64, slot, CELL / 2);
+        self.context = self.builder.ins().load(types::I64, trusted(), between, -CELL / 2);
+        self.frame = self.builder.ins().load(types::I64, trusted(), between, CELL / 2);
     }
 
     /// Sets parameters, and zeroes for all other registers.
@@ -460,17 +490,14 @@ impl<'a, 'b> Translator<'a, 'b> {
         self.store_to(self.frame, i32::from(register.0), value);
     }
 
-    /// Writes a value to a cell of the frame whose register 0 is at `frame`.
+    /// Writes a value to a cell of the frame whose register 0 is at `frame`. The upper half of a cell is written by itself: a
+    /// value of 64 bits, made only for that, would be carried through loops.
     pub(crate) fn store_to(&mut self, frame: Value, cell: i32, value: Value) {
-        let bits = match self.builder.func.dfg.value_type(value) {
-            types::F32 => self.builder.ins().bitcast(types::I32, MemFlagsData::new(), value),
-            _ => value,
-        };
-        let whole = match self.builder.func.dfg.value_type(bits) {
-            types::I32 => self.builder.ins().uextend(types::I64, bits),
-            _ => bits,
-        };
-        self.builder.ins().store(trusted(), whole, frame, cell * CELL);
+        self.builder.ins().store(trusted(), value, frame, cell * CELL);
+        if self.builder.func.dfg.value_type(value).bits() == 32 {
+            let zero = self.builder.ins().iconst(types::I32, 0);
+            self.builder.ins().store(trusted(), zero, frame, cell * CELL + CELL / 2);
+        }
     }
 
     /// A field of the context.
@@ -545,6 +572,10 @@ impl<'a, 'b> Translator<'a, 'b> {
         (self.pc, self.live, self.nans, self.is_cold) = (pc, live, nans, way.is_cold());
         self.builder.switch_to_block(block);
         self.builder.set_srcloc(SourceLoc::new(pc));
+        let known = (self.context, self.frame);
+        if way.needs_frame() {
+            self.fetch_at_hand();
+        }
         match way {
             Way::Nan(ty, next) => {
                 let nan = self.canonical_nan(ty);
@@ -568,6 +599,7 @@ impl<'a, 'b> Translator<'a, 'b> {
                 self.return_portable(&[]);
             }
         }
+        (self.context, self.frame) = known;
     }
 
     /// Asks the runtime, and goes to `next` unless frames are to return.
