@@ -41,7 +41,7 @@ pub(crate) enum Entry {
 }
 
 impl Entry {
-    fn word(self) -> u32 {
+    pub(crate) fn word(self) -> u32 {
         match self {
             Self::Call => 0,
             Self::Loop(word) => word,
@@ -219,7 +219,7 @@ impl<'a, 'b> Translator<'a, 'b> {
             variables,
             nans: vec![Nan::Canonical; function.registers.len()],
             at_start,
-            bounds: Bounds::of(module, index, shape, entry.word()),
+            bounds: Bounds::of(module, index, shape, entry),
             open: Vec::new(),
             block: 0,
             context: nothing,
@@ -260,6 +260,7 @@ impl<'a, 'b> Translator<'a, 'b> {
         match self.entry {
             Entry::Call => {
                 self.arguments(&params[2..]);
+                self.require_declared_home(0);
                 self.jump_to(0);
             }
             Entry::Loop(pc) => {
@@ -268,6 +269,7 @@ impl<'a, 'b> Translator<'a, 'b> {
                 for register in live.iter() {
                     self.load_cell(Reg(register));
                 }
+                self.require_declared_home(pc);
                 self.jump_to(pc);
             }
         }
