@@ -128,6 +128,10 @@ pub(crate) struct Translator<'a, 'b> {
     pub(crate) open: Vec<u32>,
     /// The basic block that is being translated.
     pub(crate) block: usize,
+    /// For so many registers of a function that is called, a call before it in the basic block has found room.
+    pub(crate) room: Option<usize>,
+    /// For so many registers there is known to be room everywhere.
+    pub(crate) room_in_loops: Option<usize>,
     pub(crate) context: Value,
     pub(crate) frame: Value,
     /// The fuel that is left, in a function with loops, whose polls take a step less than with the pinned register; that
@@ -161,7 +165,7 @@ struct Outlined {
 enum Way {
     /// Polls, and then goes to the basic block of this number.
     Poll(usize),
-    /// Goes to the basic block of this number, which takes NaNs of other kinds than there are.
+    /// Goes to the basic block of this number, with NaNs of the kinds that it takes.
     Edge(usize),
     /// Tells the runtime which function is called, asks it for what the call lacks, and then goes to the block.
     Callee(Value, ir::Block),
@@ -222,6 +226,8 @@ impl<'a, 'b> Translator<'a, 'b> {
             bounds: Bounds::of(module, index, shape, entry),
             open: Vec::new(),
             block: 0,
+            room: None,
+            room_in_loops: None,
             context: nothing,
             frame: nothing,
             fuel,
@@ -260,7 +266,7 @@ impl<'a, 'b> Translator<'a, 'b> {
         match self.entry {
             Entry::Call => {
                 self.arguments(&params[2..]);
-                self.require_declared_home(0);
+                self.require_all(0);
                 self.jump_to(0);
             }
             Entry::Loop(pc) => {
@@ -269,10 +275,17 @@ impl<'a, 'b> Translator<'a, 'b> {
                 for register in live.iter() {
                     self.load_cell(Reg(register));
                 }
-                self.require_declared_home(pc);
+                self.require_all(pc);
                 self.jump_to(pc);
             }
         }
+    }
+
+    /// Leaves the function to the interpreter, from the word `pc` on, if something is not as the code relies on.
+    fn require_all(&mut self, pc: u32) {
+        (self.pc, self.live) = (pc, self.shape.live_at(pc).clone());
+        self.require_declared_home();
+        self.require_room();
     }
 
     /// In a function with loops, keeps context and frame where cold blocks find them, so that they need no registers
@@ -328,7 +341,7 @@ impl<'a, 'b> Translator<'a, 'b> {
 
     fn block(&mut self, index: usize) {
         self.builder.switch_to_block(self.blocks[index]);
-        (self.block, self.open) = (index, self.bounds.at_start(index));
+        (self.block, self.open, self.room) = (index, self.bounds.at_start(index), self.room_in_loops);
         for (register, nan) in (0..).zip(&mut self.nans) {
             *nan = self.at_start.at_start(index, register);
         }
@@ -380,7 +393,12 @@ impl<'a, 'b> Translator<'a, 'b> {
     /// The block to go to for the one that begins at this word.
     pub(crate) fn way_to(&mut self, pc: u32) -> ir::Block {
         let target = self.shape.index_of(pc);
-        if self.conversions(target).is_empty() { self.blocks[target] } else { self.outlined_block(Way::Edge(target)) }
+        if self.conversions(target).is_empty() { self.blocks[target] } else { self.edge_block(pc) }
+    }
+
+    /// A block between this one and the one that begins at this word.
+    pub(crate) fn edge_block(&mut self, pc: u32) -> ir::Block {
+        self.outlined_block(Way::Edge(self.shape.index_of(pc)))
     }
 
     /// The block to go to for a branch of this distance, by way of a poll if it goes backwards.

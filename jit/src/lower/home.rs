@@ -152,13 +152,12 @@ impl Translator<'_, '_> {
         self.host_address(address)
     }
 
-    /// Where the function is entered, at the word `pc`: leaves it to the interpreter if home is smaller than the module declares
-    /// and code relies on that.
-    pub(crate) fn require_declared_home(&mut self, pc: u32) {
+    /// Where the function is entered: leaves it to the interpreter if home is smaller than the module declares and code relies
+    /// on that.
+    pub(crate) fn require_declared_home(&mut self) {
         if !self.bounds.rely_on_declared() {
             return;
         }
-        (self.pc, self.live) = (pc, self.shape.live_at(pc).clone());
         let slow = self.leave_block();
         let declared = u64::from(self.module.home.min_pages) * u64::from(PAGE_SIZE);
         let length = self.field(constant(), types::I64, offset_of!(NativeContext, home_length));
