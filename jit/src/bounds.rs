@@ -3,14 +3,19 @@
 //! Home never shrinks, so what one access has found open stays open for the next one at the same registers, as long as
 //! nothing is written to these. Within a basic block the first access looks for all that follow at its place: should one
 //! of them lie outside, the interpreter goes on from the first, and finds the fault where it is.
+//!
+//! What the module declares of home is there from the beginning: an address that cannot be greater needs no look but one
+//! where the function is entered, since a domain can be given another home.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use limen_isa::codec::{ModuleShapes, for_each_register};
-use limen_isa::module::Module;
-use limen_isa::{Fields, Opcode, Role};
+use limen_isa::module::{Module, PAGE_SIZE};
+use limen_isa::{Opcode, Role};
 
+use crate::ranges::{Greatest, operand};
 use crate::shape::Shape;
+use crate::translate::Entry;
 
 /// More places than this are not followed in one function.
 const MAX_PLACES: usize = 64;
@@ -26,6 +31,12 @@ impl Place {
     fn contains(&self, register: u16) -> bool {
         self.base == register || self.index.is_some_and(|(index, _)| index == register)
     }
+
+    /// The greatest address that it can be.
+    fn greatest(self, greatest: &Greatest) -> u64 {
+        let index = self.index.map_or(0, |(index, size)| u64::from(greatest.get(index)) * u64::from(size));
+        u64::from(greatest.get(self.base)) + index
+    }
 }
 
 /// What is known of the places of a function.
@@ -36,13 +47,16 @@ pub(crate) struct Bounds {
     /// For each access at a place that is followed, by its word: the place, and how many bytes from there it and those that
     /// follow it in its basic block need.
     needs: HashMap<u32, (usize, u32)>,
+    /// The words of accesses that cannot be outside of what the module declares.
+    declared: HashSet<u32>,
 }
 
 impl Bounds {
-    /// Of a function that is entered at the word `entry`, where nothing is known.
-    pub(crate) fn of(module: &Module, function: u32, shape: &Shape, entry: u32) -> Self {
+    /// Of a function that is entered in this way, with nothing known.
+    pub(crate) fn of(module: &Module, function: u32, shape: &Shape, entry: Entry) -> Self {
+        let greatest = Greatest::of(module, function, shape, entry).into_iter().enumerate();
         let steps: Vec<Vec<Step>> =
-            (0..shape.blocks.len()).map(|block| steps(module, function, shape, block)).collect();
+            greatest.map(|(block, greatest)| steps(module, function, shape, block, greatest)).collect();
         let mut places = HashMap::new();
         for (place, _) in steps.iter().flatten().filter_map(|step| step.access) {
             let number = places.len();
@@ -50,12 +64,18 @@ impl Bounds {
                 places.entry(place).or_insert(number);
             }
         }
-        let mut bounds =
-            Self { at_start: vec![vec![u32::MAX; places.len()]; steps.len()], places, needs: HashMap::new() };
-        bounds.at_start[shape.index_of(entry)].fill(0);
+        let declared = steps.iter().flatten().filter(|step| step.is_declared).map(|step| step.pc).collect();
+        let at_start = vec![vec![u32::MAX; places.len()]; steps.len()];
+        let mut bounds = Self { places, at_start, needs: HashMap::new(), declared };
+        bounds.at_start[shape.index_of(entry.word())].fill(0);
         bounds.flow(shape, &steps);
         steps.iter().for_each(|steps| bounds.look_ahead(steps));
         bounds
+    }
+
+    /// Whether any access relies on home being as large as the module declares.
+    pub(crate) fn rely_on_declared(&self) -> bool {
+        !self.declared.is_empty()
     }
 
     /// What is known where a basic block begins.
@@ -75,6 +95,9 @@ impl Bounds {
     /// How many bytes the access at this word must look for, or `None` if all that it needs are known to be open; from then
     /// on they are.
     pub(crate) fn looks_for(&self, known: &mut [u32], pc: u32, end: u32) -> Option<u32> {
+        if self.declared.contains(&pc) {
+            return None;
+        }
         let Some((place, need)) = self.needs.get(&pc) else { return Some(end) };
         if known[*place] >= end {
             return None;
@@ -130,12 +153,15 @@ struct Step {
     pc: u32,
     /// The place, and how many bytes from there must be open.
     access: Option<(Place, u32)>,
+    /// Whether it accesses only what the module declares.
+    is_declared: bool,
     written: Vec<u16>,
 }
 
-fn steps(module: &Module, function: u32, shape: &Shape, block: usize) -> Vec<Step> {
+fn steps(module: &Module, function: u32, shape: &Shape, block: usize, mut greatest: Greatest) -> Vec<Step> {
     let code = &module.functions[function as usize].code;
     let shapes = ModuleShapes { module, function };
+    let declared = u64::from(module.home.min_pages) * u64::from(PAGE_SIZE);
     let step = |pc: u32| {
         let words = &code[pc as usize..];
         let mut written = Vec::new();
@@ -144,7 +170,10 @@ fn steps(module: &Module, function: u32, shape: &Shape, block: usize) -> Vec<Ste
                 written.push(register.0);
             }
         });
-        Step { pc, access: access(words), written }
+        let access = access(words);
+        let is_declared = access.is_some_and(|(place, end)| place.greatest(&greatest) + u64::from(end) <= declared);
+        greatest.follow(words, shapes);
+        Step { pc, access: access.filter(|_| !is_declared), is_declared, written }
     };
     shape.instructions(code, shapes, block).into_iter().map(step).collect()
 }
@@ -153,12 +182,9 @@ fn steps(module: &Module, function: u32, shape: &Shape, block: usize) -> Vec<Ste
 fn access(words: &[u64]) -> Option<(Place, u32)> {
     let opcode = Opcode::of_word(words[0])?;
     let size = size(opcode)?;
-    let operand = |name: &str| {
-        let operand = opcode.row().operands.iter().find(|operand| operand.name == name)?;
-        Some(words.unsigned(usize::from(operand.place.word), operand.place.field))
-    };
-    let index = operand("i").map(|index| (index as u16, size));
-    Some((Place { base: operand("p")? as u16, index }, operand("k")? + size))
+    let index = operand(opcode, words, "i").map(|index| (index as u16, size));
+    let base = operand(opcode, words, "p")? as u16;
+    Some((Place { base, index }, operand(opcode, words, "k")? + size))
 }
 
 /// How many bytes a load or store accesses.

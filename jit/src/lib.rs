@@ -22,6 +22,7 @@ mod frames;
 mod log;
 mod lower;
 mod nans;
+mod ranges;
 mod shape;
 mod slow;
 mod stack;

@@ -9,7 +9,7 @@ use std::mem::offset_of;
 
 use cranelift_codegen::ir::{
     self, AbiParam, BlockArg, BlockCall, ExceptionTableData, ExceptionTableItem, InstBuilder, MemFlagsData, SigRef,
-    Signature, SourceLoc, Type, Value, types,
+    Signature, SourceLoc, StackSlot, StackSlotData, StackSlotKind, Type, Value, types,
 };
 use cranelift_codegen::isa::CallConv;
 use cranelift_frontend::{FunctionBuilder, Variable};
@@ -41,7 +41,7 @@ pub(crate) enum Entry {
 }
 
 impl Entry {
-    fn word(self) -> u32 {
+    pub(crate) fn word(self) -> u32 {
         match self {
             Self::Call => 0,
             Self::Loop(word) => word,
@@ -128,11 +128,17 @@ pub(crate) struct Translator<'a, 'b> {
     pub(crate) open: Vec<u32>,
     /// The basic block that is being translated.
     pub(crate) block: usize,
+    /// For so many registers of a function that is called, a call before it in the basic block has found room.
+    pub(crate) room: Option<usize>,
+    /// For so many registers there is known to be room everywhere.
+    pub(crate) room_in_loops: Option<usize>,
     pub(crate) context: Value,
     pub(crate) frame: Value,
     /// The fuel that is left, in a function with loops, whose polls take a step less than with the pinned register; that
     /// one has it wherever other code may look.
     fuel: Option<Variable>,
+    /// Where context and frame are kept for cold blocks.
+    at_hand: Option<StackSlot>,
     entry: Entry,
     /// The code that is being made.
     itself: ir::FuncRef,
@@ -159,7 +165,7 @@ struct Outlined {
 enum Way {
     /// Polls, and then goes to the basic block of this number.
     Poll(usize),
-    /// Goes to the basic block of this number, which takes NaNs of other kinds than there are.
+    /// Goes to the basic block of this number, with NaNs of the kinds that it takes.
     Edge(usize),
     /// Tells the runtime which function is called, asks it for what the call lacks, and then goes to the block.
     Callee(Value, ir::Block),
@@ -178,6 +184,10 @@ enum Way {
 impl Way {
     fn is_cold(&self) -> bool {
         !matches!(self, Self::Poll(_) | Self::Edge(_))
+    }
+
+    fn needs_frame(&self) -> bool {
+        self.is_cold() && !matches!(self, Self::Nan(..) | Self::StrangeNan(..))
     }
 }
 
@@ -213,12 +223,15 @@ impl<'a, 'b> Translator<'a, 'b> {
             variables,
             nans: vec![Nan::Canonical; function.registers.len()],
             at_start,
-            bounds: Bounds::of(module, index, shape, entry.word()),
+            bounds: Bounds::of(module, index, shape, entry),
             open: Vec::new(),
             block: 0,
+            room: None,
+            room_in_loops: None,
             context: nothing,
             frame: nothing,
             fuel,
+            at_hand: None,
             entry,
             itself,
             slow_signature,
@@ -248,10 +261,12 @@ impl<'a, 'b> Translator<'a, 'b> {
         self.builder.switch_to_block(block);
         let params = self.builder.block_params(block).to_vec();
         (self.context, self.frame) = (params[0], params[1]);
+        self.keep_at_hand();
         self.take_fuel();
         match self.entry {
             Entry::Call => {
                 self.arguments(&params[2..]);
+                self.require_all(0);
                 self.jump_to(0);
             }
             Entry::Loop(pc) => {
@@ -260,9 +275,39 @@ impl<'a, 'b> Translator<'a, 'b> {
                 for register in live.iter() {
                     self.load_cell(Reg(register));
                 }
+                self.require_all(pc);
                 self.jump_to(pc);
             }
         }
+    }
+
+    /// Leaves the function to the interpreter, from the word `pc` on, if something is not as the code relies on.
+    fn require_all(&mut self, pc: u32) {
+        (self.pc, self.live) = (pc, self.shape.live_at(pc).clone());
+        self.require_declared_home();
+        self.require_room();
+    }
+
+    /// In a function with loops, keeps context and frame where cold blocks find them, so that they need no registers
+    /// elsewhere.
+    fn keep_at_hand(&mut self) {
+        if !self.shape.has_loops() {
+            return;
+        }
+        let data = StackSlotData::new(StackSlotKind::ExplicitSlot, 2 * CELL as u32, 3);
+        let slot = self.builder.create_sized_stack_slot(data);
+        self.builder.ins().stack_store(types::I64, self.context, slot, 0);
+        self.builder.ins().stack_store(types::I64, self.frame, slot, CELL);
+        self.at_hand = Some(slot);
+    }
+
+    /// Fetches context and frame for a cold block. By way of an address of its own, from which Cranelift does not see that it
+    /// has the values.
+    fn fetch_at_hand(&mut self) {
+        let Some(slot) = self.at_hand else { return };
+        let between = self.builder.ins().stack_addr(types::I64, slot, CELL / 2);
+        self.context = self.builder.ins().load(types::I64, trusted(), between, -CELL / 2);
+        self.frame = self.builder.ins().load(types::I64, trusted(), between, CELL / 2);
     }
 
     /// Sets parameters, and zeroes for all other registers.
@@ -296,7 +341,7 @@ impl<'a, 'b> Translator<'a, 'b> {
 
     fn block(&mut self, index: usize) {
         self.builder.switch_to_block(self.blocks[index]);
-        (self.block, self.open) = (index, self.bounds.at_start(index));
+        (self.block, self.open, self.room) = (index, self.bounds.at_start(index), self.room_in_loops);
         for (register, nan) in (0..).zip(&mut self.nans) {
             *nan = self.at_start.at_start(index, register);
         }
@@ -348,7 +393,12 @@ impl<'a, 'b> Translator<'a, 'b> {
     /// The block to go to for the one that begins at this word.
     pub(crate) fn way_to(&mut self, pc: u32) -> ir::Block {
         let target = self.shape.index_of(pc);
-        if self.conversions(target).is_empty() { self.blocks[target] } else { self.outlined_block(Way::Edge(target)) }
+        if self.conversions(target).is_empty() { self.blocks[target] } else { self.edge_block(pc) }
+    }
+
+    /// A block between this one and the one that begins at this word.
+    pub(crate) fn edge_block(&mut self, pc: u32) -> ir::Block {
+        self.outlined_block(Way::Edge(self.shape.index_of(pc)))
     }
 
     /// The block to go to for a branch of this distance, by way of a poll if it goes backwards.
@@ -460,17 +510,14 @@ impl<'a, 'b> Translator<'a, 'b> {
         self.store_to(self.frame, i32::from(register.0), value);
     }
 
-    /// Writes a value to a cell of the frame whose register 0 is at `frame`.
+    /// Writes a value to a cell of the frame whose register 0 is at `frame`. The upper half of a cell is written by itself: a
+    /// value of 64 bits, made only for that, would be carried through loops.
     pub(crate) fn store_to(&mut self, frame: Value, cell: i32, value: Value) {
-        let bits = match self.builder.func.dfg.value_type(value) {
-            types::F32 => self.builder.ins().bitcast(types::I32, MemFlagsData::new(), value),
-            _ => value,
-        };
-        let whole = match self.builder.func.dfg.value_type(bits) {
-            types::I32 => self.builder.ins().uextend(types::I64, bits),
-            _ => bits,
-        };
-        self.builder.ins().store(trusted(), whole, frame, cell * CELL);
+        self.builder.ins().store(trusted(), value, frame, cell * CELL);
+        if self.builder.func.dfg.value_type(value).bits() == 32 {
+            let zero = self.builder.ins().iconst(types::I32, 0);
+            self.builder.ins().store(trusted(), zero, frame, cell * CELL + CELL / 2);
+        }
     }
 
     /// A field of the context.
@@ -549,6 +596,10 @@ impl<'a, 'b> Translator<'a, 'b> {
         (self.pc, self.live, self.nans, self.is_cold) = (pc, live, nans, way.is_cold());
         self.builder.switch_to_block(block);
         self.builder.set_srcloc(SourceLoc::new(pc));
+        let known = (self.context, self.frame);
+        if way.needs_frame() {
+            self.fetch_at_hand();
+        }
         match way {
             Way::Nan(ty, next) => {
                 let nan = self.canonical_nan(ty);
@@ -572,6 +623,7 @@ impl<'a, 'b> Translator<'a, 'b> {
                 self.return_portable(&[]);
             }
         }
+        (self.context, self.frame) = known;
     }
 
     /// Asks the runtime, and goes to `next` unless frames are to return.

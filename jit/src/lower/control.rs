@@ -5,11 +5,13 @@ use std::mem::offset_of;
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::{self, BlockCall, InstBuilder, JumpTableData, Value, types};
 use cranelift_codegen::isa::CallConv;
+use limen_isa::codec::ModuleShapes;
 use limen_isa::module::Signature;
-use limen_isa::{Control, Field, Fields, Reg, ValueType};
+use limen_isa::{Control, Field, Fields, Opcode, Reg, ValueType};
 use limen_vm::{Message, layout};
 
 use crate::context::{IndirectEntry, NativeContext};
+use crate::ranges::operand;
 use crate::slow::Kind;
 use crate::translate::{CELL, Callee, Passing, REGISTER_RESULTS, Translator, constant, signature, trusted, type_of};
 
@@ -57,8 +59,11 @@ impl Control for Translator<'_, '_> {
         let retry = self.builder.create_block();
         self.builder.ins().jump(retry, &[]);
         self.builder.switch_to_block(retry);
-        let bytes = self.module.functions[f as usize].registers.len() as i64 * i64::from(CELL);
-        let bytes = self.builder.ins().iconst(types::I64, bytes);
+        let registers = self.module.functions[f as usize].registers.len();
+        let bytes = self.room.is_none_or(|room| registers > room).then(|| {
+            self.room = Some(registers);
+            self.builder.ins().iconst(types::I64, registers as i64 * i64::from(CELL))
+        });
         let function = self.builder.ins().iconst(types::I64, i64::from(f));
         let code = (!self.is_itself(f)).then(|| {
             let functions = self.field(constant(), types::I64, offset_of!(NativeContext, functions));
@@ -97,7 +102,7 @@ impl Control for Translator<'_, '_> {
         let place = self.builder.ins().imul_imm_s(function, i64::from(CELL));
         let place = self.builder.ins().iadd(functions, place);
         let code = self.builder.ins().load(types::I64, trusted(), place, 0);
-        self.enter(retry, function, bytes, Some(code), shape);
+        self.enter(retry, function, Some(bytes), Some(code), shape);
     }
 
     fn svc(&mut self, results: u32, number: u32, arguments: u32) {
@@ -179,33 +184,68 @@ impl Translator<'_, '_> {
 
     /// Goes on at a distance if the condition holds, else behind the instruction.
     pub(crate) fn branch_if(&mut self, condition: Value, to: i32) {
-        let (target, next) = (self.target(to), self.way_to(self.pc + self.length() as u32));
+        let (target, behind) = (self.target(to), self.pc + self.length() as u32);
         if to > 0 {
+            let next = self.way_to(behind);
             self.builder.ins().brif(condition, target, &[], next, &[]);
         } else {
-            // The way back is laid out first, so that a turn of a loop takes one jump, not two.
+            // The way back is laid out first, and what the other way needs is done on a block of its own, so that a turn of a
+            // loop takes one jump, not two.
+            let next = self.edge_block(behind);
             let leaves = self.builder.ins().icmp_imm_s(IntCC::Equal, condition, 0);
             self.builder.ins().brif(leaves, next, &[], target, &[]);
         }
     }
 
-    /// Enters a function whose registers take `bytes`: checks stack, code and fuel, in one cold way out that comes back to
-    /// `retry`.
+    /// Where the function is entered: leaves it to the interpreter unless there is room for every function that its loops
+    /// call, so that these need not look again.
+    pub(crate) fn require_room(&mut self) {
+        self.room_in_loops = self.called_in_loops().into_iter().max();
+        let Some(registers) = self.room_in_loops else { return };
+        let leave = self.leave_block();
+        let bytes = (self.distance() + registers as i64) * i64::from(CELL);
+        let end = self.builder.ins().iadd_imm_s(self.frame, bytes);
+        let overflow = self.exceeds_stack(end);
+        self.unless(overflow, leave);
+    }
+
+    /// How many registers each function has that a loop calls.
+    fn called_in_loops(&self) -> Vec<usize> {
+        let shapes = ModuleShapes { module: self.module, function: self.index };
+        let code = &self.function.code;
+        let in_loops = (0..self.shape.blocks.len()).filter(|block| self.shape.blocks[*block].loop_head.is_some());
+        in_loops
+            .flat_map(|block| self.shape.instructions(code, shapes, block))
+            .map(|pc| &code[pc as usize..])
+            .filter(|words| Opcode::of_word(words[0]) == Some(Opcode::Call))
+            .filter_map(|words| operand(Opcode::Call, words, "f"))
+            .map(|function| self.module.functions[function as usize].registers.len())
+            .collect()
+    }
+
+    fn exceeds_stack(&mut self, end: Value) -> Value {
+        let limit = self.field(trusted(), types::I64, offset_of!(NativeContext, limit));
+        self.builder.ins().icmp(IntCC::UnsignedGreaterThan, end, limit)
+    }
+
+    /// Enters a function whose registers take `bytes`, for which there is known to be room if that is `None`: checks stack,
+    /// code and fuel, in one cold way out that comes back to `retry`.
     fn enter(
         &mut self,
         retry: cranelift_codegen::ir::Block,
         function: Value,
-        bytes: Value,
+        bytes: Option<Value>,
         code: Option<Value>,
         shape: &Signature,
     ) {
         let lacking = self.lacking_block(function, retry);
         let distance = self.distance() * i64::from(CELL);
         let frame = self.builder.ins().iadd_imm_s(self.frame, distance);
-        let end = self.builder.ins().iadd(frame, bytes);
-        let limit = self.field(constant(), types::I64, offset_of!(NativeContext, limit));
-        let overflow = self.builder.ins().icmp(IntCC::UnsignedGreaterThan, end, limit);
-        self.unless(overflow, lacking);
+        if let Some(bytes) = bytes {
+            let end = self.builder.ins().iadd(frame, bytes);
+            let overflow = self.exceeds_stack(end);
+            self.unless(overflow, lacking);
+        }
         if let Some(code) = code {
             let missing = self.builder.ins().icmp_imm_s(IntCC::Equal, code, 0);
             self.unless(missing, lacking);

@@ -9,9 +9,11 @@ use std::mem::offset_of;
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::{self, InstBuilder, MemFlagsData, Type, Value, types};
 use cranelift_codegen::isa::CallConv;
+use limen_isa::module::PAGE_SIZE;
 use limen_isa::{Home, Reg};
 
 use super::slowly;
+
 use crate::context::NativeContext;
 use crate::slow::Kind;
 use crate::translate::{Translator, constant, type_of};
@@ -148,6 +150,19 @@ impl Translator<'_, '_> {
             self.unless(outside, slow);
         }
         self.host_address(address)
+    }
+
+    /// Where the function is entered: leaves it to the interpreter if home is smaller than the module declares and code relies
+    /// on that.
+    pub(crate) fn require_declared_home(&mut self) {
+        if !self.bounds.rely_on_declared() {
+            return;
+        }
+        let slow = self.leave_block();
+        let declared = u64::from(self.module.home.min_pages) * u64::from(PAGE_SIZE);
+        let length = self.field(constant(), types::I64, offset_of!(NativeContext, home_length));
+        let is_smaller = self.builder.ins().icmp_imm_u(IntCC::UnsignedLessThan, length, declared as i64);
+        self.unless(is_smaller, slow);
     }
 
     /// The last address behind which so many bytes are open; negative if there is none.
