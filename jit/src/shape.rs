@@ -129,6 +129,26 @@ impl Shape {
         std::iter::successors(Some(start), next).collect()
     }
 
+    /// By block: the branch that goes back to it, if there is just one.
+    pub(crate) fn single_ways_back(&self, module: &Module, function: u32) -> Vec<Option<u32>> {
+        let (code, shapes) = (&module.functions[function as usize].code, ModuleShapes { module, function });
+        let mut ways = vec![Vec::new(); self.blocks.len()];
+        for (index, block) in self.blocks.iter().enumerate() {
+            for head in block.successors.iter().filter(|successor| **successor <= block.start) {
+                ways[self.index_of(*head)].extend(self.instructions(code, shapes, index).last());
+            }
+        }
+        ways.into_iter().map(|ways| if let [way] = ways[..] { Some(way) } else { None }).collect()
+    }
+
+    /// The registers that are live before the last instruction of a block.
+    pub(crate) fn live_before_branch(&self, module: &Module, function: u32, branch: u32) -> RegisterSet {
+        let shapes = ModuleShapes { module, function };
+        let mut live = self.block_of(branch).live_out.clone();
+        step_back(&mut live, &module.functions[function as usize].code, shapes, branch);
+        live
+    }
+
     /// For each instruction of a block, in order: its word, and the registers that are live before it.
     pub(crate) fn live_before(&self, module: &Module, function: u32, block: usize) -> Vec<(u32, RegisterSet)> {
         let code = &module.functions[function as usize].code;

@@ -7,6 +7,7 @@
 
 use std::mem::offset_of;
 
+use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::{
     self, AbiParam, BlockArg, BlockCall, ExceptionTableData, ExceptionTableItem, InstBuilder, MemFlagsData, SigRef,
     Signature, SourceLoc, StackSlot, StackSlotData, StackSlotKind, Type, Value, types,
@@ -119,6 +120,8 @@ pub(crate) struct Translator<'a, 'b> {
     pub(crate) shape: &'a Shape,
     /// By the number of the basic block.
     blocks: Vec<ir::Block>,
+    /// By the number of the basic block: the poll before it, if it is the head of a loop with one way back.
+    polls: Vec<Option<HeadPoll>>,
     variables: Vec<Variable>,
     /// What a NaN in a register is; see [`crate::lower::float`].
     pub(crate) nans: Vec<Nan>,
@@ -150,6 +153,15 @@ pub(crate) struct Translator<'a, 'b> {
     outlined: Vec<Outlined>,
     /// Whether what is translated is hardly ever executed.
     is_cold: bool,
+}
+
+/// The poll of a loop with one way back, laid out before the head of the loop so that a turn takes no jump but the branch.
+/// Who enters the loop burns nothing: he adds a unit of fuel before, which fits since slices of fuel are far smaller than the
+/// greatest number.
+struct HeadPoll {
+    block: ir::Block,
+    /// The branch that goes back.
+    branch: u32,
 }
 
 /// A block that is filled later, and what it needs to know.
@@ -202,6 +214,8 @@ impl<'a, 'b> Translator<'a, 'b> {
     ) -> Self {
         let function = &module.functions[index as usize];
         let blocks = shape.blocks.iter().map(|_| builder.create_block()).collect();
+        let polls = shape.single_ways_back(module, index).into_iter();
+        let polls = polls.map(|way| way.map(|branch| HeadPoll { block: builder.create_block(), branch })).collect();
         let variables = function.registers.iter().map(|ty| builder.declare_var(type_of(*ty))).collect();
         let mut slow = Signature::new(CallConv::PreserveAll);
         slow.params.push(AbiParam::new(types::I64));
@@ -220,6 +234,7 @@ impl<'a, 'b> Translator<'a, 'b> {
             function,
             shape,
             blocks,
+            polls,
             variables,
             nans: vec![Nan::Canonical; function.registers.len()],
             at_start,
@@ -340,11 +355,10 @@ impl<'a, 'b> Translator<'a, 'b> {
     }
 
     fn block(&mut self, index: usize) {
+        self.poll_before(index);
         self.builder.switch_to_block(self.blocks[index]);
         (self.block, self.open, self.room) = (index, self.bounds.at_start(index), self.room_in_loops);
-        for (register, nan) in (0..).zip(&mut self.nans) {
-            *nan = self.at_start.at_start(index, register);
-        }
+        self.take_nans(index);
         for (pc, live) in self.shape.live_before(self.module, self.index, index) {
             (self.pc, self.live) = (pc, live);
             self.builder.set_srcloc(SourceLoc::new(pc));
@@ -356,6 +370,25 @@ impl<'a, 'b> Translator<'a, 'b> {
             if pc as usize + self.length() == self.shape.blocks[index].end as usize && opcode.row().flow == Flow::Next {
                 self.jump_to(self.shape.blocks[index].end);
             }
+        }
+    }
+
+    /// Polls before the head of a loop with one way back.
+    fn poll_before(&mut self, index: usize) {
+        let Some(HeadPoll { block, branch }) = self.polls[index] else { return };
+        self.builder.switch_to_block(block);
+        self.builder.set_srcloc(SourceLoc::new(branch));
+        self.take_nans(index);
+        (self.pc, self.live) = (branch, self.shape.live_before_branch(self.module, self.index, branch));
+        let slow = self.slow_block(Kind::Poll, Some(block));
+        self.burn(slow);
+        self.builder.ins().jump(self.blocks[index], &[]);
+    }
+
+    /// NaNs are as where the block begins.
+    fn take_nans(&mut self, block: usize) {
+        for (register, nan) in (0..).zip(&mut self.nans) {
+            *nan = self.at_start.at_start(block, register);
         }
     }
 
@@ -393,7 +426,9 @@ impl<'a, 'b> Translator<'a, 'b> {
     /// The block to go to for the one that begins at this word.
     pub(crate) fn way_to(&mut self, pc: u32) -> ir::Block {
         let target = self.shape.index_of(pc);
-        if self.conversions(target).is_empty() { self.blocks[target] } else { self.edge_block(pc) }
+        let live = self.shape.live_at(pc);
+        let goes_straight = self.polls[target].is_none() && self.conversions(target, live).is_empty();
+        if goes_straight { self.blocks[target] } else { self.edge_block(pc) }
     }
 
     /// A block between this one and the one that begins at this word.
@@ -407,12 +442,15 @@ impl<'a, 'b> Translator<'a, 'b> {
         if distance > 0 {
             return self.way_to(target);
         }
-        self.outlined_block(Way::Poll(self.shape.index_of(target)))
+        let head = self.shape.index_of(target);
+        match &self.polls[head] {
+            Some(poll) if self.conversions(head, &self.live).is_empty() => poll.block,
+            _ => self.outlined_block(Way::Poll(head)),
+        }
     }
 
-    /// The registers in which NaNs are of another kind than where a block begins.
-    fn conversions(&self, target: usize) -> Vec<Reg> {
-        let live = self.shape.live_at(self.shape.blocks[target].start);
+    /// The registers, of those that are live, in which NaNs are of another kind than where a block begins.
+    fn conversions(&self, target: usize, live: &RegisterSet) -> Vec<Reg> {
         let differs = |register: &Reg| {
             let wanted = self.at_start.at_start(target, register.0);
             match self.nan(*register) {
@@ -428,13 +466,22 @@ impl<'a, 'b> Translator<'a, 'b> {
     fn convert(&mut self, target: usize) {
         let start = self.shape.blocks[target].start;
         (self.pc, self.live) = (start, self.shape.live_at(start).clone());
-        for register in self.conversions(target) {
+        for register in self.conversions(target, self.shape.live_at(start)) {
             match self.nan(register) {
                 Nan::Kept => self.refuse_strange_nan(register),
                 Nan::Pending | Nan::Canonical => self.make_canonical(register),
             }
         }
-        self.builder.ins().jump(self.blocks[target], &[]);
+        let block = match (&self.polls[target], self.fuel) {
+            (Some(HeadPoll { block, .. }), Some(variable)) => {
+                let fuel = self.builder.use_var(variable);
+                let more = self.builder.ins().iadd_imm_s(fuel, 1);
+                self.builder.def_var(variable, more);
+                *block
+            }
+            _ => self.blocks[target],
+        };
+        self.builder.ins().jump(block, &[]);
     }
 
     /// In the block `here`: burns a unit of fuel and goes on, or asks for more and comes back.
@@ -448,7 +495,9 @@ impl<'a, 'b> Translator<'a, 'b> {
     pub(crate) fn burn(&mut self, none: ir::Block) {
         let fuel = self.fuel();
         let burn = self.builder.create_block();
-        self.builder.ins().brif(fuel, burn, &[], none, &[]);
+        // The cold way comes first: Cranelift then looks at it last, and does not take it for the end of the loop.
+        let is_none = self.builder.ins().icmp_imm_s(IntCC::Equal, fuel, 0);
+        self.builder.ins().brif(is_none, none, &[], burn, &[]);
         self.builder.switch_to_block(burn);
         let rest = self.builder.ins().iadd_imm_s(fuel, -1);
         match self.fuel {
