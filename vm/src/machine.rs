@@ -121,7 +121,7 @@ pub enum MachineError {
 pub struct StopHandle(Arc<AtomicBool>);
 
 impl StopHandle {
-    /// Ends the machine's run at its next safepoint, with [`Outcome::Stopped`].
+    /// Ends the machine's run at its next safepoint, with [`Outcome::Stopped`]; if it does not run, the next run at its first.
     pub fn stop(&self) {
         self.0.store(true, Ordering::Relaxed);
     }
@@ -231,7 +231,6 @@ impl Machine {
         if self.current.is_none() {
             return Err(MachineError::NothingToResume);
         }
-        self.stop.store(false, Ordering::Relaxed);
         let deadline = self.deadline.and_then(|time| Instant::now().checked_add(time));
         let outcome = self.run(host, deadline);
         let suspended = matches!(outcome, Outcome::OutOfFuel | Outcome::Stopped | Outcome::TimedOut);
@@ -398,7 +397,7 @@ impl Machine {
 
     /// A slice is used up: is it time to end the run?
     fn pause(&self, deadline: Option<Instant>) -> Option<Outcome> {
-        if self.store.is_stop_requested() {
+        if self.stop.swap(false, Ordering::Relaxed) {
             Some(Outcome::Stopped)
         } else if self.fuel == Some(0) {
             Some(Outcome::OutOfFuel)
