@@ -201,6 +201,21 @@ fn g(n: i32) {\ni32.br_eqi n, 0, done\nn = i32.addi n, -1\ncall g(n)\ndone:\nret
     }
 }
 
+#[test]
+fn a_stop_that_comes_before_the_run_is_not_lost() {
+    let module = program("export fn main() {\nl: jump l\n}");
+    for engine in EngineKind::ALL {
+        let mut machine =
+            limen_jit::machine(Config { engine, ..Config::default() }).expect("the budget allows a machine");
+        let domain = machine.instantiate(&module).expect("the budget allows a domain");
+        machine.stop_handle().stop();
+        assert_eq!(machine.call(domain, "main", &[]), Ok(Outcome::Stopped), "{}", engine.name());
+        // Once it was met, the wish is no more.
+        machine.set_deadline(Some(Duration::from_millis(1)));
+        assert_eq!(machine.resume(&mut NoServices), Ok(Outcome::TimedOut), "{}", engine.name());
+    }
+}
+
 /// From the host's wish to the end of the run.
 fn time_to_stop(module: &Verified<Module>, engine: EngineKind) -> Duration {
     let config = Config { engine, ..Config::default() };

@@ -12,6 +12,13 @@ fn module(name: &str, mode: Mode) -> Verified<Module> {
     verify(assembled.module, mode).unwrap_or_else(|error| panic!("{name}: {error}"))
 }
 
+/// A kernel in one text.
+fn kernel_of(source: &str) -> Verified<Module> {
+    let assembled = assemble("kernel.lim", source, &NoFiles, Options::default());
+    verify(assembled.unwrap_or_else(|errors| panic!("{errors}")).module, Mode::Kernel)
+        .unwrap_or_else(|error| panic!("{error}"))
+}
+
 /// Boots the kernel with its two domains; gives how it ended, the fuel burnt and the kernel's memory.
 fn boot(engine: EngineKind, time: Time) -> (Outcome, u64, Vec<u8>) {
     let mut machine =
@@ -51,10 +58,7 @@ fn a_kernel_is_not_loaded_as_a_program() {
 /// The kernel with traffic, with a timer of this period if it is not 0, and its two modules.
 fn traffic(timer: u32) -> (Verified<Module>, [Verified<Module>; 2]) {
     let source = include_str!("kernel/traffic.lim").replace("const TIMER = 0 ", &format!("const TIMER = {timer} "));
-    let assembled = assemble("traffic.lim", &source, &NoFiles, Options::default());
-    let kernel = assembled.unwrap_or_else(|errors| panic!("{errors}")).module;
-    let kernel = verify(kernel, Mode::Kernel).unwrap_or_else(|error| panic!("{error}"));
-    (kernel, ["traffic_client.lim", "traffic_server.lim"].map(|name| module(name, Mode::User)))
+    (kernel_of(&source), ["traffic_client.lim", "traffic_server.lim"].map(|name| module(name, Mode::User)))
 }
 
 /// How the traffic ended, the fuel burnt and the kernel's memory. The machine is stopped every `slice` units, and then goes
@@ -99,6 +103,86 @@ fn traffic_is_the_same_while_engines_are_switched() {
             let found = run_traffic(0, Time::Virtual, engines, Some(slice));
             assert!(found == wanted, "{engines:?}, {slice} units at a time: {:?}, {} burnt", found.0, found.1);
         }
+    }
+}
+
+/// A NaN that is loaded keeps its bits in a register to which arithmetic writes, too, whatever was in it before.
+#[test]
+fn a_nan_loaded_from_a_segment_keeps_its_bits() {
+    const SOURCE: &str = "
+        export fn boot() {
+            reg account, segment: ref
+            reg slot, pages, n: i32
+            reg at, strange, found: i64
+            reg value, zero: f64
+            account = slot.get [slot + 0]
+            pages = i32.const 1
+            segment = mem.make account, pages, pages
+            strange = i64.const64 0xfff4_0000_0000_0123
+            n = i32.const 100
+          again:
+            value = f64.div zero, zero
+            found = i64.bits_f64 value
+            i64.br_eq found, strange, wrong
+            value = f64.add value, zero
+            i64.seg_store [segment, at + 8], strange
+            value = f64.seg_load [segment, at + 8]
+            f64.seg_store [segment, at + 16], value
+            found = i64.seg_load [segment, at + 16]
+            i64.br_ne found, strange, wrong
+            found = i64.bits_f64 value
+            i64.br_ne found, strange, wrong
+            n = i32.addi n, -1
+            i32.br_nei n, 0, again
+            halt n
+          wrong:
+            halt pages
+        }";
+    let kernel = kernel_of(SOURCE);
+    for engine in EngineKind::ALL {
+        let mut machine =
+            limen_jit::machine(Config { engine, ..Config::default() }).expect("the budget allows a machine");
+        assert_eq!(machine.boot(&kernel, &[]).expect("the kernel boots"), Outcome::Halted(0), "{}", engine.name());
+    }
+}
+
+/// An `svc` of the kernel itself begins its entry anew, with a null context, however it came there.
+#[test]
+fn a_kernel_calls_itself() {
+    const SOURCE: &str = "
+        data count { u32 0 }
+        export fn boot() {
+            svc 1()
+            trap 1
+        }
+        export fn svc(c: ref, number: i32) {
+            reg zero, count: i32
+            ref.br_nonnull c, wrong
+            count = i32.load [zero + count]
+            count = i32.addi count, 1
+            i32.store [zero + count], count
+            i32.br_eqi count, 1000, done
+            call deeper()
+          wrong:
+            trap 2
+          done:
+            halt count
+        }
+        fn deeper() {
+            svc 1()
+            trap 3
+        }";
+    let kernel = kernel_of(SOURCE);
+    let boot = |engine| {
+        let config = Config { engine, time: Time::Virtual, ..Config::default() };
+        let mut machine = limen_jit::machine(config).expect("the budget allows a machine");
+        let outcomes = [(); 2].map(|()| machine.boot(&kernel, &[]).expect("the kernel boots"));
+        (outcomes, machine.fuel_burnt())
+    };
+    let wanted = boot(EngineKind::Interp);
+    assert_eq!(wanted.0, [Outcome::Halted(1000), Outcome::Halted(1000)]);
+    for engine in EngineKind::ALL {
+        assert_eq!(boot(engine), wanted, "{}", engine.name());
     }
 }
 

@@ -342,6 +342,23 @@ pub fn for_each_register(words: &[u64], shapes: &dyn CallShapes, mut visit: impl
     counts.length(opcode)
 }
 
+/// Calls `visit` with the distance in words, from the instruction, of each place that it may branch to.
+///
+/// `words` begin with the instruction, or with an operand word, which branches nowhere. It must be one of a verified
+/// function.
+pub fn for_each_target(words: &[u64], mut visit: impl FnMut(i32)) {
+    let operands = Opcode::of_word(words[0]).map_or(&[][..], |opcode| opcode.row().operands);
+    for operand in operands {
+        if operand.kind == OperandKind::Label {
+            visit(words.signed(usize::from(operand.place.word), operand.place.field));
+        }
+        if operand.kind == OperandKind::List(List::Targets) {
+            let count = words.unsigned(0, Field::Wide32) as usize;
+            (1..=count).for_each(|index| visit(words.signed(index, Field::Wide32)));
+        }
+    }
+}
+
 /// The shapes of a module's calls, as one of its functions sees them.
 #[derive(Clone, Copy, Debug)]
 pub struct ModuleShapes<'a> {

@@ -7,7 +7,7 @@
 //! What the module declares of home is there from the beginning: an address that cannot be greater needs no look but one
 //! where the function is entered, since a domain can be given another home.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use limen_isa::codec::{ModuleShapes, for_each_register};
 use limen_isa::module::{Module, PAGE_SIZE};
@@ -47,8 +47,8 @@ pub(crate) struct Bounds {
     /// For each access at a place that is followed, by its word: the place, and how many bytes from there it and those that
     /// follow it in its basic block need.
     needs: HashMap<u32, (usize, u32)>,
-    /// The words of accesses that cannot be outside of what the module declares.
-    declared: HashSet<u32>,
+    /// For each access, by its word, that cannot be outside of what the module declares: how many bytes from its place.
+    declared: HashMap<u32, u32>,
 }
 
 impl Bounds {
@@ -64,7 +64,7 @@ impl Bounds {
                 places.entry(place).or_insert(number);
             }
         }
-        let declared = steps.iter().flatten().filter(|step| step.is_declared).map(|step| step.pc).collect();
+        let declared = steps.iter().flatten().filter_map(|step| Some((step.pc, step.declared?))).collect();
         let at_start = vec![vec![u32::MAX; places.len()]; steps.len()];
         let mut bounds = Self { places, at_start, needs: HashMap::new(), declared };
         bounds.at_start[shape.index_of(entry.word())].fill(0);
@@ -95,15 +95,15 @@ impl Bounds {
     /// How many bytes the access at this word must look for, or `None` if all that it needs are known to be open; from then
     /// on they are.
     pub(crate) fn looks_for(&self, known: &mut [u32], pc: u32, end: u32) -> Option<u32> {
-        if self.declared.contains(&pc) {
+        if self.declared.get(&pc).is_some_and(|declared| *declared >= end) {
             return None;
         }
         let Some((place, need)) = self.needs.get(&pc) else { return Some(end) };
         if known[*place] >= end {
             return None;
         }
-        known[*place] = *need;
-        Some(*need)
+        known[*place] = end.max(*need);
+        Some(known[*place])
     }
 
     /// Propagates what is known from block to block until nothing changes.
@@ -153,8 +153,8 @@ struct Step {
     pc: u32,
     /// The place, and how many bytes from there must be open.
     access: Option<(Place, u32)>,
-    /// Whether it accesses only what the module declares.
-    is_declared: bool,
+    /// How many bytes from its place it accesses, if all of them are in what the module declares; then it is not followed.
+    declared: Option<u32>,
     written: Vec<u16>,
 }
 
@@ -171,9 +171,10 @@ fn steps(module: &Module, function: u32, shape: &Shape, block: usize, mut greate
             }
         });
         let access = access(words);
-        let is_declared = access.is_some_and(|(place, end)| place.greatest(&greatest) + u64::from(end) <= declared);
+        let inside = access.filter(|(place, end)| place.greatest(&greatest) + u64::from(*end) <= declared);
         greatest.follow(words, shapes);
-        Step { pc, access: access.filter(|_| !is_declared), is_declared, written }
+        let declared = inside.map(|(_, end)| end);
+        Step { pc, access: access.filter(|_| declared.is_none()), declared, written }
     };
     shape.instructions(code, shapes, block).into_iter().map(step).collect()
 }
@@ -187,7 +188,7 @@ fn access(words: &[u64]) -> Option<(Place, u32)> {
     Some((Place { base, index }, operand(opcode, words, "k")? + size))
 }
 
-/// How many bytes a load or store accesses.
+/// How many bytes a load or store accesses. What is missing here is not followed.
 fn size(opcode: Opcode) -> Option<u32> {
     use Opcode::*;
     match opcode {

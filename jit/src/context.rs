@@ -219,7 +219,7 @@ impl NativeContext {
     /// Whether its frames stand at an `svc`.
     pub(crate) fn is_in_svc(&self) -> bool {
         // SAFETY: the port lives as long as its context, to which this belongs.
-        !self.port.is_null() && unsafe { !(*self.port).native.is_null() }
+        !self.port.is_null() && std::ptr::eq(unsafe { (*self.port).native }, std::ptr::from_ref(self).cast())
     }
 
     /// Tells the clock what was burnt.

@@ -8,8 +8,8 @@ use std::any::Any;
 use std::collections::HashMap;
 use std::time::Duration;
 
+use limen_isa::ValueType;
 use limen_isa::module::Module;
-use limen_isa::{Opcode, ValueType};
 use limen_vm::{Engine, EngineKind, Exit, Interpreter, ModuleId, NativeFrames, Run, Stop};
 
 use crate::background::{Background, Made, Wish};
@@ -322,7 +322,7 @@ impl Turn<'_, '_> {
         let Some(mut frames) = self.jit.kernel.take().or_else(fresh) else { return };
         frames.outermost = entry.function;
         let context = &mut *frames.context;
-        if context.epoch != self.run.epoch() || context.target != target {
+        if context.id != Some(entry.context) || context.epoch != self.run.epoch() || context.target != target {
             let mut run = self.run.of(entry.context);
             Turn { jit: self.jit, run: &mut run, fuel: 0 }.introduce(context);
             context.renew(&mut run);
@@ -383,8 +383,7 @@ impl Turn<'_, '_> {
             return;
         }
         let words = &code.module.functions[function as usize].code[pc as usize..];
-        let branch = Opcode::of_word(words[0]).map_or_else(Vec::new, |opcode| targets(words, opcode, pc));
-        let head = branch.into_iter().find(|target| *target <= pc);
+        let head = targets(words, pc).into_iter().find(|target| *target <= pc);
         for entry in head.map(Entry::Loop).into_iter().chain([Entry::Call]) {
             self.jit.wish(Wish { module, function, entry });
         }

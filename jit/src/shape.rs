@@ -1,8 +1,8 @@
 //! The shape of a function: its instructions, its basic blocks, and which registers are live where.
 
-use limen_isa::codec::{ModuleShapes, for_each_register};
+use limen_isa::codec::{ModuleShapes, for_each_register, for_each_target};
 use limen_isa::module::Module;
-use limen_isa::{Field, Fields, Flow, Opcode, OperandKind, Role};
+use limen_isa::{Flow, Opcode, Role};
 
 /// What the compiler knows of a function before it compiles it.
 pub(crate) struct Shape {
@@ -180,14 +180,10 @@ fn step_back(live: &mut RegisterSet, code: &[u64], shapes: ModuleShapes<'_>, pc:
 }
 
 /// Where a branch can go, as words of the function.
-pub(crate) fn targets(words: &[u64], opcode: Opcode, pc: u32) -> Vec<u32> {
-    let at = |distance: i32| pc.wrapping_add_signed(distance);
-    if opcode == Opcode::BrTable {
-        let count = words.unsigned(0, Field::Wide32) as usize;
-        return (1..=count).map(|index| at(words.signed(index, Field::Wide32))).collect();
-    }
-    let labels = opcode.row().operands.iter().filter(|operand| operand.kind == OperandKind::Label);
-    labels.map(|operand| at(words.signed(usize::from(operand.place.word), operand.place.field))).collect()
+pub(crate) fn targets(words: &[u64], pc: u32) -> Vec<u32> {
+    let mut targets = Vec::new();
+    for_each_target(words, |distance| targets.push(pc.wrapping_add_signed(distance)));
+    targets
 }
 
 /// The words to which a branch of the function comes back, in order.
@@ -197,9 +193,7 @@ pub(crate) fn loop_heads(module: &Module, function: u32) -> Vec<u32> {
     let (mut heads, mut pc) = (Vec::new(), 0);
     while pc < code.len() {
         let words = &code[pc..];
-        if let Some(opcode) = Opcode::of_word(words[0]) {
-            heads.extend(targets(words, opcode, pc as u32).into_iter().filter(|target| *target as usize <= pc));
-        }
+        heads.extend(targets(words, pc as u32).into_iter().filter(|target| *target as usize <= pc));
         pc += for_each_register(words, &shapes, |_, _| {});
     }
     heads.sort_unstable();
@@ -216,7 +210,7 @@ fn blocks(code: &[u64], shapes: ModuleShapes<'_>, registers: usize) -> Vec<Block
         let words = &code[pc..];
         let length = for_each_register(words, &shapes, |_, _| {});
         let Some(opcode) = Opcode::of_word(words[0]) else { break };
-        for target in targets(words, opcode, pc as u32) {
+        for target in targets(words, pc as u32) {
             is_leader[target as usize] = true;
         }
         if opcode.row().flow != Flow::Next {
@@ -270,7 +264,7 @@ fn close(blocks: &mut [Block], code: &[u64], end: u32, last: u32) {
     block.end = end;
     let words = &code[last as usize..];
     let Some(opcode) = Opcode::of_word(words[0]) else { return };
-    block.successors = targets(words, opcode, last);
+    block.successors = targets(words, last);
     if opcode.row().flow != Flow::Terminator {
         block.successors.push(end);
     }

@@ -139,8 +139,8 @@ pub(crate) struct Context {
     is_answered: bool,
 }
 
-/// Where the first frame's registers begin.
-const FIRST_FRAME: u32 = HEADER_CELLS as u32;
+/// Cell of register 0 of the outermost frame.
+pub(crate) const FIRST_FRAME: u32 = HEADER_CELLS as u32;
 
 impl Context {
     /// Whether a stack of so many cells can hold the first frame of a function.
@@ -179,7 +179,7 @@ impl Context {
     pub(crate) fn begin(&mut self, module: &Verified<Module>, function: u32) {
         let registers = module.functions[function as usize].registers.len();
         (self.captured, self.native, self.returned) = (None, None, None);
-        self.is_answered = false;
+        (self.is_answered, self.port.native) = (false, std::ptr::null_mut());
         if self.stack.is_empty() {
             // Fresh zeroed memory has no substance before it is touched; `resize` would touch all of it.
             self.stack = vec![0; self.cells as usize];
@@ -374,7 +374,7 @@ impl Context {
     }
 
     /// Writes a register of the innermost frame. A 32-bit register takes the low half.
-    fn set_register(&mut self, ty: ValueType, register: u16, bits: u64) {
+    pub(crate) fn set_register(&mut self, ty: ValueType, register: u16, bits: u64) {
         let bits = if matches!(ty, ValueType::I32 | ValueType::F32) { bits & 0xffff_ffff } else { bits };
         self.stack[self.fp as usize + usize::from(register)] = bits;
     }
@@ -386,8 +386,8 @@ impl Context {
         let given = svc.arguments().map(|(ty, register)| (ty, self.register(register)));
         self.port.given = message_of(given);
         self.port.taken = Message::default();
-        for target in svc.results().collect::<Vec<_>>() {
-            self.receive(target, 0);
+        for (ty, register) in svc.results().collect::<Vec<_>>() {
+            self.set_register(ty, register, 0);
         }
     }
 
@@ -405,11 +405,6 @@ impl Context {
         let Some((function, _)) = self.position(module) else { return Vec::new() };
         let signature = &module.types[module.functions[function as usize].signature as usize];
         signature.params.iter().copied().zip(0..).collect()
-    }
-
-    /// Writes a register of the innermost frame.
-    pub(crate) fn receive(&mut self, (ty, register): (ValueType, u16), bits: u64) {
-        self.set_register(ty, register, bits);
     }
 
     /// The number of the `svc` at which the context stands.
@@ -433,20 +428,15 @@ impl Context {
         self.native.take()
     }
 
-    /// Cell of register 0 of the outermost frame.
-    pub(crate) fn first_frame(&self) -> u32 {
-        FIRST_FRAME
-    }
-
     /// Writes the answer to the `svc` at which the innermost frame stands to the registers that take it, and moves it on.
     fn take_answer(&mut self, module: &Verified<Module>) {
         let Some(svc) = Svc::at(self, module) else { return };
         let (length, targets) = (svc.length(), svc.results().collect::<Vec<_>>());
         let Message { words, refs } = self.port.taken;
         let (mut words, mut refs) = (words.into_iter(), refs.into_iter());
-        for target in targets {
-            let bits = if target.0 == ValueType::Ref { refs.next() } else { words.next() };
-            self.receive(target, bits.unwrap_or(0));
+        for (ty, register) in targets {
+            let bits = if ty == ValueType::Ref { refs.next() } else { words.next() };
+            self.set_register(ty, register, bits.unwrap_or(0));
         }
         self.advance(length);
     }

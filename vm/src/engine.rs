@@ -3,7 +3,7 @@
 use limen_isa::module::Module;
 use limen_isa::{Fault, ValueType};
 
-use crate::context::Context;
+use crate::context::{Context, FIRST_FRAME};
 use crate::object::Ref;
 use crate::port::Port;
 use crate::store::{ContextKey, DomainKey, ModuleKey, Store};
@@ -196,7 +196,7 @@ impl<'a> Run<'a> {
         let kind = self.store.engine_of(kernel.domain);
         let module = ModuleId(self.store.module_key_of(kernel.domain));
         let context = self.store.context_mut(kernel.context);
-        let (stack, frame) = (context.stack.as_mut_ptr_range(), context.first_frame());
+        let (stack, frame) = (context.stack.as_mut_ptr_range(), FIRST_FRAME);
         Some(SvcEntry { context: ContextId(kernel.context), module, kind, function, stack, frame })
     }
 

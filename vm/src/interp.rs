@@ -145,19 +145,17 @@ impl<'a> Session<'a> {
 
     fn interpret(mut self) -> (Stop, u64) {
         let stop = self.until_stop();
-        let (store, context, module) = (self.runtime.store, self.context, self.module);
-        let fuel = self.park();
+        self.park();
         if stop == Stop::Exit(Exit::Svc) {
-            // SAFETY: the session, which had the only use of the store, is over.
-            unsafe { (*store).context_mut(context).park_in_svc(module) };
+            self.store.context_mut(self.context).park_in_svc(self.module);
         }
-        (stop, fuel)
+        (stop, self.state.fuel)
     }
 
     fn one(mut self) -> (Option<Exit>, u64) {
         self.step();
-        let exit = self.runtime.exit.take();
-        (exit, self.park())
+        self.park();
+        (self.runtime.exit, self.state.fuel)
     }
 
     /// The registers for the context's innermost frame.
@@ -239,14 +237,13 @@ impl<'a> Session<'a> {
         Opcode::of_word(word).unwrap_or(Opcode::Nop)
     }
 
-    /// Writes back what the run kept in its registers; gives the fuel that is left.
-    fn park(self) -> u64 {
+    /// Writes back what the run kept in its registers.
+    fn park(&mut self) {
         // SAFETY: `fp` lies on the stack.
         let fp = unsafe { self.state.fp.offset_from(self.runtime.stack) } as u32;
         debug_assert!(fp as usize >= HEADER_CELLS);
         let position = self.position();
         self.store.context_mut(self.context).stand_at(fp, position);
         self.store.clock.burn(self.runtime.fuel_told - self.state.fuel);
-        self.state.fuel
     }
 }

@@ -103,7 +103,7 @@ impl Kernel {
         let context = store.context_mut(self.context);
         context.begin(&module, function);
         for (register, (ty, bits)) in (0..).zip(entry.params().iter().zip(arguments)) {
-            context.receive((*ty, register), *bits);
+            context.set_register(*ty, register, *bits);
         }
         Ok(())
     }

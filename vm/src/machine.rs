@@ -335,8 +335,8 @@ impl Machine {
         let made = self.store.add_context(self.account, domain, function, self.stack_cells);
         let context = made.map_err(|_| MachineError::Stack)?.ok_or(MachineError::Budget)?;
         let parameters = self.store.context(context).parameters(&module);
-        for (parameter, value) in parameters.into_iter().zip(arguments) {
-            self.store.context_mut(context).receive(parameter, value.to_bits());
+        for ((ty, register), value) in parameters.into_iter().zip(arguments) {
+            self.store.context_mut(context).set_register(ty, register, value.to_bits());
         }
         Ok(context)
     }

@@ -796,13 +796,17 @@ impl Store {
             State::InSvc => {
                 let taken = &mut context.port.taken;
                 let elements = if references { &mut taken.refs[..] } else { &mut taken.words[..] };
-                elements.get_mut(index as usize).into_iter().for_each(|element| *element = bits);
+                if let Some(element) = elements.get_mut(index as usize) {
+                    *element = bits;
+                }
                 Ok(())
             }
             State::Ready if context.fresh => {
                 let alike = |(ty, _): &(ValueType, u16)| (*ty == ValueType::Ref) == references;
                 let parameter = context.parameters(&module).into_iter().filter(alike).nth(index as usize);
-                parameter.into_iter().for_each(|parameter| context.receive(parameter, bits));
+                if let Some((ty, register)) = parameter {
+                    context.set_register(ty, register, bits);
+                }
                 Ok(())
             }
             State::Ready | State::Faulted(..) | State::WaitsForPage(_) | State::Finished => Err(Fault::State),

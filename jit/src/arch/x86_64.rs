@@ -63,14 +63,15 @@ pub(crate) unsafe extern "C" fn switch(save: *mut *mut u8, to: *mut u8) {
         "push r15",
         "mov [rdi], rsp",
         "mov rsp, rsi",
-        "pop r15",
-        "pop r14",
-        "pop r13",
-        "pop r12",
-        "pop rbx",
-        "pop rbp",
-        "ret",
+        "jmp {go_on}",
+        go_on = sym go_on,
     )
+}
+
+/// Goes on where a stack was left, with what was saved on it.
+#[unsafe(naked)]
+unsafe extern "C" fn go_on() {
+    naked_asm!("pop r15", "pop r14", "pop r13", "pop r12", "pop rbx", "pop rbp", "ret")
 }
 
 /// Where the frame that called [`svc_stub`] will return to, as a place on its stack, and its frame pointer.
@@ -111,11 +112,11 @@ pub(crate) unsafe extern "C" fn svc_stub() {
         "mov r12, [rax + {kernel}]",
         "test r12, r12",
         "jz 2f",
-        "cmp r12, rdi",
-        "je 2f",
+        "mov r8, [rdi + {port}]",
+        "cmp r8, [r12 + {port}]",
+        "je 2f", // the kernel's own
         "sub r15, 1", // entering the kernel's function is a safepoint
         "js 1f",
-        "mov r8, [rdi + {port}]",
         "mov dword ptr [r8 + {state}], {in_svc}",
         "mov [r8 + {standing}], rdi",
         "mov [rax + {current}], r12",
@@ -138,13 +139,7 @@ pub(crate) unsafe extern "C" fn svc_stub() {
         "sub rsp, 8",
         "call {svc}",
         "mov rsp, [rbx + {driver}]",
-        "pop r15",
-        "pop r14",
-        "pop r13",
-        "pop r12",
-        "pop rbx",
-        "pop rbp",
-        "ret",
+        "jmp {go_on}",
         native = const offset_of!(NativeContext, native),
         processor = const offset_of!(NativeContext, processor),
         port = const offset_of!(NativeContext, port),
@@ -161,6 +156,7 @@ pub(crate) unsafe extern "C" fn svc_stub() {
         itself = const layout::PORT_ITSELF,
         returned = sym returned,
         svc = sym svc,
+        go_on = sym go_on,
     )
 }
 

@@ -5,7 +5,8 @@
 //! that reads that register then has a handler that takes it from the accumulator. What the accumulators hold before an
 //! instruction is found out when its function is prepared; it is nothing where a branch may come from elsewhere.
 
-use limen_isa::{Field, List, Opcode, Operand, OperandKind, Role, ValueType};
+use limen_isa::codec::for_each_target;
+use limen_isa::{Field, Opcode, Operand, OperandKind, Role, ValueType};
 
 use super::cpu::Cell;
 
@@ -130,19 +131,8 @@ fn effect(word: u64) -> Option<(&'static [Operand], Effect)> {
 /// For each word of a function, whether some instruction may branch to it.
 fn targets(code: &[u64]) -> Vec<bool> {
     let mut targets = vec![false; code.len()];
-    let mut note = |pc: usize, distance: i64| targets[(pc as i64 + distance) as usize] = true;
-    for (pc, word) in code.iter().enumerate() {
-        let operands = Opcode::of_word(*word).map_or(&[][..], |opcode| opcode.row().operands);
-        for operand in operands {
-            match operand.kind {
-                OperandKind::Label => note(pc, operand.place.field.get_signed(*word)),
-                OperandKind::List(List::Targets) => {
-                    let count = Field::Wide32.get(*word) as usize;
-                    code[pc + 1..][..count].iter().for_each(|word| note(pc, Field::Wide32.get_signed(*word)));
-                }
-                _ => {}
-            }
-        }
+    for pc in 0..code.len() {
+        for_each_target(&code[pc..], |distance| targets[pc.wrapping_add_signed(distance as isize)] = true);
     }
     targets
 }
