@@ -1,6 +1,6 @@
 //! What compiled code and the runtime tell each other.
 
-use limen_vm::{ContextId, Exit, Interpreter, NativeFrame, Port, Run};
+use limen_vm::{ContextId, Exit, Fuel, Interpreter, NativeFrame, Port, Run};
 
 use crate::arch::{FLOAT_ARGUMENTS, INTEGER_ARGUMENTS};
 
@@ -18,7 +18,9 @@ pub(crate) struct Processor {
     pub(crate) entry_count: u64,
 
     // What only the runtime uses.
-    /// The fuel at which the clock was last told what was burnt.
+    /// The fuel of the turn. What is left of its slice, the context that runs has.
+    pub(crate) fuel: Fuel,
+    /// What was left of the slice when the clock was last told what was burnt.
     pub(crate) fuel_told: u64,
     /// Valid while the driver waits for native code.
     pub(crate) run: *mut Run<'static>,
@@ -39,6 +41,7 @@ impl Processor {
             epoch: NEVER,
             entries: std::ptr::null(),
             entry_count: 0,
+            fuel: Fuel::default(),
             fuel_told: 0,
             run: std::ptr::null_mut(),
             interpreter: std::ptr::null_mut(),
@@ -60,7 +63,7 @@ impl Processor {
 /// The context as compiled code sees it: its first argument. Offsets of the fields are part of the code.
 #[repr(C)]
 pub(crate) struct NativeContext {
-    /// The fuel that is left, while native code does not run.
+    /// What is left of the slice of fuel, while native code does not run.
     pub(crate) fuel: u64,
     pub(crate) processor: *mut Processor,
     /// Where its message is.
@@ -226,6 +229,16 @@ impl NativeContext {
     pub(crate) fn tell_fuel(&mut self, processor: &mut Processor, run: &mut Run<'_>) {
         run.burn(processor.fuel_told - self.fuel);
         processor.fuel_told = self.fuel;
+    }
+
+    /// Begins the next slice of fuel, as [`Fuel::next_slice`].
+    pub(crate) fn next_slice(&mut self, processor: &mut Processor, run: &mut Run<'_>) -> bool {
+        self.tell_fuel(processor, run);
+        processor.fuel.slice = self.fuel;
+        let goes_on = processor.fuel.next_slice(run);
+        self.fuel = processor.fuel.slice;
+        processor.fuel_told = self.fuel;
+        goes_on
     }
 }
 

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use limen_isa::ValueType;
 use limen_isa::module::Module;
-use limen_vm::{Engine, EngineKind, Exit, Interpreter, ModuleId, NativeFrames, Run, Stop};
+use limen_vm::{Engine, EngineKind, Exit, Fuel, Interpreter, ModuleId, NativeFrames, Run, Stop};
 
 use crate::background::{Background, Made, Wish};
 use crate::code::ModuleCode;
@@ -62,9 +62,9 @@ impl Engine for Jit {
         }
         self.prepare(run);
         self.receive();
-        let mut turn = Turn { jit: self, run, fuel };
+        let mut turn = Turn { jit: self, run, fuel: Fuel::new(fuel) };
         let exit = turn.until_exit();
-        (exit, turn.fuel)
+        (exit, turn.fuel.left())
     }
 
     fn collect(&mut self, is_alive: &dyn Fn(ModuleId) -> bool) {
@@ -140,7 +140,7 @@ fn described(module: &Module, wish: Wish, compiled: &Result<Compiled, Refusal>, 
 struct Turn<'a, 'b> {
     jit: &'a mut Jit,
     run: &'a mut Run<'b>,
-    fuel: u64,
+    fuel: Fuel,
 }
 
 impl Turn<'_, '_> {
@@ -168,8 +168,8 @@ impl Turn<'_, '_> {
     fn enter(&mut self) -> Option<Result<Box<Parked>, Exit>> {
         if self.run.is_fresh() {
             // Entering the first function is a safepoint like entering any other.
-            let Some(rest) = self.fuel.checked_sub(1) else { return Some(Err(Exit::Fuel)) };
-            self.fuel = rest;
+            let Some(rest) = self.fuel.slice.checked_sub(1) else { return Some(Err(Exit::Fuel)) };
+            self.fuel.slice = rest;
             self.run.burn(1);
             self.run.begin();
         }
@@ -244,6 +244,7 @@ impl Turn<'_, '_> {
                 Some(exit)
             }
             Reason::Uncompiled(function) => {
+                self.jit.receive();
                 if self.code(function, Entry::Call).is_some() {
                     *next = Some(frames);
                     return None;
@@ -278,7 +279,8 @@ impl Turn<'_, '_> {
             self.run.turn_to(id);
         }
         last.tell_fuel(processor, self.run);
-        self.fuel = last.fuel;
+        self.fuel = processor.fuel;
+        self.fuel.slice = last.fuel;
         let left = self.run.take_native();
         match self.jit.kernel.take_if(|kernel| std::ptr::eq(&raw const *kernel.context, last)) {
             Some(kernel) => Some(kernel),
@@ -290,10 +292,10 @@ impl Turn<'_, '_> {
     fn make_ready(&mut self, context: &mut NativeContext) {
         self.introduce(context);
         context.renew(self.run);
-        context.fuel = self.fuel;
+        context.fuel = self.fuel.slice;
         let processor = &mut *self.jit.processor;
         processor.current = context;
-        processor.fuel_told = self.fuel;
+        (processor.fuel, processor.fuel_told) = (self.fuel, self.fuel.slice);
         processor.interpreter = &raw mut self.jit.interpreter;
         processor.renew(self.run);
         let run: *mut Run<'_> = &raw mut *self.run;
@@ -324,7 +326,7 @@ impl Turn<'_, '_> {
         let context = &mut *frames.context;
         if context.id != Some(entry.context) || context.epoch != self.run.epoch() || context.target != target {
             let mut run = self.run.of(entry.context);
-            Turn { jit: self.jit, run: &mut run, fuel: 0 }.introduce(context);
+            Turn { jit: self.jit, run: &mut run, fuel: Fuel::default() }.introduce(context);
             context.renew(&mut run);
             (context.stack, context.limit) = (entry.stack.start, entry.stack.end);
             // SAFETY: the entry's frame lies on the stack.
@@ -359,15 +361,18 @@ impl Turn<'_, '_> {
     /// Interprets until something happens, compiled code can take over, or it is time to look at what is hot.
     fn interpret(&mut self) -> Option<Exit> {
         let samples = self.run.kind() == EngineKind::Tiered;
-        let slice = if samples { self.fuel.min(SAMPLED) } else { self.fuel };
-        let (stop, left) = self.jit.interpreter.interpret(self.run, slice);
-        self.fuel -= slice - left;
+        let piece = if samples { self.fuel.slice.min(SAMPLED) } else { self.fuel.slice };
+        let (stop, left) = self.jit.interpreter.interpret(self.run, piece);
+        self.fuel.slice -= piece - left;
         match stop {
             Stop::Marked => None,
-            // With fuel left it is the host that wants to stop.
-            Stop::Exit(Exit::Fuel) if samples && left == 0 => {
-                self.sample();
-                (self.fuel == 0).then_some(Exit::Fuel)
+            Stop::Exit(Exit::Fuel) => {
+                // With fuel left it is the machine that wants to look at something.
+                if samples && left == 0 {
+                    self.sample();
+                }
+                let goes_on = left == 0 && (self.fuel.slice > 0 || self.fuel.next_slice(self.run));
+                (!goes_on).then_some(Exit::Fuel)
             }
             Stop::Exit(exit) => Some(exit),
         }

@@ -44,7 +44,7 @@ pub(crate) extern "C" fn slow(context: *mut NativeContext, pointer: *mut u8) {
     let at = asked_at(context, pointer);
     match Kind::from_code(context.kind) {
         Kind::Step => step(context, at),
-        Kind::Poll => park(context, Reason::Exit(Exit::Fuel)),
+        Kind::Poll => poll(context),
         Kind::Call => call(context, at),
         Kind::Leave => park(context, Reason::Leave),
     }
@@ -82,6 +82,14 @@ fn lent(context: &NativeContext) -> (&'static mut Processor, &'static mut Run<'s
     (processor, run, interpreter)
 }
 
+/// Has more fuel for a safepoint, whatever waits that takes.
+fn poll(context: &mut NativeContext) {
+    let (processor, run, _) = lent(context);
+    if !context.next_slice(processor, run) {
+        park(context, Reason::Exit(Exit::Fuel));
+    }
+}
+
 /// Executes the instruction, whatever waits that takes.
 fn step(context: &mut NativeContext, at: NativeFrame) {
     loop {
@@ -94,6 +102,9 @@ fn step(context: &mut NativeContext, at: NativeFrame) {
         context.renew(run);
         processor.renew(run);
         let Some(exit) = exit else { return };
+        if exit == Exit::Fuel && context.next_slice(processor, run) {
+            continue;
+        }
         park(context, Reason::Exit(exit));
         if context.unwinding != 0 {
             return;
@@ -111,14 +122,13 @@ fn call(context: &mut NativeContext, at: NativeFrame) {
     let room = (context.limit as usize - context.innermost.frame as usize) / size_of::<u64>();
     // SAFETY: the table has an entry for each function.
     let has_code = unsafe { !(*context.functions.add(function as usize)).is_null() };
-    let reason = if cells > room {
-        Reason::Exit(Exit::Fault(Fault::Stack, 0))
+    if cells > room {
+        park(context, Reason::Exit(Exit::Fault(Fault::Stack, 0)));
     } else if !has_code {
-        Reason::Uncompiled(function)
+        park(context, Reason::Uncompiled(function));
     } else {
-        Reason::Exit(Exit::Fuel)
-    };
-    park(context, reason);
+        poll(context);
+    }
 }
 
 /// Lets the driver go on, until it lets native code go on.

@@ -11,9 +11,9 @@ use crate::verify::Verified;
 
 /// Runs contexts. The machine knows engines only through this trait.
 pub trait Engine: Send {
-    /// Runs a context until something happens that is not the engine's business, burning at most `fuel` units. Gives why
-    /// it stopped and the fuel that is left. Where the kernel gives the processor to other contexts meanwhile, an engine may
-    /// follow it, see [`Run::turn_to`].
+    /// Runs a context until something happens that is not the engine's business, burning at most `fuel` units, in slices as
+    /// [`Fuel`] has them. Gives why it stopped and the fuel that is left. Where the kernel gives the processor to other contexts
+    /// meanwhile, an engine may follow it, see [`Run::turn_to`].
     ///
     /// The context's frames are in the portable form before and after, or [`NativeFrames`] stand for the innermost.
     fn run(&mut self, run: &mut Run<'_>, fuel: u64) -> (Exit, u64);
@@ -77,7 +77,8 @@ pub struct SvcEntry {
 /// Why an engine stopped. The context's pc is at the instruction that caused it, which has not been done yet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exit {
-    /// The fuel is used up: the next safepoint would burn a unit that is not there.
+    /// The fuel is used up: the next safepoint would burn a unit that is not there. Or there is some, but the machine wants to
+    /// look at something.
     Fuel,
     /// The first function returned; its results are the context's message.
     Finished,
@@ -93,6 +94,44 @@ pub enum Exit {
     Idle,
     /// The kernel stops the machine.
     Halt(i32),
+}
+
+/// The fuel of a turn. It is burnt in slices, after each of which an engine asks whether the machine wants to look at
+/// something: a stop, a deadline, an interrupt.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Fuel {
+    /// What is left of the slice.
+    pub slice: u64,
+    /// What is there behind it.
+    rest: u64,
+}
+
+impl Fuel {
+    /// Units of a slice: a few microseconds of most programs.
+    const SLICE: u64 = 4096;
+
+    /// So many units, in slices.
+    #[must_use]
+    pub fn new(units: u64) -> Self {
+        let slice = units.min(Self::SLICE);
+        Self { slice, rest: units - slice }
+    }
+
+    /// All that is left.
+    #[must_use]
+    pub fn left(self) -> u64 {
+        self.slice + self.rest
+    }
+
+    /// Begins the next slice. `false` if this one is not used up (it was not for want of fuel that something stopped), if there
+    /// is none, or if the machine wants to look at something first.
+    pub fn next_slice(&mut self, run: &mut Run<'_>) -> bool {
+        let goes_on = self.slice == 0 && self.rest > 0 && !run.store.is_disturbed(run.domain);
+        if goes_on {
+            *self = Self::new(self.rest);
+        }
+        goes_on
+    }
 }
 
 /// What a context waits for that touched an absent page.

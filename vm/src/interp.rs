@@ -20,7 +20,7 @@ use limen_isa::module::Module;
 use slotmap::SecondaryMap;
 
 use crate::context::HEADER_CELLS;
-use crate::engine::{Engine, Exit, ModuleId, Run};
+use crate::engine::{Engine, Exit, Fuel, ModuleId, Run};
 use crate::store::{ContextKey, DomainKey, ModuleKey, Store};
 use crate::verify::Verified;
 use cpu::{Runtime, State};
@@ -49,12 +49,14 @@ pub enum Stop {
 
 impl Engine for Interpreter {
     fn run(&mut self, run: &mut Run<'_>, fuel: u64) -> (Exit, u64) {
-        let mut fuel = fuel;
+        let mut fuel = Fuel::new(fuel);
         loop {
-            let (stop, rest) = self.interpret(run, fuel);
+            let stop;
+            (stop, fuel.slice) = self.interpret(run, fuel.slice);
             match stop {
-                Stop::Exit(exit) => return (exit, rest),
-                Stop::Marked => fuel = rest,
+                Stop::Exit(Exit::Fuel) if fuel.next_slice(run) => {}
+                Stop::Exit(exit) => return (exit, fuel.left()),
+                Stop::Marked => {}
             }
         }
     }

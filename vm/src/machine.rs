@@ -148,9 +148,6 @@ pub struct Machine {
 // machine.
 unsafe impl Send for Machine {}
 
-/// Fuel after which the engine comes back, so that stops, deadlines and interrupts are seen.
-const SLICE: u64 = 4096;
-
 impl Machine {
     /// A machine without domains, which has only the interpreter.
     ///
@@ -231,8 +228,8 @@ impl Machine {
         if self.current.is_none() {
             return Err(MachineError::NothingToResume);
         }
-        let deadline = self.deadline.and_then(|time| Instant::now().checked_add(time));
-        let outcome = self.run(host, deadline);
+        self.store.deadline = self.deadline.and_then(|time| Instant::now().checked_add(time));
+        let outcome = self.run(host);
         let suspended = matches!(outcome, Outcome::OutOfFuel | Outcome::Stopped | Outcome::TimedOut);
         if !suspended {
             self.end_run();
@@ -352,35 +349,35 @@ impl Machine {
         self.engine.collect(&|module: ModuleId| store.has_module(module.0));
     }
 
-    fn run(&mut self, host: &mut dyn Host, deadline: Option<Instant>) -> Outcome {
+    fn run(&mut self, host: &mut dyn Host) -> Outcome {
         loop {
-            if let Some(outcome) = self.turn(host, deadline) {
+            if let Some(outcome) = self.turn(host) {
                 return outcome;
             }
         }
     }
 
     /// Lets the current context run until something happens, and deals with that.
-    fn turn(&mut self, host: &mut dyn Host, deadline: Option<Instant>) -> Option<Outcome> {
+    fn turn(&mut self, host: &mut dyn Host) -> Option<Outcome> {
         let context = self.current?;
         if self.is_user(context) && self.store.kernel.is_some() && self.store.clock.poll() {
             return self.interrupt(self.store.context(context).port.itself);
         }
-        let slice = self.slice(context);
+        let fuel = self.fuel_of_turn(context);
         let mut run = Run::new(&mut self.store, context);
-        let (exit, left) = self.engine.run(&mut run, slice);
+        let (exit, left) = self.engine.run(&mut run, fuel);
         let context = run.context;
         self.current = Some(context);
-        self.fuel = self.fuel.map(|fuel| fuel - (slice - left));
+        self.fuel = self.fuel.map(|limit| limit - (fuel - left));
         match exit {
-            Exit::Fuel => self.pause(deadline),
+            Exit::Fuel => self.pause(),
             Exit::Svc if self.store.kernel.is_some() => self.park(context, State::InSvc),
             Exit::Svc => self.serve(context, host),
             Exit::Finished => self.finished(context),
             Exit::Fault(fault, detail) => self.faulted(context, fault, detail),
             Exit::Page(wait) => self.park(context, State::WaitsForPage(wait)),
             Exit::Resume(reference) => self.switch_to(reference),
-            Exit::Idle => self.sleep(deadline),
+            Exit::Idle => self.sleep(),
             Exit::Halt(status) => Some(Outcome::Halted(status)),
         }
     }
@@ -389,19 +386,19 @@ impl Machine {
         self.store.kernel.as_ref().is_none_or(|kernel| kernel.context != context)
     }
 
-    /// Fuel until the machine must look at something again.
-    fn slice(&self, context: ContextKey) -> u64 {
+    /// The fuel that a context may burn before the machine decides anew.
+    fn fuel_of_turn(&self, context: ContextKey) -> u64 {
         let alarm = self.store.clock.fuel_until_alarm().filter(|_| self.is_user(context));
-        SLICE.min(self.fuel.unwrap_or(u64::MAX)).min(alarm.unwrap_or(u64::MAX))
+        self.fuel.unwrap_or(u64::MAX).min(alarm.unwrap_or(u64::MAX))
     }
 
-    /// A slice is used up: is it time to end the run?
-    fn pause(&self, deadline: Option<Instant>) -> Option<Outcome> {
+    /// Is it time to end the run?
+    fn pause(&self) -> Option<Outcome> {
         if self.stop.swap(false, Ordering::Relaxed) {
             Some(Outcome::Stopped)
         } else if self.fuel == Some(0) {
             Some(Outcome::OutOfFuel)
-        } else if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+        } else if self.store.is_past_deadline() {
             Some(Outcome::TimedOut)
         } else {
             None
@@ -435,7 +432,7 @@ impl Machine {
     fn finished(&mut self, context: ContextKey) -> Option<Outcome> {
         if !self.is_user(context) {
             // The kernel's entry returned: it has nothing more to do.
-            return self.sleep(None);
+            return self.sleep();
         }
         let module = self.store.code_of(context).clone();
         let results = self.store.context(context).returned(&module);
@@ -505,9 +502,9 @@ impl Machine {
     }
 
     /// Nothing runs until an interrupt is pending.
-    fn sleep(&mut self, deadline: Option<Instant>) -> Option<Outcome> {
+    fn sleep(&mut self) -> Option<Outcome> {
         while !self.store.clock.poll() {
-            if let Some(outcome) = self.pause(deadline) {
+            if let Some(outcome) = self.pause() {
                 return Some(outcome);
             }
             if !self.store.clock.sleep(Some(LONGEST_SLEEP)) {

@@ -5,6 +5,7 @@ use limen_isa::{Fault, ValueType};
 use slotmap::SlotMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
 
 use crate::account::{AccountKey, Accounts, Budget};
 use crate::clock::Clock;
@@ -61,6 +62,8 @@ pub(crate) struct Store {
     pub(crate) kernel: Option<Kernel>,
     /// Raised by the host from any thread.
     stop: Arc<AtomicBool>,
+    /// When the run is to end.
+    pub(crate) deadline: Option<Instant>,
     /// How the code of new domains is to be run.
     engine: EngineKind,
 }
@@ -93,13 +96,22 @@ impl Store {
             epoch: 0,
             kernel: None,
             stop,
+            deadline: None,
             engine,
         }
     }
 
-    /// Whether the host asked the machine to stop.
-    pub(crate) fn is_stop_requested(&self) -> bool {
+    /// Whether the machine should look at something before the code of a domain runs further: the host asked it to stop, the
+    /// run has taken long enough, or there is an interrupt, of which only the kernel is not disturbed.
+    pub(crate) fn is_disturbed(&mut self, domain: DomainKey) -> bool {
         self.stop.load(Ordering::Relaxed)
+            || self.is_past_deadline()
+            || self.kernel.is_some_and(|kernel| kernel.domain != domain) && self.clock.poll()
+    }
+
+    /// Whether the run has taken long enough.
+    pub(crate) fn is_past_deadline(&self) -> bool {
+        self.deadline.is_some_and(|deadline| Instant::now() >= deadline)
     }
 
     // Entries

@@ -68,7 +68,8 @@ impl<P: Policy> Cpu<P> {
         if piece.length < PIECE {
             return Ok(());
         }
-        if self.store().is_stop_requested() || !self.burn() {
+        let domain = self.domain();
+        if self.store().is_disturbed(domain) || !self.burn() {
             return Err(self.exit(Exit::Fuel));
         }
         Ok(())
