@@ -87,6 +87,18 @@ divides:\nsum = i32.const 7\nsum = i32.div_s sum, where\nret sum\n}";
     assert_eq!(places, expected);
 }
 
+#[test]
+fn a_call_right_before_the_branch_back_is_found_at_its_place() {
+    let source = "export fn main() -> i32 {
+reg r: i32
+again:\ncall g()\ni32.br_eqi r, 1, again\nret r\n}
+fn g() { reg r: i32\nr = i32.div_s r, r\nret }";
+    let Outcome::Faulted(report) = same_in_all_ways(&program(source), &[]) else {
+        panic!("nothing is divided by zero")
+    };
+    assert_eq!(report.backtrace.iter().map(|entry| entry.pc).collect::<Vec<_>>(), [0, 0]);
+}
+
 /// A function that adds up its parameters, with weights, and gives back as many values.
 fn many(count: usize) -> String {
     let names = |letter: char| (0..count).map(|i| format!("{letter}{i}")).collect::<Vec<_>>().join(", ");

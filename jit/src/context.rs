@@ -231,6 +231,14 @@ impl NativeContext {
         processor.fuel_told = self.fuel;
     }
 
+    /// Ends the slice of fuel, as [`Fuel::cut_slice`].
+    pub(crate) fn cut_slice(&mut self, processor: &mut Processor, run: &mut Run<'_>) {
+        processor.fuel.slice = self.fuel;
+        processor.fuel.cut_slice(run);
+        self.fuel = processor.fuel.slice;
+        processor.fuel_told = self.fuel;
+    }
+
     /// Begins the next slice of fuel, as [`Fuel::next_slice`].
     pub(crate) fn next_slice(&mut self, processor: &mut Processor, run: &mut Run<'_>) -> bool {
         self.tell_fuel(processor, run);

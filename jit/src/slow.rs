@@ -101,7 +101,10 @@ fn step(context: &mut NativeContext, at: NativeFrame) {
         (context.fuel, processor.fuel_told) = (fuel, fuel);
         context.renew(run);
         processor.renew(run);
-        let Some(exit) = exit else { return };
+        let Some(exit) = exit else {
+            context.cut_slice(processor, run);
+            return;
+        };
         if exit == Exit::Fuel && context.next_slice(processor, run) {
             continue;
         }

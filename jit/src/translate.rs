@@ -259,6 +259,8 @@ impl<'a, 'b> Translator<'a, 'b> {
 
     /// Translates the whole function.
     pub(crate) fn translate(mut self) -> FunctionBuilder<'b> {
+        // Cranelift notes places relative to the first that it is told, and one less than that as none at all.
+        self.builder.set_srcloc(SourceLoc::new(0));
         self.prologue();
         for block in 0..self.shape.blocks.len() {
             self.block(block);

@@ -1,5 +1,7 @@
 //! What an engine is, and what of a machine an engine sees.
 
+use std::time::{Duration, Instant};
+
 use limen_isa::module::Module;
 use limen_isa::{Fault, ValueType};
 
@@ -98,23 +100,36 @@ pub enum Exit {
 
 /// The fuel of a turn. It is burnt in slices, after each of which an engine asks whether the machine wants to look at
 /// something: a stop, a deadline, an interrupt.
+///
+/// A slice should last so long that looking costs nothing, and the processor's predictions are not disturbed too often, but not
+/// so long that a stop is late. How long a unit takes depends on the program by orders of magnitude, so the slices of a turn
+/// grow and shrink as the clock says.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Fuel {
     /// What is left of the slice.
     pub slice: u64,
     /// What is there behind it.
     rest: u64,
+    /// Units of a whole slice.
+    size: u64,
+    /// When the slice began, if it is not the first of the turn.
+    began: Option<Instant>,
 }
 
-impl Fuel {
-    /// Units of a slice: a few microseconds of most programs.
-    const SLICE: u64 = 4096;
+/// Units of the first slice of a turn: a few microseconds of most programs.
+const FIRST_SLICE: u64 = 1 << 12;
 
+const LONGEST_SLICE: u64 = 1 << 20;
+
+/// How long a slice should last.
+const LASTS: std::ops::Range<Duration> = Duration::from_micros(50)..Duration::from_micros(200);
+
+impl Fuel {
     /// So many units, in slices.
     #[must_use]
     pub fn new(units: u64) -> Self {
-        let slice = units.min(Self::SLICE);
-        Self { slice, rest: units - slice }
+        let slice = units.min(FIRST_SLICE);
+        Self { slice, rest: units - slice, size: FIRST_SLICE, began: None }
     }
 
     /// All that is left.
@@ -128,9 +143,31 @@ impl Fuel {
     pub fn next_slice(&mut self, run: &mut Run<'_>) -> bool {
         let goes_on = self.slice == 0 && self.rest > 0 && !run.store.is_disturbed(run.domain);
         if goes_on {
-            *self = Self::new(self.rest);
+            self.fit(Instant::now());
+            self.slice = self.rest.min(self.size);
+            self.rest -= self.slice;
         }
         goes_on
+    }
+
+    /// Makes slices longer or shorter if the one that ends now did not last as it should.
+    fn fit(&mut self, now: Instant) {
+        if let Some(began) = self.began.replace(now) {
+            let lasted = now - began;
+            if lasted < LASTS.start {
+                self.size = (self.size * 2).min(LONGEST_SLICE);
+            } else if lasted > LASTS.end {
+                self.size = (self.size / 2).max(1);
+            }
+        }
+    }
+
+    /// Ends the slice, if the machine wants to look at something: at the next safepoint. For an engine that has just done what
+    /// takes long.
+    pub fn cut_slice(&mut self, run: &mut Run<'_>) {
+        if run.store.is_disturbed(run.domain) {
+            self.rest += std::mem::take(&mut self.slice);
+        }
     }
 }
 

@@ -118,8 +118,9 @@ impl Home for Translator<'_, '_> {
     }
 }
 
-/// Bytes of a bulk instruction from which on it has safepoints.
-const PIECE: i64 = 64 * 1024;
+/// Bytes of a bulk instruction from which on it is left to the runtime: it may have safepoints, and after work that takes long
+/// the runtime looks at whether the machine wants something.
+const LONG: i64 = 8 * 1024;
 
 /// How a loaded number becomes a register's value.
 #[derive(Clone, Copy)]
@@ -188,12 +189,12 @@ impl Translator<'_, '_> {
         self.builder.ins().iadd(home, address)
     }
 
-    /// Leaves a bulk instruction to the runtime if it has safepoints or its bytes at these addresses are not all in home;
+    /// Leaves a bulk instruction to the runtime if it is long or its bytes at these addresses are not all in home;
     /// gives the block to go on in.
     fn begin_piece(&mut self, count: Value, addresses: &[Value]) -> ir::Block {
         let next = self.builder.create_block();
         let slow = self.slow_block(Kind::Step, Some(next));
-        let is_long = self.builder.ins().icmp_imm_u(IntCC::UnsignedGreaterThanOrEqual, count, PIECE);
+        let is_long = self.builder.ins().icmp_imm_u(IntCC::UnsignedGreaterThanOrEqual, count, LONG);
         self.unless(is_long, slow);
         let length = self.field(constant(), types::I64, offset_of!(NativeContext, home_length));
         let last = self.builder.ins().isub(length, count);
