@@ -95,11 +95,12 @@ fn step(context: &mut NativeContext, at: NativeFrame) {
     loop {
         let cell = context.cell(context.innermost.frame);
         let (processor, run, interpreter) = lent(context);
-        run.frames().stand(cell, at);
         context.tell_fuel(processor, run);
-        let (exit, fuel) = interpreter.step(run, context.fuel);
-        (context.fuel, processor.fuel_told) = (fuel, fuel);
-        context.renew(run);
+        let exit = interpreter.step(run, at, cell, &mut context.fuel);
+        processor.fuel_told = context.fuel;
+        if context.epoch != run.epoch() {
+            context.renew(run);
+        }
         processor.renew(run);
         let Some(exit) = exit else {
             context.cut_slice(processor, run);

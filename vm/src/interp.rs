@@ -20,7 +20,7 @@ use limen_isa::module::Module;
 use slotmap::SecondaryMap;
 
 use crate::context::HEADER_CELLS;
-use crate::engine::{Engine, Exit, Fuel, ModuleId, Run};
+use crate::engine::{Engine, Exit, Fuel, ModuleId, NativeFrame, Run};
 use crate::store::{ContextKey, DomainKey, ModuleKey, Store};
 use crate::verify::Verified;
 use cpu::{Runtime, State};
@@ -80,9 +80,13 @@ impl Interpreter {
         self.session(run, fuel).interpret()
     }
 
-    /// Executes one instruction, which is no call and no return, of the innermost frame.
-    pub fn step(&mut self, run: &mut Run<'_>, fuel: u64) -> (Option<Exit>, u64) {
-        self.session(run, fuel).one()
+    /// Executes one instruction, which is no call and no return, of the frame whose register 0 is in this cell. Neither is noted
+    /// in the context.
+    pub fn step(&mut self, run: &mut Run<'_>, at: NativeFrame, cell: u32, fuel: &mut u64) -> Option<Exit> {
+        let mut session = self.session(run, *fuel);
+        session.one(at, cell);
+        *fuel = session.state.fuel;
+        session.runtime.exit
     }
 
     /// Marks the instruction at a position in a module's code: [`Interpreter::interpret`] stops before it.
@@ -140,12 +144,11 @@ impl<'a> Session<'a> {
             unprepared: None,
             left: state,
         };
-        let mut session = Self { module, code, store, context, runtime, state };
-        session.state = session.start();
-        session
+        Self { module, code, store, context, runtime, state }
     }
 
     fn interpret(mut self) -> (Stop, u64) {
+        self.start();
         let stop = self.until_stop();
         self.park();
         if stop == Stop::Exit(Exit::Svc) {
@@ -154,33 +157,38 @@ impl<'a> Session<'a> {
         (stop, self.state.fuel)
     }
 
-    fn one(mut self) -> (Option<Exit>, u64) {
-        self.step();
-        self.park();
-        (self.runtime.exit, self.state.fuel)
+    fn one(&mut self, at: NativeFrame, cell: u32) {
+        self.stand(at, cell);
+        let word = self.module.functions[at.function as usize].code[at.pc as usize];
+        self.execute(Opcode::of_word(word).unwrap_or(Opcode::Nop));
+        self.tell_fuel();
     }
 
-    /// The registers for the context's innermost frame.
-    fn start(&mut self) -> State {
-        let (home, home_length) = self.store.open_home(self.runtime.domain);
-        self.runtime.home_length = home_length;
+    /// Makes the registers ready for the context's innermost frame.
+    fn start(&mut self) {
         let context = self.store.context(self.context);
         let (function, pc) = context.position(self.module).unwrap_or_default();
-        let position = self.module.start_of(function) + pc;
-        let fp = context.fp as usize;
-        self.code.ensure_prepared(self.module, function);
+        let cell = context.fp;
         if context.has_foreign_frames {
             // Returning to a caller reads the slots of its call.
             context.functions().for_each(|function| self.code.ensure_prepared(self.module, function));
             self.store.context_mut(self.context).has_foreign_frames = false;
         }
+        self.stand(NativeFrame { function, pc }, cell);
+    }
+
+    /// Makes the registers ready for the frame whose register 0 is in this cell.
+    fn stand(&mut self, at: NativeFrame, cell: u32) {
+        self.code.ensure_prepared(self.module, at.function);
         self.runtime.code = self.code.slots.as_ptr();
-        let fuel = self.state.fuel;
+        let (home, home_length) = self.store.open_home(self.runtime.domain);
+        self.runtime.home_length = home_length;
+        let (position, fuel) = (self.module.start_of(at.function) + at.pc, self.state.fuel);
         // SAFETY: a context's frame lies on its stack, its position in its module's code.
-        unsafe {
+        self.state = unsafe {
             let pc = self.runtime.code.add(position as usize);
-            State { pc, fp: self.runtime.stack.add(fp), home, fuel }
-        }
+            State { pc, fp: self.runtime.stack.add(cell as usize), home, fuel }
+        };
     }
 
     /// Goes on the fast way as far as it leads, does one instruction the slow way, and so forth.
@@ -215,6 +223,10 @@ impl<'a> Session<'a> {
     /// Does one instruction the slow way.
     fn step(&mut self) {
         let opcode = self.opcode();
+        self.execute(opcode);
+    }
+
+    fn execute(&mut self, opcode: Opcode) {
         self.state = dispatch::step(self.state, &mut self.runtime, opcode);
         if let Some(function) = self.runtime.unprepared.take() {
             let position = self.position();
@@ -246,6 +258,10 @@ impl<'a> Session<'a> {
         debug_assert!(fp as usize >= HEADER_CELLS);
         let position = self.position();
         self.store.context_mut(self.context).stand_at(fp, position);
+        self.tell_fuel();
+    }
+
+    fn tell_fuel(&mut self) {
         self.store.clock.burn(self.runtime.fuel_told - self.state.fuel);
     }
 }

@@ -1,6 +1,6 @@
 //! From instruction to instruction.
 
-use limen_isa::{Opcode, dispatch};
+use limen_isa::{Opcode, dispatch, for_each_instruction};
 
 use super::accumulator::{Accumulating, Accumulators};
 #[cfg(threaded_dispatch)]
@@ -42,14 +42,26 @@ extern "C" fn leave(
 /// Executes one instruction the slow way. Slots do not have the opcode, so the caller looks it up.
 pub(super) fn step(state: State, runtime: *mut Runtime, opcode: Opcode) -> State {
     let mut cpu = Cpu::<Slow>::new(state, runtime, Accumulators::EMPTY);
-    let words = opcode.row().fixed_words();
     match dispatch(&mut cpu, opcode, Operands(state.pc)) {
         // SAFETY: an instruction that goes on is followed by another, as the verifier saw.
-        Some(Step::Next) => State { pc: unsafe { state.pc.add(words) }, ..cpu.state },
+        Some(Step::Next) => State { pc: unsafe { state.pc.add(fixed_words(opcode)) }, ..cpu.state },
         Some(Step::Jump) => cpu.state,
         // The verifier refuses reserved instructions.
         Some(Step::Leave) | None => State { pc: state.pc, ..cpu.state },
     }
+}
+
+/// The words of an instruction without lists: what its row says, in a table.
+fn fixed_words(opcode: Opcode) -> usize {
+    macro_rules! words {
+        ($(($variant:ident, $method:ident, $flow:ident, $words:literal))*) => {
+            match opcode {
+                $(Opcode::$variant => $words,)*
+                _ => 1,
+            }
+        };
+    }
+    for_each_instruction!(words)
 }
 
 #[cfg(threaded_dispatch)]
@@ -57,7 +69,7 @@ mod threaded {
     use super::*;
     use crate::interp::cpu::{Backward, Forward};
     use crate::interp::slot::Accumulated;
-    use limen_isa::{Field, Fields, for_each_instruction, visit};
+    use limen_isa::{Field, Fields, visit};
 
     /// Executes an instruction and goes on.
     #[inline(always)]
