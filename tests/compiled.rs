@@ -99,6 +99,64 @@ fn g() { reg r: i32\nr = i32.div_s r, r\nret }";
     assert_eq!(report.backtrace.iter().map(|entry| entry.pc).collect::<Vec<_>>(), [0, 0]);
 }
 
+/// Stores floats of which some are NaNs, some of them over each other, looks at some in between and at last, perhaps, beyond
+/// home.
+const NANS_IN_MEMORY: &str = "home 1
+export fn main(at: i32, also: i32, far: i32) -> i64 {
+reg zero, one, huge, nan, x, y: f64
+reg small: f32
+reg bits, sum: i64
+one = f64.const 1.0
+nan = f64.div zero, zero
+huge = f64.div one, zero
+y = f64.sub zero, huge
+f64.store [at + 0], nan
+f64.store [at + 8], huge
+x = f64.load [also + 0]
+x = f64.add x, one
+f64.store [at + 16], y
+f64.store [also + 24], x
+f64.store [also + 20], nan
+bits = i64.load [at + 16]
+sum = i64.add sum, bits
+small = f32.from_f64 nan
+f64.store [also + 40], x
+f32.store [also + 44], small
+f64.store [also + 48], huge
+f64.store [also + 56], y
+f64.store [also + 64], nan
+bits = i64.load [at + 20]
+sum = i64.add sum, bits
+f64.store [at + 72], x
+f64.store [far], x
+ret sum\n}
+export fn look(at: i32) -> i64 {
+reg bits, sum: i64
+next:
+bits = i64.load [at + 0]
+sum = i64.rotli sum, 7
+sum = i64.xor sum, bits
+at = i32.addi at, 4
+i32.br_lt_ui at, 120, next
+ret sum\n}";
+
+#[test]
+fn nans_are_canonical_in_memory_whenever_someone_looks() {
+    let module = program(NANS_IN_MEMORY);
+    let places = [(0, 0), (0, 8), (8, 0), (4, 0), (0, 16), (16, 4), (4000, 0), (0, 4000)];
+    for (at, also, far) in places.iter().flat_map(|(at, also)| [(*at, *also, 0), (*at, *also, 4096)]) {
+        let looked = EngineKind::ALL.map(|engine| {
+            let mut machine = limen_jit::machine(Config { engine, ..Config::default() }).expect("there is room");
+            let domain = machine.instantiate(&module).expect("there is room");
+            let outcome = machine.call(domain, "main", &[at, also, far].map(Value::I32)).expect("main takes three");
+            let looked = machine.call(domain, "look", &[Value::I32(0)]).expect("look takes one");
+            assert!(matches!(looked, Outcome::Returned(_)), "{looked:?}");
+            (format!("{outcome:?}"), looked, machine.fuel_burnt())
+        });
+        assert!(looked.iter().all(|other| *other == looked[0]), "at {at}, {also} and {far}: {looked:#?}");
+    }
+}
+
 /// A function that adds up its parameters, with weights, and gives back as many values.
 fn many(count: usize) -> String {
     let names = |letter: char| (0..count).map(|i| format!("{letter}{i}")).collect::<Vec<_>>().join(", ");

@@ -180,7 +180,7 @@ fn steps(module: &Module, function: u32, shape: &Shape, block: usize, mut greate
 }
 
 /// Where an instruction accesses home, and how many bytes from there must be open.
-fn access(words: &[u64]) -> Option<(Place, u32)> {
+pub(crate) fn access(words: &[u64]) -> Option<(Place, u32)> {
     let opcode = Opcode::of_word(words[0])?;
     let size = size(opcode)?;
     let index = operand(opcode, words, "i").map(|index| (index as u16, size));

@@ -3,11 +3,12 @@
 mod control;
 mod conversion;
 pub(crate) mod float;
-mod home;
+pub(crate) mod home;
 mod integer;
 mod object;
 mod reference;
 mod segment;
+pub(crate) mod stores;
 mod supervisor;
 
 use limen_isa::Execute;

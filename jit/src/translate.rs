@@ -20,8 +20,9 @@ use limen_isa::{Flow, Opcode, Reg, Role, ValueType};
 use limen_vm::{HEADER_CELLS, NativeFrame};
 
 use crate::arch::{FLOAT_ARGUMENTS, INTEGER_ARGUMENTS};
-use crate::bounds::Bounds;
+use crate::bounds::{Bounds, access};
 use crate::context::NativeContext;
+use crate::lower::stores::Waiting;
 use crate::nans::{Nan, Nans};
 use crate::shape::{RegisterSet, Shape};
 use crate::slow::{Kind, place};
@@ -151,6 +152,8 @@ pub(crate) struct Translator<'a, 'b> {
     pub(crate) live: RegisterSet,
     /// Blocks off the straight way, to be filled when that is done.
     outlined: Vec<Outlined>,
+    /// Stores to home that are put off.
+    pub(crate) waiting: Vec<Waiting>,
     /// Whether what is translated is hardly ever executed.
     is_cold: bool,
 }
@@ -181,8 +184,8 @@ enum Way {
     Edge(usize),
     /// Tells the runtime which function is called, asks it for what the call lacks, and then goes to the block.
     Callee(Value, ir::Block),
-    /// Goes to the block with the canonical NaN.
-    Nan(Type, ir::Block),
+    /// Goes to the block with these values, or the canonical NaN for any that are NaNs.
+    Nan(Vec<Value>, ir::Block),
     /// Goes to the block if the NaN is the canonical one; else the interpreter goes on from the instruction.
     StrangeNan(Value, ir::Block),
     /// Asks the runtime, and then goes to the block.
@@ -253,6 +256,7 @@ impl<'a, 'b> Translator<'a, 'b> {
             pc: 0,
             live: RegisterSet::default(),
             outlined: Vec::new(),
+            waiting: Vec::new(),
             is_cold: false,
         }
     }
@@ -366,10 +370,14 @@ impl<'a, 'b> Translator<'a, 'b> {
             self.builder.set_srcloc(SourceLoc::new(pc));
             let words = &self.function.code[pc as usize..];
             let Some(opcode) = Opcode::of_word(words[0]) else { continue };
+            if !lets_stores_wait(opcode, words) {
+                self.store_waiting();
+            }
             // The verifier has refused reserved instructions.
             let _ = limen_isa::dispatch(self, opcode, words);
             self.forget_written();
             if pc as usize + self.length() == self.shape.blocks[index].end as usize && opcode.row().flow == Flow::Next {
+                self.store_waiting();
                 self.jump_to(self.shape.blocks[index].end);
             }
         }
@@ -613,9 +621,9 @@ impl<'a, 'b> Translator<'a, 'b> {
         self.outlined_block(Way::Callee(function, retry))
     }
 
-    /// A cold block that goes to `next` with the canonical NaN of this type.
-    pub(crate) fn nan_block(&mut self, ty: Type, next: ir::Block) -> ir::Block {
-        self.outlined_block(Way::Nan(ty, next))
+    /// A cold block that goes to `next` with these values, or the canonical NaN for any that are NaNs.
+    pub(crate) fn nan_block(&mut self, values: Vec<Value>, next: ir::Block) -> ir::Block {
+        self.outlined_block(Way::Nan(values, next))
     }
 
     /// A cold block that goes to `next` with a NaN if that is the canonical one, and else has the interpreter go on.
@@ -633,6 +641,9 @@ impl<'a, 'b> Translator<'a, 'b> {
     }
 
     fn outlined_block(&mut self, way: Way) -> ir::Block {
+        if !matches!(way, Way::Nan(..)) {
+            self.store_waiting();
+        }
         let block = self.builder.create_block();
         if way.is_cold() {
             self.builder.set_cold_block(block);
@@ -652,9 +663,9 @@ impl<'a, 'b> Translator<'a, 'b> {
             self.fetch_at_hand();
         }
         match way {
-            Way::Nan(ty, next) => {
-                let nan = self.canonical_nan(ty);
-                self.builder.ins().jump(next, &[BlockArg::Value(nan)]);
+            Way::Nan(values, next) => {
+                let replaced = self.replace_nans(&values);
+                self.builder.ins().jump(next, &replaced);
             }
             Way::StrangeNan(value, next) => {
                 let (is_canonical, leave) = (self.is_canonical(value), self.leave_block());
@@ -780,6 +791,13 @@ impl<'a, 'b> Translator<'a, 'b> {
     pub(crate) fn distance(&self) -> i64 {
         (self.function.registers.len() + HEADER_CELLS) as i64
     }
+}
+
+/// Whether stores may be put off behind the instruction: it does nothing but compute, or sees to them itself.
+fn lets_stores_wait(opcode: Opcode, words: &[u64]) -> bool {
+    let row = opcode.row();
+    let computes = row.faults.is_empty() && !row.safepoint && !row.privileged && row.flow == Flow::Next;
+    computes || access(words).is_some()
 }
 
 /// What is called.

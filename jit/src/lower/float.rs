@@ -6,7 +6,7 @@
 //! [`crate::nans`] says.
 
 use cranelift_codegen::ir::condcodes::{FloatCC, IntCC};
-use cranelift_codegen::ir::{BlockArg, InstBuilder, MemFlagsData, Type, Value, types};
+use cranelift_codegen::ir::{InstBuilder, MemFlagsData, Type, Value, types};
 use limen_isa::{Float, FloatBranch, Reg};
 
 use crate::nans::Nan;
@@ -198,18 +198,7 @@ impl Translator<'_, '_> {
     /// A register's value as its bits are to be seen.
     pub(crate) fn get_canonical(&mut self, register: Reg) -> Value {
         let value = self.get(register);
-        if self.nan(register) != Nan::Pending {
-            return value;
-        }
-        // A branch that is never taken, so that no chain of additions gets longer and the constant is made where it is needed.
-        let ty = self.builder.func.dfg.value_type(value);
-        let is_nan = self.builder.ins().fcmp(FloatCC::Unordered, value, value);
-        let next = self.continuation();
-        let canonical = self.builder.append_block_param(next, ty);
-        let nan = self.nan_block(ty, next);
-        self.builder.ins().brif(is_nan, nan, &[], next, &[BlockArg::Value(value)]);
-        self.builder.switch_to_block(next);
-        canonical
+        if self.nan(register) == Nan::Pending { self.canonical(value) } else { value }
     }
 
     /// The NaN that arithmetic makes.

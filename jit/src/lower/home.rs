@@ -15,6 +15,7 @@ use limen_isa::{Home, Reg};
 use super::slowly;
 
 use crate::context::NativeContext;
+use crate::nans::Nan;
 use crate::slow::Kind;
 use crate::translate::{Translator, constant, type_of};
 
@@ -130,20 +131,33 @@ pub(crate) enum Extension {
     Unsigned,
 }
 
+/// An address in home.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Address {
+    base: Value,
+    /// An index from there, and the bytes of an element.
+    index: Option<(Value, u32)>,
+}
+
 impl Translator<'_, '_> {
     /// The address in home of `i` elements behind `p`.
-    fn address(&mut self, p: Reg, i: Option<Reg>, memory: Type) -> Value {
+    fn address(&mut self, p: Reg, i: Option<Reg>, memory: Type) -> Address {
         let base = self.get(p);
-        let base = self.builder.ins().uextend(types::I64, base);
-        let Some(i) = i else { return base };
-        let index = self.get(i);
+        Address { base, index: i.map(|i| (self.get(i), memory.bytes())) }
+    }
+
+    /// An address as a number.
+    fn number(&mut self, address: Address) -> Value {
+        let base = self.builder.ins().uextend(types::I64, address.base);
+        let Some((index, size)) = address.index else { return base };
         let index = self.builder.ins().uextend(types::I64, index);
-        let offset = self.builder.ins().ishl_imm_u(index, i64::from(memory.bytes().trailing_zeros()));
+        let offset = self.builder.ins().ishl_imm_u(index, i64::from(size.trailing_zeros()));
         self.builder.ins().iadd(base, offset)
     }
 
     /// The place in the host of `address`, if a number `k` bytes behind it is within what is open.
-    fn place(&mut self, address: Value, k: u32, memory: Type) -> Value {
+    fn place(&mut self, address: Address, k: u32, memory: Type) -> Value {
+        let address = self.number(address);
         if let Some(bytes) = self.bounds.looks_for(&mut self.open, self.pc, k + memory.bytes()) {
             let slow = self.leave_block();
             let last = self.last(bytes);
@@ -223,7 +237,8 @@ impl Translator<'_, '_> {
         self.builder.ins().call_indirect(native, code, arguments);
     }
 
-    fn load(&mut self, d: Reg, address: Value, k: u32, memory: Type, extension: Extension) {
+    fn load(&mut self, d: Reg, address: Address, k: u32, memory: Type, extension: Extension) {
+        self.store_before_load(address, k, memory);
         let place = self.place(address, k, memory);
         self.load_from(d, place, k, memory, extension);
     }
@@ -240,9 +255,15 @@ impl Translator<'_, '_> {
         self.set(d, value);
     }
 
-    fn store(&mut self, address: Value, k: u32, v: Reg, memory: Type) {
+    fn store(&mut self, address: Address, k: u32, v: Reg, memory: Type) {
         let place = self.place(address, k, memory);
-        self.store_at(place, k, v, memory);
+        if self.nan(v) == Nan::Pending {
+            let value = self.get(v);
+            self.put_off_store(address, k, place, value);
+        } else {
+            self.store_waiting();
+            self.store_at(place, k, v, memory);
+        }
     }
 
     /// Stores the low bits of a register `k` bytes behind a place in the host.
@@ -258,6 +279,6 @@ impl Translator<'_, '_> {
 }
 
 /// Memory of a program: anything may be anywhere.
-fn of_program() -> MemFlagsData {
+pub(crate) fn of_program() -> MemFlagsData {
     MemFlagsData::new().with_notrap()
 }
