@@ -157,6 +157,32 @@ fn nans_are_canonical_in_memory_whenever_someone_looks() {
     }
 }
 
+#[test]
+fn a_function_that_only_computes_is_called_like_any_other() {
+    let source = "export fn main(n: i32, deep: i32) -> (i64, i64) {
+reg x, y: f64\nreg product, sum, bits: i64
+next:\nx, y, product = call turn(y, x, n)\nsum = i64.add sum, product
+bits = i64.bits_f64 x\nsum = i64.xor sum, bits
+n = i32.addi n, -1\ni32.br_nei n, 0, next
+deep = call dive(deep)\nproduct = i64.from_i32_s deep\nret sum, product\n}
+fn turn(a: f64, b: f64, n: i32) -> (f64, f64, i64) {
+reg zero, one: f64\nreg wide, unset: i64
+one = f64.const 1.5\na = f64.div a, zero\nb = f64.add b, one\nwide = i64.from_i32_s n
+wide = i64.add wide, unset\nunset = i64.const 7\nwide = i64.mul wide, wide\nret b, a, wide\n}
+fn dive(n: i32) -> i32 {
+reg r: i32\nreg x, y: f64\nreg wide: i64\ni32.br_eqi n, 0, here\nn = i32.addi n, -1\nr = call dive(n)\nret r
+here:\nx, y, wide = call turn(x, y, n)\nret r\n}";
+    let module = program(source);
+    assert!(matches!(same_in_all_ways(&module, &[Value::I32(100), Value::I32(10)]), Outcome::Returned(_)));
+    // At some depth the frames of `dive` fit, but not one of `turn` beside them.
+    let ends = (7260..7300).map(|deep| same_in_all_ways(&module, &[Value::I32(1), Value::I32(deep)]));
+    let callers: Vec<String> = ends
+        .filter_map(|end| if let Outcome::Faulted(report) = end { Some(report.backtrace[0].clone()) } else { None })
+        .map(|innermost| format!("{} {}", innermost.function, innermost.pc))
+        .collect();
+    assert!(callers.iter().any(|place| place == "dive 5"), "{callers:?}");
+}
+
 /// A function that adds up its parameters, with weights, and gives back as many values.
 fn many(count: usize) -> String {
     let names = |letter: char| (0..count).map(|i| format!("{letter}{i}")).collect::<Vec<_>>().join(", ");

@@ -123,7 +123,7 @@ pub(crate) struct Translator<'a, 'b> {
     blocks: Vec<ir::Block>,
     /// By the number of the basic block: the poll before it, if it is the head of a loop with one way back.
     polls: Vec<Option<HeadPoll>>,
-    variables: Vec<Variable>,
+    pub(crate) variables: Vec<Variable>,
     /// What a NaN in a register is; see [`crate::lower::float`].
     pub(crate) nans: Vec<Nan>,
     at_start: Nans,
@@ -344,7 +344,7 @@ impl<'a, 'b> Translator<'a, 'b> {
         self.zeroes(params.len()..self.function.registers.len());
     }
 
-    fn zeroes(&mut self, registers: std::ops::Range<usize>) {
+    pub(crate) fn zeroes(&mut self, registers: std::ops::Range<usize>) {
         for register in registers {
             let zero = self.zero(type_of(self.function.registers[register]));
             self.builder.def_var(self.variables[register], zero);

@@ -10,6 +10,7 @@ use limen_isa::module::Signature;
 use limen_isa::{Control, Field, Fields, Opcode, Reg, ValueType};
 use limen_vm::{Message, layout};
 
+use super::inline::is_inlined;
 use crate::context::{IndirectEntry, NativeContext};
 use crate::ranges::operand;
 use crate::slow::Kind;
@@ -65,11 +66,18 @@ impl Control for Translator<'_, '_> {
             self.builder.ins().iconst(types::I64, registers as i64 * i64::from(CELL))
         });
         let function = self.builder.ins().iconst(types::I64, i64::from(f));
+        if is_inlined(self.module, f) {
+            self.enter(retry, function, bytes, None);
+            let (arguments, results) = self.passed(shape);
+            self.inline(f, &arguments, &results);
+            return;
+        }
         let code = (!self.is_itself(f)).then(|| {
             let functions = self.field(constant(), types::I64, offset_of!(NativeContext, functions));
             self.builder.ins().load(types::I64, trusted(), functions, f as i32 * CELL)
         });
-        self.enter(retry, function, bytes, code, shape);
+        let frame = self.enter(retry, function, bytes, code);
+        self.transfer(frame, code, shape);
     }
 
     fn call_indirect(&mut self, t: u32, i: Reg, s: u32) {
@@ -102,7 +110,8 @@ impl Control for Translator<'_, '_> {
         let place = self.builder.ins().imul_imm_s(function, i64::from(CELL));
         let place = self.builder.ins().iadd(functions, place);
         let code = self.builder.ins().load(types::I64, trusted(), place, 0);
-        self.enter(retry, function, Some(bytes), Some(code), shape);
+        let frame = self.enter(retry, function, Some(bytes), Some(code));
+        self.transfer(frame, Some(code), shape);
     }
 
     fn svc(&mut self, results: u32, number: u32, arguments: u32) {
@@ -228,16 +237,15 @@ impl Translator<'_, '_> {
         self.builder.ins().icmp(IntCC::UnsignedGreaterThan, end, limit)
     }
 
-    /// Enters a function whose registers take `bytes`, for which there is known to be room if that is `None`: checks stack,
-    /// code and fuel, in one cold way out that comes back to `retry`.
+    /// Before a function is entered whose registers take `bytes`, for which there is known to be room if that is `None`: checks
+    /// stack, code, if it has any, and fuel, in one cold way out that comes back to `retry`. Gives the callee's frame.
     fn enter(
         &mut self,
         retry: cranelift_codegen::ir::Block,
         function: Value,
         bytes: Option<Value>,
         code: Option<Value>,
-        shape: &Signature,
-    ) {
+    ) -> Value {
         let lacking = self.lacking_block(function, retry);
         let distance = self.distance() * i64::from(CELL);
         let frame = self.builder.ins().iadd_imm_s(self.frame, distance);
@@ -251,7 +259,7 @@ impl Translator<'_, '_> {
             self.unless(missing, lacking);
         }
         self.burn(lacking);
-        self.transfer(frame, code, shape);
+        frame
     }
 
     /// Goes to `exit` if the condition holds, and on otherwise.
@@ -261,13 +269,21 @@ impl Translator<'_, '_> {
         self.builder.switch_to_block(next);
     }
 
+    /// The registers of the caller with the arguments, and those for the results, of the call that is translated.
+    fn passed(&self, shape: &Signature) -> (Vec<Reg>, Vec<Reg>) {
+        let words = &self.function.code[self.pc as usize..];
+        let mut results: Vec<Reg> =
+            (0..shape.results.len() + shape.params.len()).map(|index| listed(words, 1, index)).collect();
+        let arguments = results.split_off(shape.results.len());
+        (arguments, results)
+    }
+
     /// Passes arguments, calls, and takes the results.
     fn transfer(&mut self, frame: Value, code: Option<Value>, shape: &Signature) {
-        let words = &self.function.code[self.pc as usize..];
-        let results: Vec<Reg> = (0..shape.results.len()).map(|index| listed(words, 1, index)).collect();
+        let (given, results) = self.passed(shape);
         let (mut arguments, mut passing) = (vec![self.context, frame], Passing::new());
-        for (index, ty) in shape.params.iter().enumerate() {
-            let value = self.get_canonical(listed(words, 1, results.len() + index));
+        for (index, (ty, register)) in shape.params.iter().zip(given).enumerate() {
+            let value = self.get_canonical(register);
             match passing.next(*ty) {
                 Some(_) => arguments.push(value),
                 None => self.store_to(frame, index as i32, value),
@@ -285,7 +301,7 @@ impl Translator<'_, '_> {
 }
 
 /// Element `index` of a register list that begins in the instruction word (`first` 0) or after it (`first` 1).
-fn listed(words: &[u64], first: usize, index: usize) -> Reg {
+pub(super) fn listed(words: &[u64], first: usize, index: usize) -> Reg {
     Reg(words.unsigned(first + index / 4, Field::SLOTS[index % 4]) as u16)
 }
 

@@ -32,7 +32,7 @@ const CANONICAL_64: u64 = 0x7ff8_0000_0000_0000;
 impl<T: Precision> Float<T> for Translator<'_, '_> {
     fn mov(&mut self, d: Reg, a: Reg) {
         let (value, nan) = (self.get(a), self.nan(a));
-        self.set_float(d, value, nan);
+        self.set_as(d, value, nan);
     }
     fn select(&mut self, d: Reg, c: Reg, a: Reg, b: Reg) {
         if self.nan(a) == Nan::Kept || self.nan(b) == Nan::Kept {
@@ -48,7 +48,7 @@ impl<T: Precision> Float<T> for Translator<'_, '_> {
         let bits = self.builder.ins().iconst(T::BITS, k as i64);
         let value = self.builder.ins().bitcast(float_of(T::BITS), MemFlagsData::new(), bits);
         let is_nan = if T::BITS == types::I32 { f32::from_bits(k as u32).is_nan() } else { f64::from_bits(k).is_nan() };
-        self.set_float(d, value, if is_nan { Nan::Kept } else { Nan::Canonical });
+        self.set_as(d, value, if is_nan { Nan::Kept } else { Nan::Canonical });
     }
     fn add(&mut self, d: Reg, a: Reg, b: Reg) {
         let (a, b) = (self.get(a), self.get(b));
@@ -182,15 +182,16 @@ impl Translator<'_, '_> {
 
     /// Writes what arithmetic made.
     pub(crate) fn set_arithmetic(&mut self, d: Reg, value: Value) {
-        self.set_float(d, value, Nan::Pending);
+        self.set_as(d, value, Nan::Pending);
     }
 
     /// Writes a number or the canonical NaN.
     pub(crate) fn set_number(&mut self, d: Reg, value: Value) {
-        self.set_float(d, value, Nan::Canonical);
+        self.set_as(d, value, Nan::Canonical);
     }
 
-    fn set_float(&mut self, d: Reg, value: Value, nan: Nan) {
+    /// Writes a value in which a NaN is of this kind.
+    pub(crate) fn set_as(&mut self, d: Reg, value: Value, nan: Nan) {
         self.set(d, value);
         self.nans[usize::from(d.0)] = nan;
     }
