@@ -4,7 +4,7 @@ mod control;
 mod conversion;
 pub(crate) mod float;
 pub(crate) mod home;
-mod inline;
+pub(crate) mod inline;
 mod integer;
 mod object;
 mod reference;

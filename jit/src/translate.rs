@@ -22,6 +22,7 @@ use limen_vm::{HEADER_CELLS, NativeFrame};
 use crate::arch::{FLOAT_ARGUMENTS, INTEGER_ARGUMENTS};
 use crate::bounds::{Bounds, access};
 use crate::context::NativeContext;
+use crate::lower::inline::computes;
 use crate::lower::stores::Waiting;
 use crate::nans::{Nan, Nans};
 use crate::shape::{RegisterSet, Shape};
@@ -642,6 +643,8 @@ impl<'a, 'b> Translator<'a, 'b> {
 
     fn outlined_block(&mut self, way: Way) -> ir::Block {
         if !matches!(way, Way::Nan(..)) {
+            let own = &self.module.functions[self.index as usize];
+            debug_assert!(std::ptr::eq(self.function, own), "nothing within an inlined function leaves it");
             self.store_waiting();
         }
         let block = self.builder.create_block();
@@ -795,9 +798,7 @@ impl<'a, 'b> Translator<'a, 'b> {
 
 /// Whether stores may be put off behind the instruction: it does nothing but compute, or sees to them itself.
 fn lets_stores_wait(opcode: Opcode, words: &[u64]) -> bool {
-    let row = opcode.row();
-    let computes = row.faults.is_empty() && !row.safepoint && !row.privileged && row.flow == Flow::Next;
-    computes || access(words).is_some()
+    computes(opcode) || access(words).is_some()
 }
 
 /// What is called.

@@ -5,7 +5,7 @@
 
 use limen_isa::codec::{ModuleShapes, for_each_register};
 use limen_isa::module::{Function, Module};
-use limen_isa::{Flow, Opcode, Reg, ValueType, dispatch};
+use limen_isa::{Flow, Opcode, OperandKind, Reg, ValueType, dispatch};
 
 use super::control::listed;
 use crate::nans::Nan;
@@ -38,13 +38,16 @@ fn instructions(module: &Module, function: u32) -> Vec<(Opcode, u32)> {
     found
 }
 
-/// Whether an instruction computes numbers from numbers, and nothing else: those are named by the numbers' type.
-fn computes(opcode: Opcode) -> bool {
+/// Whether an instruction computes numbers from numbers, and nothing else. Such are named by the numbers' type, and refer to
+/// nothing.
+pub(crate) fn computes(opcode: Opcode) -> bool {
     let row = opcode.row();
     let numbers = [ValueType::I32, ValueType::I64, ValueType::F32, ValueType::F64];
     let ty = row.mnemonic.split('.').next();
     let is_of_numbers = numbers.iter().any(|number| Some(number.name()) == ty);
-    is_of_numbers && row.faults.is_empty() && !row.safepoint && !row.privileged && row.flow == Flow::Next
+    let is_reference = |kind| matches!(kind, OperandKind::Register { ty: ValueType::Ref, .. });
+    let refers = row.operands.iter().any(|operand| is_reference(operand.kind));
+    is_of_numbers && !refers && row.faults.is_empty() && !row.safepoint && !row.privileged && row.flow == Flow::Next
 }
 
 impl Translator<'_, '_> {
