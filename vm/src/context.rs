@@ -224,7 +224,7 @@ impl Context {
         Frame { function: header.function, pc, registers: cells.to_vec() }
     }
 
-    /// Takes the frames off the stack and gives the stack back.
+    /// Takes the frames off the stack and gives the stack back. Gives their size in bytes.
     pub(crate) fn capture(&mut self, module: &Verified<Module>) -> u64 {
         let frames = self.frames(module);
         let bytes = frames.iter().map(|frame| 8 * (frame.registers.len() as u64 + 1)).sum();
@@ -233,9 +233,9 @@ impl Context {
         bytes
     }
 
-    /// Puts captured frames back on a stack.
-    pub(crate) fn restore(&mut self, module: &Verified<Module>) {
-        let Some(frames) = self.captured.take() else { return };
+    /// Puts captured frames back on a stack; whether there were any.
+    pub(crate) fn restore(&mut self, module: &Verified<Module>) -> bool {
+        let Some(frames) = self.captured.take() else { return false };
         self.has_foreign_frames = true;
         self.stack = vec![0; self.cells as usize];
         let (mut fp, mut distance) = (FIRST_FRAME, NO_CALLER);
@@ -249,6 +249,12 @@ impl Context {
             distance = frame.registers.len() as u32 + FIRST_FRAME;
             fp += distance;
         }
+        true
+    }
+
+    /// Whether its frames lie on a stack of its own.
+    pub(crate) fn has_stack(&self) -> bool {
+        !self.stack.is_empty()
     }
 
     /// Has these frames from now on, which its stack can hold.
