@@ -1,6 +1,6 @@
 //! One function at a time: from bytecode to code that can run.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
 use cranelift_codegen::isa::OwnedTargetIsa;
@@ -67,6 +67,18 @@ impl Drop for Compiled {
     }
 }
 
+/// The processor, as Cranelift knows it: the same for all machines of the process.
+static ISA: LazyLock<Result<OwnedTargetIsa, Refusal>> = LazyLock::new(|| {
+    if !arch::IS_SUPPORTED {
+        return Err(Refusal::Compiler("there is no port to this processor".to_owned()));
+    }
+    let mut flags = settings::builder();
+    for (name, value) in SETTINGS {
+        flags.set(name, value).map_err(refused)?;
+    }
+    cranelift_native::builder().map_err(refused)?.finish(settings::Flags::new(flags)).map_err(refused)
+});
+
 /// Compiles functions.
 pub(crate) struct Compiler {
     isa: OwnedTargetIsa,
@@ -79,16 +91,8 @@ impl Compiler {
     ///
     /// If Cranelift does not know the processor, or there is no port to it.
     pub(crate) fn new() -> Result<Self, Refusal> {
-        if !arch::IS_SUPPORTED {
-            return Err(Refusal::Compiler("there is no port to this processor".to_owned()));
-        }
-        let mut flags = settings::builder();
-        for (name, value) in SETTINGS {
-            flags.set(name, value).map_err(refused)?;
-        }
-        let isa = cranelift_native::builder().map_err(refused)?;
-        let isa = isa.finish(settings::Flags::new(flags)).map_err(refused)?;
-        Ok(Self { isa, builder: FunctionBuilderContext::new(), context: Context::new() })
+        let isa = ISA.as_ref().map_err(Refusal::clone)?;
+        Ok(Self { isa: Arc::clone(isa), builder: FunctionBuilderContext::new(), context: Context::new() })
     }
 
     /// Compiles a function.
