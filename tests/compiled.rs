@@ -328,3 +328,37 @@ fn time_to_stop(module: &Verified<Module>, engine: EngineKind) -> Duration {
     let ended = Instant::now();
     ended.duration_since(stopper.join().expect("the stopper ends"))
 }
+
+#[test]
+fn machines_that_run_the_same_module_share_its_code() {
+    let module = program(
+        "export fn main(n: i32) {\ncall deeper(n)\nret\n}
+fn deeper(n: i32) {\nreg zero: i32\ni32.br_eqi n, 0, fault\nn = i32.addi n, -1\ncall deeper(n)\nret
+fault:\nn = i32.div_s n, zero\nret\n}",
+    );
+    let machine = || {
+        let (log, config) = (Log::default(), Config { engine: EngineKind::Jit, ..Config::default() });
+        let engine = Box::new(Jit::with_log(&log));
+        let mut machine = Machine::with_engine(config, engine).expect("the budget allows a machine");
+        let domain = machine.instantiate(&module).expect("the budget allows a domain");
+        (machine, domain, log)
+    };
+    let run = |(machine, domain, _): &mut (Machine, _, Log)| machine.call(*domain, "main", &[Value::I32(7)]);
+    let compiled = |(_, _, log): &(Machine, _, Log)| {
+        log.compilations().into_iter().map(|it| (it.function, it.took.is_zero())).collect::<Vec<_>>()
+    };
+    let named = |is_shared: bool| [("main".to_owned(), is_shared), ("deeper".to_owned(), is_shared)];
+    let (mut first, mut second) = (machine(), machine());
+    let wanted = run(&mut first);
+    assert!(matches!(&wanted, Ok(Outcome::Faulted(report)) if report.backtrace.len() == 9), "{wanted:?}");
+    assert_eq!(run(&mut second), wanted);
+    assert_eq!((compiled(&first), compiled(&second)), (named(false).to_vec(), named(true).to_vec()));
+    // The code stays as long as one of them does, and so does what is known of its calls.
+    drop(first);
+    assert_eq!(run(&mut second), wanted);
+    let mut third = machine();
+    assert_eq!((run(&mut third), compiled(&third)), (wanted.clone(), named(true).to_vec()));
+    drop((second, third));
+    let mut last = machine();
+    assert_eq!((run(&mut last), compiled(&last)), (wanted, named(false).to_vec()));
+}

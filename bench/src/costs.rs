@@ -1,6 +1,5 @@
-//! What assembling, verifying and starting cost.
+//! What assembling, verifying, starting and stopping cost, and what making and destroying does.
 
-use std::path::Path;
 use std::process::Command;
 use std::time::Instant;
 
@@ -9,6 +8,7 @@ use limen_isa::module::Module;
 use limen_vm::{Config, DomainId, Machine, Mode, Verified, verify};
 
 use crate::statistics::median;
+use crate::{domains, starts, stops};
 
 /// Lines of the source that is assembled.
 const LINES: usize = 100_000;
@@ -19,9 +19,12 @@ const MACHINES: usize = 1000;
 /// Prints a line for each measurement.
 pub fn print(rounds: u32) {
     machine_memory(); // first: what others leave behind could be used again, and would not show
-    machine_time(rounds);
     assembler_and_verifier(rounds);
     hello(rounds);
+    for table in [domains::print, starts::print, stops::print] {
+        println!();
+        table(rounds);
+    }
 }
 
 /// The median of the times of some work in seconds.
@@ -86,14 +89,6 @@ fn create_and_call(module: &Verified<Module>) -> Machine {
     machine
 }
 
-fn machine_time(rounds: u32) {
-    let module = trivial();
-    let microseconds = |work: &dyn Fn()| seconds(rounds, || (0..MACHINES).for_each(|_| work())) * 1e6 / MACHINES as f64;
-    let creating = microseconds(&|| drop(create(&module)));
-    let calling = microseconds(&|| drop(create_and_call(&module)));
-    println!("machine: create and drop {creating:.1} us; create, call and drop {calling:.1} us");
-}
-
 fn machine_memory() {
     let module = trivial();
     let before = resident_kib();
@@ -112,13 +107,9 @@ fn resident_kib() -> Option<f64> {
 
 /// The whole command, from start to exit.
 fn hello(rounds: u32) {
-    let limen = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/release/limen");
+    let Some(limen) = starts::command() else { return };
     let run = || Command::new(&limen).args(["run", "hello"]).output();
-    if !run().is_ok_and(|output| output.status.success()) {
-        return println!(
-            "limen run hello: skipped; build the command first (cargo build --release in the root folder)"
-        );
-    }
+    assert!(run().is_ok_and(|output| output.status.success()), "hello fails");
     let starting = seconds(rounds.max(11), || drop(run()));
     println!("limen run hello: {:.2} ms from start to exit", starting * 1e3);
 }

@@ -4,10 +4,14 @@
 mod chart;
 mod compare;
 mod costs;
+mod domains;
 mod ipc;
 mod kernels;
+mod lines;
 mod sides;
+mod starts;
 mod statistics;
+mod stops;
 
 use std::path::PathBuf;
 
@@ -31,6 +35,10 @@ struct Arguments {
     /// Only the kernels
     #[arg(long)]
     kernels_only: bool,
+
+    /// Only what the parts cost
+    #[arg(long)]
+    costs: bool,
 
     /// Only what crossing the boundary between two domains costs
     #[arg(long)]
@@ -65,6 +73,9 @@ fn main() {
     if arguments.list {
         chosen.iter().for_each(|kernel| println!("{}", kernel.name));
         return;
+    }
+    if arguments.costs {
+        return costs::print(arguments.rounds);
     }
     if arguments.ipc {
         ipc::print(arguments.rounds);

@@ -1,6 +1,7 @@
 //! One function at a time: from bytecode to code that can run.
 
-use std::sync::Arc;
+use std::ops::Deref;
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use cranelift_codegen::isa::OwnedTargetIsa;
@@ -10,11 +11,12 @@ use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext};
 use cranelift_jit::{JITBuilder, JITModule};
 use cranelift_module::{FuncId, Linkage, Module as _, default_libcall_names};
 use limen_isa::module::Module;
-use limen_vm::{HEADER_CELLS, NativeFrame};
+use limen_vm::{HEADER_CELLS, NativeFrame, Verified};
 use thiserror::Error;
 
 use crate::arch::{self, FRAME_OVERHEAD};
 use crate::shape::Shape;
+use crate::shared::{self, Key};
 use crate::translate::{CELL, Entry, Translator, loop_signature, signature};
 
 /// Functions of more words than this are only interpreted: compiling them would take seconds.
@@ -38,14 +40,32 @@ pub(crate) enum Refusal {
     Compiler(String),
 }
 
-/// A function's code, which can run until it is freed.
+/// A function's code, which several machines may have.
 pub(crate) struct Compiled {
-    memory: Option<JITModule>,
+    code: Arc<Code>,
+    /// What compiling it took; nothing if it was there.
+    pub(crate) time: Duration,
+}
+
+impl Deref for Compiled {
+    type Target = Code;
+
+    fn deref(&self) -> &Code {
+        &self.code
+    }
+}
+
+/// Code that can run until it is freed.
+pub(crate) struct Code {
+    /// Only to be freed.
+    memory: Mutex<Option<JITModule>>,
+    key: Key,
+    /// Keeps the address by which the module is named.
+    _module: Verified<Module>,
     pub(crate) code: usize,
     /// In bytes.
     pub(crate) size: usize,
     pub(crate) call_sites: Vec<CallSite>,
-    pub(crate) time: Duration,
 }
 
 /// A place where compiled code calls compiled code.
@@ -58,14 +78,27 @@ pub(crate) struct CallSite {
     pub(crate) at: NativeFrame,
 }
 
-impl Drop for Compiled {
+impl Drop for Code {
     fn drop(&mut self) {
-        if let Some(memory) = self.memory.take() {
+        shared::forget(self.key);
+        if let Some(memory) = self.memory.get_mut().unwrap_or_else(PoisonError::into_inner).take() {
             // SAFETY: who drops code has made sure that no frame is in it.
             unsafe { memory.free_memory() };
         }
     }
 }
+
+/// The processor, as Cranelift knows it: the same for all machines of the process.
+static ISA: LazyLock<Result<OwnedTargetIsa, Refusal>> = LazyLock::new(|| {
+    if !arch::IS_SUPPORTED {
+        return Err(Refusal::Compiler("there is no port to this processor".to_owned()));
+    }
+    let mut flags = settings::builder();
+    for (name, value) in SETTINGS {
+        flags.set(name, value).map_err(refused)?;
+    }
+    cranelift_native::builder().map_err(refused)?.finish(settings::Flags::new(flags)).map_err(refused)
+});
 
 /// Compiles functions.
 pub(crate) struct Compiler {
@@ -79,25 +112,33 @@ impl Compiler {
     ///
     /// If Cranelift does not know the processor, or there is no port to it.
     pub(crate) fn new() -> Result<Self, Refusal> {
-        if !arch::IS_SUPPORTED {
-            return Err(Refusal::Compiler("there is no port to this processor".to_owned()));
-        }
-        let mut flags = settings::builder();
-        for (name, value) in SETTINGS {
-            flags.set(name, value).map_err(refused)?;
-        }
-        let isa = cranelift_native::builder().map_err(refused)?;
-        let isa = isa.finish(settings::Flags::new(flags)).map_err(refused)?;
-        Ok(Self { isa, builder: FunctionBuilderContext::new(), context: Context::new() })
+        let isa = ISA.as_ref().map_err(Refusal::clone)?;
+        Ok(Self { isa: Arc::clone(isa), builder: FunctionBuilderContext::new(), context: Context::new() })
     }
 
-    /// Compiles a function.
+    /// The code of a function: another machine's, or it is compiled now.
     ///
     /// # Errors
     ///
     /// Whatever keeps it from being compiled; it is then interpreted.
-    pub(crate) fn compile(&mut self, module: &Module, function: u32, entry: Entry) -> Result<Compiled, Refusal> {
+    pub(crate) fn compile(
+        &mut self,
+        module: &Verified<Module>,
+        function: u32,
+        entry: Entry,
+    ) -> Result<Compiled, Refusal> {
+        let key = Key::new(module, function, entry);
+        if let Some(code) = shared::find(key) {
+            return Ok(Compiled { code, time: Duration::ZERO });
+        }
         let start = Instant::now();
+        let code = Arc::new(self.make(module, key)?);
+        shared::add(key, &code);
+        Ok(Compiled { code, time: start.elapsed() })
+    }
+
+    fn make(&mut self, module: &Verified<Module>, key: Key) -> Result<Code, Refusal> {
+        let Key { function, entry, .. } = key;
         let words = module.functions[function as usize].code.len();
         if words > MAX_WORDS {
             return Err(Refusal::Size(words));
@@ -110,7 +151,7 @@ impl Compiler {
             Ok(memory.get_finalized_function(id) as usize)
         });
         let made = match built {
-            Ok(code) => Ok(self.finish(memory, code, function, start)),
+            Ok(code) => Ok(self.finish(memory, module, key, code)),
             Err(refusal) => {
                 // SAFETY: nothing of it was ever called.
                 unsafe { memory.free_memory() };
@@ -157,7 +198,7 @@ impl Compiler {
     }
 
     /// Collects what the runtime must know of the code at this address.
-    fn finish(&self, memory: JITModule, code: usize, function: u32, start: Instant) -> Compiled {
+    fn finish(&self, memory: JITModule, module: &Verified<Module>, key: Key, code: usize) -> Code {
         let (mut call_sites, mut size) = (Vec::new(), 0);
         if let Some(compiled) = self.context.compiled_code() {
             let buffer = &compiled.buffer;
@@ -171,12 +212,12 @@ impl Compiler {
                 call_sites.push(CallSite {
                     returns_to: code + site.ret_addr as usize,
                     pad: code + *pad as usize,
-                    at: NativeFrame { function, pc },
+                    at: NativeFrame { function: key.function, pc },
                 });
             }
             size = buffer.data().len();
         }
-        Compiled { memory: Some(memory), code, size, call_sites, time: start.elapsed() }
+        Code { memory: Mutex::new(Some(memory)), key, _module: module.clone(), code, size, call_sites }
     }
 }
 

@@ -10,25 +10,34 @@ use crate::compile::CallSite;
 use crate::context::NativeContext;
 use crate::stack::{NativeStack, Pool};
 
-/// Where compiled code calls compiled code, by the address that the callee returns to.
+/// Where compiled code calls compiled code, by the address that the callee returns to, and how many modules of the machine
+/// have this code.
 #[derive(Clone, Default)]
-pub(crate) struct CallSites(Arc<Mutex<HashMap<usize, CallSite>>>);
+pub(crate) struct CallSites(Arc<Mutex<HashMap<usize, (CallSite, usize)>>>);
 
 impl CallSites {
     pub(crate) fn add(&self, sites: &[CallSite]) {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        all.extend(sites.iter().map(|site| (site.returns_to, *site)));
+        for site in sites {
+            all.entry(site.returns_to).or_insert((*site, 0)).1 += 1;
+        }
     }
 
     pub(crate) fn remove(&self, sites: &[CallSite]) {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         for site in sites {
-            all.remove(&site.returns_to);
+            let users = all.get_mut(&site.returns_to).map_or(0, |(_, users)| {
+                *users -= 1;
+                *users
+            });
+            if users == 0 {
+                all.remove(&site.returns_to);
+            }
         }
     }
 
     fn find(&self, address: usize) -> Option<CallSite> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&address).copied()
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&address).map(|(site, _)| *site)
     }
 }
 

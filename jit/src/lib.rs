@@ -24,6 +24,7 @@ mod lower;
 mod nans;
 mod ranges;
 mod shape;
+mod shared;
 mod slow;
 mod stack;
 mod translate;

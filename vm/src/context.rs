@@ -7,6 +7,7 @@ use limen_isa::{Fault, Field, Fields, Opcode, Role, ValueType};
 use crate::account::AccountKey;
 use crate::engine::{Frames, NativeFrame, NativeFrames, PageWait};
 use crate::port::{MESSAGE_REFS, MESSAGE_WORDS, Message, OwnPort};
+use crate::room::Cells;
 use crate::store::DomainKey;
 use crate::verify::Verified;
 
@@ -119,7 +120,7 @@ pub(crate) struct Context {
     /// Its state, its own reference, and its message while it stands at an `svc`.
     pub(crate) port: OwnPort,
     /// The frames while they are on the stack.
-    pub(crate) stack: Vec<u64>,
+    pub(crate) stack: Cells,
     /// The frames while they are not: outermost first.
     captured: Option<Vec<Frame>>,
     /// The innermost frames while they are not in the portable form. Of the stack, only what lies further out and the
@@ -161,7 +162,7 @@ impl Context {
             domain,
             owner,
             port: OwnPort::new(),
-            stack: Vec::new(),
+            stack: Cells::none(),
             captured: None,
             native: None,
             has_foreign_frames: false,
@@ -181,8 +182,7 @@ impl Context {
         (self.captured, self.native, self.returned) = (None, None, None);
         (self.is_answered, self.port.native) = (false, std::ptr::null_mut());
         if self.stack.is_empty() {
-            // Fresh zeroed memory has no substance before it is touched; `resize` would touch all of it.
-            self.stack = vec![0; self.cells as usize];
+            self.stack = Cells::new(self.cells);
         }
         self.stack[..HEADER_CELLS + registers].fill(0);
         (self.port.state, self.fp, self.fresh) = (State::Ready, FIRST_FRAME, true);
@@ -224,20 +224,20 @@ impl Context {
         Frame { function: header.function, pc, registers: cells.to_vec() }
     }
 
-    /// Takes the frames off the stack and gives the stack back.
+    /// Takes the frames off the stack and gives the stack back. Gives their size in bytes.
     pub(crate) fn capture(&mut self, module: &Verified<Module>) -> u64 {
         let frames = self.frames(module);
         let bytes = frames.iter().map(|frame| 8 * (frame.registers.len() as u64 + 1)).sum();
         self.captured = Some(frames);
-        self.stack = Vec::new();
+        self.stack = Cells::none();
         bytes
     }
 
-    /// Puts captured frames back on a stack.
-    pub(crate) fn restore(&mut self, module: &Verified<Module>) {
-        let Some(frames) = self.captured.take() else { return };
+    /// Puts captured frames back on a stack; whether there were any.
+    pub(crate) fn restore(&mut self, module: &Verified<Module>) -> bool {
+        let Some(frames) = self.captured.take() else { return false };
         self.has_foreign_frames = true;
-        self.stack = vec![0; self.cells as usize];
+        self.stack = Cells::new(self.cells);
         let (mut fp, mut distance) = (FIRST_FRAME, NO_CALLER);
         for frame in &frames {
             let results = results_of(module, frame.function);
@@ -249,6 +249,12 @@ impl Context {
             distance = frame.registers.len() as u32 + FIRST_FRAME;
             fp += distance;
         }
+        true
+    }
+
+    /// Whether its frames lie on a stack of its own.
+    pub(crate) fn has_stack(&self) -> bool {
+        !self.stack.is_empty()
     }
 
     /// Has these frames from now on, which its stack can hold.
@@ -351,7 +357,7 @@ impl Context {
     pub(crate) fn finish(&mut self, results: Option<Vec<(ValueType, u64)>>) {
         self.port.state = State::Finished;
         self.port.native = std::ptr::null_mut();
-        self.stack = Vec::new();
+        self.stack = Cells::none();
         (self.captured, self.native) = (None, None);
         self.returned = results;
     }

@@ -49,6 +49,7 @@ mod machine;
 mod memory;
 mod object;
 mod port;
+mod room;
 mod snapshot;
 mod store;
 mod value;

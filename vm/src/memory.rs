@@ -2,7 +2,8 @@
 
 use limen_isa::Fault;
 use limen_isa::module::PAGE_SIZE;
-use memmap2::{MmapMut, MmapOptions};
+
+use crate::room::Room;
 
 slotmap::new_key_type! {
     /// Names a memory object.
@@ -12,9 +13,9 @@ slotmap::new_key_type! {
 const PAGE: u64 = PAGE_SIZE as u64;
 
 /// Zero-filled bytes at an address that never changes: the address space for the greatest length is reserved at once,
-/// and the host gives it substance when it is touched.
+/// and where it is much, the host gives it substance when it is touched.
 pub(crate) struct Memory {
-    reservation: Option<MmapMut>,
+    room: Room,
     pages: u32,
     max_pages: u32,
     /// The state of each page, once the kernel has taken control of them.
@@ -58,15 +59,12 @@ impl Memory {
     /// `None` if the host has no room for the reservation.
     pub(crate) fn new(pages: u32, max_pages: u32) -> Option<Self> {
         let reserved = u64::from(max_pages.max(pages)) * PAGE;
-        let reservation = match usize::try_from(reserved).ok()? {
-            0 => None,
-            bytes => Some(MmapOptions::new().len(bytes).no_reserve_swap().map_anon().ok()?),
-        };
-        Some(Self { reservation, pages, max_pages: max_pages.max(pages), states: None, users: 1 })
+        let room = Room::new(usize::try_from(reserved).ok()?)?;
+        Some(Self { room, pages, max_pages: max_pages.max(pages), states: None, users: 1 })
     }
 
     pub(crate) fn base(&mut self) -> *mut u8 {
-        self.reservation.as_mut().map_or(std::ptr::NonNull::dangling().as_ptr(), |map| map.as_mut_ptr())
+        self.room.base_mut()
     }
 
     /// In bytes.
@@ -98,13 +96,13 @@ impl Memory {
 
     /// All bytes, for the host and for loading data.
     pub(crate) fn bytes(&self) -> &[u8] {
-        self.reservation.as_ref().map_or(&[], |map| &map[..self.length() as usize])
+        &self.room.bytes()[..self.length() as usize]
     }
 
     /// All bytes, writable.
     pub(crate) fn bytes_mut(&mut self) -> &mut [u8] {
         let length = self.length() as usize;
-        self.reservation.as_mut().map_or(&mut [], |map| &mut map[..length])
+        &mut self.room.bytes_mut()[..length]
     }
 
     /// Sets what `count` pages from `first` on allow; from then on all accesses look at page states.

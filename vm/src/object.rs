@@ -1,6 +1,7 @@
 //! References and the table they are checked against.
 
 mod reference;
+mod rings;
 mod table;
 
 pub use reference::{Kind, Ref, Rights};

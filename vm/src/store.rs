@@ -3,6 +3,7 @@
 use limen_isa::module::{MAX_PAGES, MAX_SLOTS, Module, PAGE_SIZE};
 use limen_isa::{Fault, ValueType};
 use slotmap::SlotMap;
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
@@ -54,6 +55,8 @@ pub(crate) struct Store {
     modules: SlotMap<ModuleKey, (Verified<Module>, u32)>,
     domains: SlotMap<DomainKey, Domain>,
     contexts: SlotMap<ContextKey, Context>,
+    /// The contexts of the kernel's making that came to a stack, in that order. Some may have none any more.
+    on_stacks: VecDeque<ContextKey>,
     memories: SlotMap<MemoryKey, (Memory, AccountKey)>,
     slot_arrays: SlotMap<SlotsKey, SlotArray>,
     /// See [`crate::Run::epoch`].
@@ -91,6 +94,7 @@ impl Store {
             modules: SlotMap::with_key(),
             domains: SlotMap::with_key(),
             contexts: SlotMap::with_key(),
+            on_stacks: VecDeque::new(),
             memories: SlotMap::with_key(),
             slot_arrays: SlotMap::with_key(),
             epoch: 0,
@@ -231,7 +235,7 @@ impl Store {
                 self.dispose(&details);
             }
         }
-        self.objects.owned_by(account, usize::MAX).len() as u32
+        self.objects.count_owned_by(account)
     }
 
     // Accounts
@@ -739,6 +743,7 @@ impl Store {
         match self.enter(owner, Budget::default(), new) {
             Some(reference) => {
                 self.contexts[context].port.itself = reference;
+                self.note_stack_of(context);
                 return Ok(Some(reference));
             }
             None => self.delete_context(context),
@@ -776,9 +781,33 @@ impl Store {
             return Err(Fault::State);
         }
         let module = self.module_of(domain).clone();
-        let context = &mut self.contexts[context];
-        context.restore(&module);
-        Ok((context, module))
+        if self.contexts[context].restore(&module) {
+            self.note_stack_of(context);
+        }
+        Ok((&mut self.contexts[context], module))
+    }
+
+    /// A context has come to a stack. Where there are too many, who came to one longest ago gives its stack back. None of
+    /// them runs: contexts come to stacks only while the kernel does, or nobody.
+    fn note_stack_of(&mut self, context: ContextKey) {
+        self.on_stacks.push_back(context);
+        while self.on_stacks.len() > MAX_STACKS {
+            let oldest = self.on_stacks.pop_front();
+            if let Some(oldest) = oldest.filter(|oldest| *oldest != context) {
+                self.take_stack_of(oldest);
+            }
+        }
+    }
+
+    /// Has a context that is parked keep its frames in no more memory than they need, until it is to run again.
+    fn take_stack_of(&mut self, context: ContextKey) {
+        let Some(parked) = self.contexts.get_mut(context).filter(|context| context.has_stack()) else { return };
+        // Where the domain is no more, there is no code to settle frames with; they go when the context goes.
+        if let Some(domain) = self.domains.get(parked.domain) {
+            let module = &self.modules[domain.module].0;
+            parked.settle(module);
+            parked.capture(module);
+        }
     }
 
     /// A context that is present, with all its frames in the portable form.
@@ -847,6 +876,10 @@ impl Store {
         Ok(())
     }
 }
+
+/// Contexts of the kernel's making that have a stack at once. Among so many that take turns, none is ever captured; beyond
+/// that memory counts for more.
+const MAX_STACKS: usize = 4096;
 
 /// A stack of more cells than this is refused.
 pub(crate) const MAX_STACK_CELLS: u32 = 1 << 28;

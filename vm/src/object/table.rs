@@ -2,10 +2,12 @@
 //!
 //! Each entry names its object and its **anchor**: it is live as long as its own generation *and* its anchor's are the
 //! ones that were noted. Ending an entry is one increment, and everything anchored on it ends with it; the dead entries
-//! are found later, a few at each allocation.
+//! are taken out later, a few at each allocation. Nothing looks at the whole table: entries that are asked for together are
+//! in one ring, see [`super::rings`].
 
 use limen_isa::Fault;
 
+use super::rings::{EMPTY, FirstOfObject, OfOwner, Rings, Sort};
 use super::{Kind, Ref, Rights};
 use crate::account::AccountKey;
 use crate::memory::MemoryKey;
@@ -103,11 +105,16 @@ pub(crate) struct ObjectTable {
     entries: Vec<Entry>,
     details: Vec<Details>,
     free: Vec<u32>,
-    /// Where the lazy sweep goes on.
-    hand: usize,
+    rings: Rings,
+    first_of: FirstOfObject,
+    of_owner: OfOwner,
+    /// By index: the first entry that hangs on this one.
+    hanging: Vec<u32>,
+    /// The first entry whose anchor is no more. What hangs on such entries comes here when they are taken out.
+    dead: u32,
 }
 
-/// How many entries each allocation looks at for the lazy sweep.
+/// How many dead entries each allocation takes out.
 const SWEEP_STEP: usize = 2;
 
 /// More entries than this are refused: indices must leave room for bookkeeping in 32 bits.
@@ -116,7 +123,16 @@ const MAX_ENTRIES: usize = 1 << 28;
 impl ObjectTable {
     /// A table with only the entry that null names, which is never live.
     pub(crate) fn new() -> Self {
-        let mut table = Self { entries: Vec::new(), details: Vec::new(), free: Vec::new(), hand: 0 };
+        let mut table = Self {
+            entries: Vec::new(),
+            details: Vec::new(),
+            free: Vec::new(),
+            rings: Rings::default(),
+            first_of: FirstOfObject::default(),
+            of_owner: OfOwner::default(),
+            hanging: Vec::new(),
+            dead: EMPTY,
+        };
         table.push_blank();
         table
     }
@@ -138,6 +154,8 @@ impl ObjectTable {
             offset: 0,
             is_whole: false,
         });
+        self.rings.extend();
+        self.hanging.push(EMPTY);
     }
 
     /// Checks generation, anchor, kind and rights at once.
@@ -235,7 +253,7 @@ impl ObjectTable {
         (self.entries.as_ptr(), self.entries.len())
     }
 
-    /// Makes an entry; `None` when the table is full. What the lazy sweep found dead is told to `buried`.
+    /// Makes an entry; `None` when the table is full. What of the dead was taken out is told to `buried`.
     pub(crate) fn insert(&mut self, new: NewEntry, buried: &mut Vec<Details>) -> Option<Ref> {
         self.sweep(SWEEP_STEP, buried);
         let index = self.free.pop().or_else(|| self.extend())?;
@@ -252,7 +270,46 @@ impl ObjectTable {
             payload: new.payload,
         };
         self.details[index as usize] = new.details;
+        self.enter_rings(index);
         Some(reference)
+    }
+
+    fn enter_rings(&mut self, index: u32) {
+        let details = self.details[index as usize];
+        if let Some(first) = self.first_of.place(details.object) {
+            *first = self.rings.push(Sort::Object, *first, index);
+        }
+        if details.is_among_owned()
+            && let Some((first, count)) = self.of_owner.place(details.owner)
+        {
+            *first = self.rings.push(Sort::Owner, *first, index);
+            *count += 1;
+        }
+        if self.entries[index as usize].anchor != index {
+            let rings = &mut self.rings;
+            let first = hung_with(&self.entries, &mut self.hanging, &mut self.dead, index);
+            *first = rings.push(Sort::Anchor, *first, index);
+        }
+    }
+
+    fn leave_rings(&mut self, index: u32) {
+        let details = self.details[index as usize];
+        if let Some(first) = self.first_of.place(details.object) {
+            *first = self.rings.remove(Sort::Object, *first, index);
+        }
+        if details.is_among_owned()
+            && let Some((first, count)) = self.of_owner.place(details.owner)
+        {
+            *first = self.rings.remove(Sort::Owner, *first, index);
+            *count -= 1;
+        }
+        if self.entries[index as usize].anchor != index {
+            let rings = &mut self.rings;
+            let first = hung_with(&self.entries, &mut self.hanging, &mut self.dead, index);
+            *first = rings.remove(Sort::Anchor, *first, index);
+        }
+        let hanging = std::mem::replace(&mut self.hanging[index as usize], EMPTY);
+        self.dead = self.rings.join(Sort::Anchor, self.dead, hanging);
     }
 
     fn extend(&mut self) -> Option<u32> {
@@ -279,9 +336,8 @@ impl ObjectTable {
 
     /// Ends every entry to an object.
     pub(crate) fn end_all_of(&mut self, object: Object) -> Vec<Details> {
-        let indices: Vec<usize> =
-            (0..self.details.len()).filter(|index| self.details[*index].object == object).collect();
-        indices.into_iter().map(|index| self.bury(index)).collect()
+        let indices: Vec<u32> = self.rings.entries(Sort::Object, self.first_of.get(object)).collect();
+        indices.into_iter().map(|index| self.bury(index as usize)).collect()
     }
 
     /// What a live entry is, for a new entry of the same that `owner` pays for.
@@ -296,6 +352,7 @@ impl ObjectTable {
 
     /// Frees an entry's index for another generation. An index whose generations are used up is never used again.
     fn bury(&mut self, index: usize) -> Details {
+        self.leave_rings(index as u32);
         let details = self.details[index];
         let generation = self.entries[index].generation().wrapping_add(1);
         self.entries[index].head = u64::from(generation) << 32;
@@ -308,52 +365,49 @@ impl ObjectTable {
         details
     }
 
-    /// Looks at `count` entries for such as have lost their anchor.
+    /// Takes out up to `count` entries that have lost their anchor.
     fn sweep(&mut self, count: usize, buried: &mut Vec<Details>) {
         for _ in 0..count {
-            self.hand = (self.hand + 1) % self.entries.len();
-            let entry = &self.entries[self.hand];
-            if entry.kind() != Kind::NONE && !self.anchored(entry) {
-                buried.push(self.bury(self.hand));
+            if self.dead == EMPTY {
+                return;
             }
+            buried.push(self.bury(self.dead as usize));
         }
     }
 
-    /// Looks at every entry, as the lazy sweep would in time.
+    /// Takes out all that is dead, as the allocations would in time.
     pub(crate) fn sweep_all(&mut self, buried: &mut Vec<Details>) {
-        self.sweep(self.entries.len(), buried);
+        self.sweep(usize::MAX, buried);
     }
 
-    /// Up to `limit` live references that `owner` pays for.
+    /// Up to `limit` references that `owner` pays for.
     pub(crate) fn owned_by(&self, owner: AccountKey, limit: usize) -> Vec<Ref> {
-        let owned = |(index, details): (usize, &Details)| {
-            let entry = &self.entries[index];
-            let live = entry.kind() != Kind::NONE && details.owner == owner && details.object != Object::Account(owner);
-            live.then(|| Ref::new(index as u32, entry.generation()))
-        };
-        self.details.iter().enumerate().filter_map(owned).take(limit).collect()
+        let owned = self.rings.entries(Sort::Owner, self.of_owner.get(owner).0).take(limit);
+        owned.map(|index| Ref::new(index, self.entries[index as usize].generation())).collect()
+    }
+
+    /// How many entries `owner` pays for, its own apart.
+    pub(crate) fn count_owned_by(&self, owner: AccountKey) -> u32 {
+        self.of_owner.get(owner).1
     }
 
     /// Renews what the entries of a memory object say of it: after it grew, or when its pages came under control.
     pub(crate) fn refresh_memory(&mut self, key: MemoryKey, length: u64, open: bool) {
-        for (entry, details) in self.entries.iter_mut().zip(&self.details) {
-            if details.object == Object::Memory(key) {
-                entry.length = if details.is_whole { length } else { entry.length };
-                entry.open_length = if open { entry.length } else { 0 };
-            }
+        for index in self.rings.entries(Sort::Object, self.first_of.get(Object::Memory(key))) {
+            let (entry, details) = (&mut self.entries[index as usize], &self.details[index as usize]);
+            entry.length = if details.is_whole { length } else { entry.length };
+            entry.open_length = if open { entry.length } else { 0 };
         }
     }
 
     /// The first live reference to the whole of a memory object; null if there is none.
     pub(crate) fn whole_of(&self, key: MemoryKey) -> Ref {
-        let is_whole = |(details, entry): &(&Details, &Entry)| {
-            details.object == Object::Memory(key)
-                && details.is_whole
-                && entry.kind() == Kind::MEMORY
-                && self.anchored(entry)
+        let is_whole = |index: &u32| {
+            let entry = &self.entries[*index as usize];
+            self.details[*index as usize].is_whole && entry.kind() == Kind::MEMORY && self.anchored(entry)
         };
-        let found = self.details.iter().zip(&self.entries).position(|pair| is_whole(&pair));
-        found.map_or(Ref::NULL, |index| Ref::new(index as u32, self.entries[index].generation()))
+        let found = self.rings.entries(Sort::Object, self.first_of.get(Object::Memory(key))).find(is_whole);
+        found.map_or(Ref::NULL, |index| Ref::new(index, self.entries[index as usize].generation()))
     }
 
     /// The span of a memory entry with the wanted rights.
@@ -361,6 +415,20 @@ impl ObjectTable {
         let entry = self.check(reference, Kind::MEMORY, rights)?;
         Ok(Span { base: entry.base, length: entry.length, open: entry.open_length == entry.length })
     }
+}
+
+impl Details {
+    /// Whether an account's owner may ask for the entry: not for its own.
+    fn is_among_owned(&self) -> bool {
+        self.object != Object::Account(self.owner)
+    }
+}
+
+/// The first of the entries with which one hangs on its anchor, or with which it has lost it.
+fn hung_with<'a>(entries: &[Entry], hanging: &'a mut [u32], dead: &'a mut u32, index: u32) -> &'a mut u32 {
+    let entry = &entries[index as usize];
+    let anchor = entry.anchor as usize;
+    if entries[anchor].generation() == entry.anchor_generation { &mut hanging[anchor] } else { dead }
 }
 
 impl Entry {
@@ -432,6 +500,41 @@ mod tests {
         let mut buried = Vec::new();
         table.sweep_all(&mut buried);
         assert_eq!(buried.len(), 100);
+    }
+
+    #[test]
+    fn what_hangs_on_the_dead_is_found_wherever_it_hangs() {
+        let mut table = ObjectTable::new();
+        let root = insert(&mut table, Ref::NULL);
+        let middle = insert(&mut table, root);
+        let leaves: Vec<Ref> = (0..10).map(|_| insert(&mut table, middle)).collect();
+        let other = insert(&mut table, Ref::NULL);
+        table.end(leaves[3]).expect("it is live");
+        table.end(root).expect("it is live");
+        // One that is dead already can still be ended by itself.
+        table.end_own(leaves[5]).expect("it was not taken out yet");
+        let mut buried = Vec::new();
+        table.sweep_all(&mut buried);
+        assert_eq!(buried.len(), 9);
+        assert!(table.live(other).is_ok());
+    }
+
+    #[test]
+    fn each_account_finds_its_own() {
+        let mut accounts = crate::account::Accounts::default();
+        let [first, second] = [(); 2].map(|()| accounts.open(crate::account::Budget::default()));
+        let mut table = ObjectTable::new();
+        let mut insert_for = |owner: AccountKey, object: Object| {
+            let details = Details { object, owner, ..plain(Ref::NULL).details };
+            table.insert(NewEntry { details, ..plain(Ref::NULL) }, &mut Vec::new()).expect("the table has room")
+        };
+        insert_for(first, Object::Account(first));
+        let of_first = [(); 3].map(|()| insert_for(first, Object::Account(second)));
+        let of_second = insert_for(second, Object::OfKernel);
+        assert_eq!((table.owned_by(first, 9), table.count_owned_by(first)), (of_first.to_vec(), 3));
+        assert_eq!(table.owned_by(first, 2), of_first[..2]);
+        assert_eq!(table.end_all_of(Object::Account(second)).len(), 3);
+        assert_eq!((table.count_owned_by(first), table.owned_by(second, 9)), (0, vec![of_second]));
     }
 
     #[test]

@@ -1,0 +1,128 @@
+//! Zero-filled memory of the host, for stacks and memory objects.
+
+use memmap2::{MmapMut, MmapOptions};
+
+/// Bytes at an address that never changes. Many of them are a mapping of their own, to which the host gives substance when it
+/// is touched; for few that would cost more than clearing them, and a process can have only so many mappings.
+pub(crate) enum Room {
+    /// In pieces that are aligned for whatever is accessed at once.
+    Few(Box<[Piece]>),
+    Many(MmapMut),
+}
+
+type Piece = u128;
+
+/// More bytes than this are a mapping.
+const FEW: usize = 32 << 10;
+
+impl Room {
+    /// `None` if the host has no room.
+    pub(crate) fn new(bytes: usize) -> Option<Self> {
+        if bytes <= FEW {
+            return Some(Self::few(bytes));
+        }
+        Some(Self::Many(MmapOptions::new().len(bytes).no_reserve_swap().map_anon().ok()?))
+    }
+
+    fn few(bytes: usize) -> Self {
+        Self::Few(vec![0; bytes.div_ceil(size_of::<Piece>())].into())
+    }
+
+    pub(crate) fn base(&self) -> *const u8 {
+        match self {
+            Self::Few(pieces) => pieces.as_ptr().cast(),
+            Self::Many(mapping) => mapping.as_ptr(),
+        }
+    }
+
+    pub(crate) fn base_mut(&mut self) -> *mut u8 {
+        match self {
+            Self::Few(pieces) => pieces.as_mut_ptr().cast(),
+            Self::Many(mapping) => mapping.as_mut_ptr(),
+        }
+    }
+
+    /// How many bytes there are.
+    fn length(&self) -> usize {
+        match self {
+            Self::Few(pieces) => size_of_val(&**pieces),
+            Self::Many(mapping) => mapping.len(),
+        }
+    }
+
+    pub(crate) fn bytes(&self) -> &[u8] {
+        // SAFETY: so many bytes are there, and borrowed like this.
+        unsafe { std::slice::from_raw_parts(self.base(), self.length()) }
+    }
+
+    pub(crate) fn bytes_mut(&mut self) -> &mut [u8] {
+        // SAFETY: as above.
+        unsafe { std::slice::from_raw_parts_mut(self.base_mut(), self.length()) }
+    }
+}
+
+/// The cells of a stack.
+pub(crate) struct Cells {
+    room: Room,
+    count: usize,
+}
+
+impl Cells {
+    /// None at all.
+    pub(crate) fn none() -> Self {
+        Self { room: Room::few(0), count: 0 }
+    }
+
+    /// So many zeroes.
+    pub(crate) fn new(count: u32) -> Self {
+        let (count, bytes) = (count as usize, count as usize * size_of::<u64>());
+        // Where the host refuses a mapping, its allocator has the last word.
+        Self { room: Room::new(bytes).unwrap_or_else(|| Room::few(bytes)), count }
+    }
+}
+
+impl std::ops::Deref for Cells {
+    type Target = [u64];
+
+    fn deref(&self) -> &[u64] {
+        // SAFETY: the room was made for so many cells, is aligned for them, and any bits are a cell.
+        unsafe { std::slice::from_raw_parts(self.room.base().cast(), self.count) }
+    }
+}
+
+impl std::ops::DerefMut for Cells {
+    fn deref_mut(&mut self) -> &mut [u64] {
+        // SAFETY: as above.
+        unsafe { std::slice::from_raw_parts_mut(self.room.base_mut().cast(), self.count) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn few_and_many_bytes_are_zeroes_and_stay_where_they_are() {
+        for bytes in [0, 1, 4096, FEW, FEW + 1, 1 << 20] {
+            let mut room = Room::new(bytes).expect("the host has room");
+            assert!(room.length() >= bytes && room.bytes().iter().all(|byte| *byte == 0), "{bytes}");
+            assert!((room.base() as usize).is_multiple_of(16), "{bytes}");
+            let base = room.base();
+            if let Some(last) = room.bytes_mut().last_mut() {
+                *last = 7;
+            }
+            assert_eq!((room.base(), room.bytes().last().copied()), (base, (bytes > 0).then_some(7)), "{bytes}");
+        }
+    }
+
+    #[test]
+    fn a_stack_has_as_many_cells_as_it_was_made_with() {
+        for count in [0, 5, 4096, 5000] {
+            let mut cells = Cells::new(count);
+            assert_eq!((cells.len(), cells.iter().sum::<u64>()), (count as usize, 0));
+            cells.fill(u64::MAX);
+            assert!(cells.iter().all(|cell| *cell == u64::MAX));
+        }
+        assert!(Cells::none().is_empty());
+    }
+}
