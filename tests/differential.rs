@@ -8,8 +8,8 @@ use limen_assembler::{NoFiles, Options, assemble};
 use limen_isa::module::Module;
 use limen_vm::EngineKind::{Interp, Jit, Tiered};
 use limen_vm::{
-    Budget, Config, EngineKind, Host, Machine, Mode, Outcome, Snapshot, SvcCall, SvcOutcome, Time, Value, Verified,
-    verify,
+    Budget, Config, DomainId, EngineKind, Host, Machine, Mode, Outcome, Snapshot, SvcCall, SvcOutcome, Time, Value,
+    Verified, verify,
 };
 
 use support::generator::{Sort, source};
@@ -76,44 +76,92 @@ impl Way {
         Self { engines, piece, restores: false }
     }
 
-    /// Runs the subject until it ends or so much fuel is burnt.
+    /// Runs the subject, a program several times with what it left in its home; each time until it ends or so much fuel is
+    /// burnt.
     fn run(&self, subject: &Subject, fuel: u64) -> Seen {
-        let mut engines = self.engines.iter().copied().cycle();
-        let mut machine = machine_of(engines.next().unwrap_or_default(), self.piece.min(fuel));
-        let (mut outcome, mut domain) = match subject {
-            Subject::Kernel(kernel, modules) => (machine.boot(kernel, modules).expect("it has an entry"), None),
+        let mut run = Running::new(self);
+        let mut outcomes = Vec::new();
+        match subject {
+            Subject::Kernel(kernel, modules) => {
+                run.grant(fuel);
+                let outcome = run.machine.boot(kernel, modules).expect("it has an entry");
+                outcomes.push(run.finish(outcome, fuel));
+            }
             Subject::Program(module) => {
-                let domain = machine.instantiate(module).expect("the budget allows a domain");
-                let outcome = machine.call_with(&mut Oracle, domain, "main", &[]).expect("there is a main");
-                (outcome, Some(domain))
+                run.domain = run.machine.instantiate(module).ok();
+                for limit in (1..=CALLS).map(|call| call * fuel) {
+                    run.grant(limit);
+                    let domain = run.domain.expect("the budget allows a domain");
+                    let called = run.machine.call_with(&mut Oracle, domain, "main", &[]);
+                    outcomes.push(run.finish(called.expect("there is a main"), limit));
+                }
             }
-        };
-        while outcome == Outcome::OutOfFuel && machine.fuel_burnt() < fuel {
-            let engine = engines.next().unwrap_or_default();
-            if self.restores {
-                machine = restored(&mut machine, engine);
-                domain = machine.suspended();
-            }
-            machine.add_fuel(self.piece.min(fuel - machine.fuel_burnt()));
-            machine.set_engine(None, engine).expect("all domains are meant");
-            outcome = machine.resume(&mut Oracle).expect("it was suspended");
         }
-        let domains: Vec<_> = domain.into_iter().chain(machine.suspended()).collect();
-        let mut memories: Vec<Vec<u8>> =
-            domains.into_iter().map(|domain| machine.memory(domain).expect("it is there").to_vec()).collect();
-        memories.extend(machine.kernel_memory().map(|memory| memory.to_vec()));
-        let has_faulted =
-            matches!(outcome, Outcome::Faulted(_)) || subject.is_client() && memories[memories.len() - 1][FAULTS] > 0;
-        Seen { outcome: shown(&outcome), has_faulted, burnt: machine.fuel_burnt(), memories }
+        run.seen(&outcomes, subject.is_client())
     }
 }
 
-fn machine_of(engine: EngineKind, fuel: u64) -> Machine {
-    let budget = Budget { bytes: 4 << 20, objects: 100, contexts: 8 };
-    let config =
-        Config { engine, time: Time::Virtual, budget, stack_cells: 8192, fuel: Some(fuel), ..Config::default() };
-    limen_jit::machine(config).expect("the budget allows a machine")
+/// A run on its way.
+struct Running<'a> {
+    way: &'a Way,
+    engines: std::iter::Cycle<std::slice::Iter<'static, EngineKind>>,
+    machine: Machine,
+    /// The fuel that the machine was given in all.
+    granted: u64,
+    domain: Option<DomainId>,
 }
+
+impl<'a> Running<'a> {
+    fn new(way: &'a Way) -> Self {
+        let mut engines = way.engines.iter().cycle();
+        let engine = engines.next().copied().unwrap_or_default();
+        let budget = Budget { bytes: 4 << 20, objects: 100, contexts: 8 };
+        let config =
+            Config { engine, time: Time::Virtual, budget, stack_cells: 8192, fuel: Some(0), ..Config::default() };
+        let machine = limen_jit::machine(config).expect("the budget allows a machine");
+        Self { way, engines, machine, granted: 0, domain: None }
+    }
+
+    /// Gives the machine fuel for another piece, but no more than `limit` in all.
+    fn grant(&mut self, limit: u64) {
+        let piece = self.way.piece.min(limit - self.granted);
+        self.machine.add_fuel(piece);
+        self.granted += piece;
+    }
+
+    /// Goes on until it ends or so much fuel is burnt in all.
+    fn finish(&mut self, begun: Outcome, limit: u64) -> Outcome {
+        let mut outcome = begun;
+        while outcome == Outcome::OutOfFuel && self.granted < limit {
+            let engine = self.engines.next().copied().unwrap_or_default();
+            if self.way.restores {
+                self.machine = restored(&mut self.machine, engine);
+                self.domain = self.machine.suspended();
+            }
+            self.grant(limit);
+            self.machine.set_engine(None, engine).expect("all domains are meant");
+            outcome = self.machine.resume(&mut Oracle).expect("it was suspended");
+        }
+        outcome
+    }
+
+    fn seen(mut self, outcomes: &[Outcome], is_client: bool) -> Seen {
+        let domains: Vec<_> = self.domain.into_iter().chain(self.machine.suspended()).collect();
+        let home = |domain| self.machine.memory(domain).expect("it is there").to_vec();
+        let mut memories: Vec<Vec<u8>> = domains.into_iter().map(home).collect();
+        memories.extend(self.machine.kernel_memory().map(|memory| memory.to_vec()));
+        let client_has = is_client && memories.last().is_some_and(|kernel| kernel[FAULTS] > 0);
+        Seen {
+            outcome: outcomes.iter().map(shown).collect::<Vec<_>>().join("; "),
+            has_faulted: client_has || outcomes.iter().any(|outcome| matches!(outcome, Outcome::Faulted(_))),
+            burnt: self.machine.fuel_burnt(),
+            memories,
+        }
+    }
+}
+
+/// So often a program is called.
+const CALLS: u64 = 3;
 
 /// A machine that has nothing of this one but the bytes of its snapshot, and no fuel.
 fn restored(machine: &mut Machine, engine: EngineKind) -> Machine {
