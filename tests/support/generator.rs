@@ -34,6 +34,8 @@ struct Program {
     /// By instruction group, how often it is picked and what is in it.
     groups: Vec<(usize, Vec<&'static Row>)>,
     branches: Vec<&'static Row>,
+    /// Single accesses to home, and to segments.
+    accesses: [Vec<&'static Row>; 2],
     has_large_home: bool,
 }
 
@@ -57,7 +59,9 @@ impl Program {
             (often, rows().filter(|row| row.code >> 8 == code && is_plain(row)).collect::<Vec<_>>())
         };
         let groups = frequencies(sort).map(group).into_iter().filter(|(often, _)| *often > 0).collect();
-        Self { sort, functions, groups, branches, has_large_home: random.below(8) == 0 }
+        let accesses =
+            [0x0600..0x0650, 0x0700..0x0750].map(|codes| rows().filter(|row| codes.contains(&row.code)).collect());
+        Self { sort, functions, groups, branches, accesses, has_large_home: random.below(8) == 0 }
     }
 
     fn declarations(&self, random: &mut Random) -> String {

@@ -3,6 +3,7 @@
 use limen_isa::codec::range;
 use limen_isa::{Fault, Operand, OperandKind, Role, Row, ValueType};
 
+use super::Sort;
 use super::writer::Writer;
 
 /// One in so many times an instruction is left to its luck.
@@ -36,6 +37,50 @@ impl Writer<'_> {
             },
             OperandKind::Immediate { .. } => self.immediate(row, operand, careful),
             _ => self.bits(operand.kind),
+        }
+    }
+
+    /// Accesses one after the other by way of one register, which changes in between, of one segment, which may end in
+    /// between, or of home: what is known of one access may say nothing about the next.
+    pub(super) fn walk(&mut self) {
+        let of_segment = self.program.sort != Sort::Program && self.random.below(2) == 0;
+        let ty = if of_segment { ValueType::I64 } else { ValueType::I32 };
+        let (place, segment, end) = (self.masked(ty, "0x7ff"), self.register(ValueType::Ref), self.label());
+        if of_segment {
+            self.line(&format!("kind = ref.kind {segment}\ni32.br_nei kind, {MEMORY}, {end}"));
+        }
+        for _ in 0..2 + self.random.below(5) {
+            let row = *self.random.pick(&self.program.accesses[usize::from(of_segment)]);
+            let operands: Vec<String> =
+                row.operands.iter().map(|operand| self.step(row, operand, &place, &segment)).collect();
+            self.line(&written(row, &operands));
+            self.between(ty, &place, &segment, of_segment);
+        }
+        self.place(&end);
+    }
+
+    /// An operand of an access by way of `place`.
+    fn step(&mut self, row: &Row, operand: &Operand, place: &str, segment: &str) -> String {
+        match (operand.name, operand.kind) {
+            ("p" | "o", _) => place.to_owned(),
+            ("s", _) => segment.to_owned(),
+            ("i", _) => self.masked(ValueType::I32, "0x7f"),
+            ("k", _) => self.random.pick(&["0", "0", "1", "4", "8", "60", "400", "1500"]).to_string(),
+            _ => self.operand(row, operand, false, ""),
+        }
+    }
+
+    /// What happens between two accesses.
+    fn between(&mut self, ty: ValueType, place: &str, segment: &str, of_segment: bool) {
+        let (other, reference) = (self.register(ty), self.register(ValueType::Ref));
+        match self.random.below(24) {
+            0..5 => self.line(&format!("{place} = {ty}.addi {place}, 8")),
+            5..7 => self.line(&format!("{place} = {ty}.addi {place}, -3")),
+            7 => self.line(&format!("{place} = {ty}.addi {place}, 1200")),
+            8 => self.line(&format!("{place} = {ty}.andi {other}, 0x1fff")),
+            9 if of_segment => self.line(&format!("{segment} = ref.mov {reference}")),
+            10 if of_segment && self.program.sort == Sort::Supervisor => self.line(&format!("obj.revoke {segment}")),
+            _ => {}
         }
     }
 

@@ -99,6 +99,7 @@ impl<'a> Writer<'a> {
             27..31 => self.call_indirect(),
             31..36 if self.program.sort != Sort::Supervisor => self.ask(),
             36..39 => self.leave(),
+            39..47 => self.walk(),
             _ => self.plain(),
         }
     }
