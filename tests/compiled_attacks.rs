@@ -179,6 +179,73 @@ export fn svc(c: ref, number: i32) {
     assert_eq!((word(&memory, 80), word(&memory, 88)), (3, 1999));
 }
 
+/// It is not the reference itself that ends, but the object that it hangs on, or what that hangs on in its turn.
+#[test]
+fn what_a_reference_hangs_on_ends_between_two_uses() {
+    let user = "slots 4
+export fn main() {
+    reg round: i32
+    reg zero, value, status: i32
+    reg segment: ref
+    reg offset: i64
+    segment = slot.get [zero + 0]
+  again:
+    value, status = i32.seg_try_load [segment, offset]
+    i32.seg_store [segment, offset], round
+    svc 1(status)
+    round = i32.addi round, 1
+    i32.br_eq round, round, again
+    ret
+}";
+    for links in [1, 2, 5] {
+        let kernel = format!(
+            "
+data asked {{ u32 0 }}
+export fn boot() {{
+    reg account, domain, anchor, further, segment: ref
+    reg links, zero, kind, rights: i32
+    reg offset, length: i64
+    call start(zero)
+    call give_segment()
+    account = slot.get [zero + 0]
+    domain = slot.get [zero + 2]
+    segment = slot.get [zero + 4]
+    kind = i32.const 64
+    anchor = obj.make account, kind, offset
+    slot.set [zero + 5], anchor
+    links = i32.const {links}
+    rights = i32.const 3
+  more:
+    links = i32.addi links, -1
+    i32.br_eqi links, 0, enough
+    anchor = obj.derive anchor, anchor, account, rights, offset
+    jump more
+  enough:
+    length = i64.const 100
+    segment = mem.derive segment, anchor, account, offset, length, rights
+    domain.slot_set domain, zero, segment
+    call run()
+    trap 1
+}}
+export fn svc(c: ref, number: i32) {{
+    reg zero, count: i32
+    reg anchor: ref
+    count = i32.load [zero + asked]
+    count = i32.addi count, 1
+    i32.store [zero + asked], count
+    i32.br_nei count, 2000, go_on
+    anchor = slot.get [zero + 5]
+    obj.revoke anchor
+  go_on:
+    ctx.resume c
+}}"
+        );
+        let (outcome, _, memory) = System::new(&kernel, user).same_in_all_ways();
+        assert_eq!(outcome, Outcome::Halted(7), "the reference is stale");
+        assert_eq!((word(&memory, 80), word(&memory, 88)), (2, 2000), "{links} links");
+    }
+}
+
 fn word(memory: &[u8], at: usize) -> u32 {
     u32::from_le_bytes(memory[at..at + 4].try_into().expect("four bytes"))
 }

@@ -260,13 +260,13 @@ fn differential(name: &str, cases: u64, sort: Sort, shares: &Shares, subject: im
 #[test]
 fn programs() {
     let shares = Shares { ran: 50, faulted_at_most: 60 };
-    differential("programs", 500, Sort::Program, &shares, |text, _| Subject::Program(verified(text, Mode::User)));
+    differential("programs", 300, Sort::Program, &shares, |text, _| Subject::Program(verified(text, Mode::User)));
 }
 
 #[test]
 fn supervisors() {
     let shares = Shares { ran: 50, faulted_at_most: 60 };
-    differential("supervisors", 500, Sort::Supervisor, &shares, |text, _| {
+    differential("supervisors", 300, Sort::Supervisor, &shares, |text, _| {
         Subject::Kernel(verified(text, Mode::Kernel), Vec::new())
     });
 }
@@ -275,7 +275,7 @@ fn supervisors() {
 fn clients() {
     let kernel = include_str!("kernel/restless.lim");
     let shares = Shares { ran: 90, faulted_at_most: 99 };
-    differential("clients", 500, Sort::Client, &shares, |text, random| {
+    differential("clients", 300, Sort::Client, &shares, |text, random| {
         let (seed, period) = (random.next(), random.pick(&[20, 50, 211, 1009]));
         let kernel = kernel
             .replace("const SEED = 0 ", &format!("const SEED = {seed:#x} "))

@@ -41,6 +41,7 @@ impl<'a> Writer<'a> {
             self.repeat();
         }
         self.block(10);
+        self.tell();
         match (self.program.sort, self.function) {
             (Sort::Supervisor, 0) => self.line("halt i0"),
             _ => self.ret(),
@@ -76,8 +77,19 @@ impl<'a> Writer<'a> {
         for (ty, index) in ValueType::ALL.into_iter().flat_map(|ty| (0..LOCALS - 1).map(move |index| (ty, index))) {
             self.constant(ty, &local(ty, index));
         }
+        if self.program.sort == Sort::Client {
+            self.fetch();
+        }
         let first = if self.function > 0 { "i32.mov p0".to_owned() } else { format!("i32.const {DEPTH}") };
         self.line(&format!("depth = {first}"));
+    }
+
+    /// Takes references from slots that the kernel fills.
+    fn fetch(&mut self) {
+        for register in 0..LOCALS - 1 {
+            let slot = self.random.below(8);
+            self.line(&format!("{} = slot.get [entry + {slot}]", local(ValueType::Ref, register)));
+        }
     }
 
     fn block(&mut self, statements: usize) {
@@ -121,6 +133,7 @@ impl<'a> Writer<'a> {
             self.line(&format!("i32.br_ge_si {counter}, {most}, {end}"));
         }
         self.round(sort == 0, &head);
+        self.tell();
         self.line(&format!("{counter} = i32.addi {counter}, 1\n{long} = i64.addi {long}, -1"));
         match sort {
             1 => self.line(&format!("jump {head}")),
@@ -139,6 +152,14 @@ impl<'a> Writer<'a> {
         if has_middle {
             self.place(&format!("{head}_middle"));
             self.block(statements);
+        }
+    }
+
+    /// Writes a few registers to home, so that it shows what was in them.
+    fn tell(&mut self) {
+        for ty in [ValueType::I32, ValueType::I64, ValueType::F64] {
+            let (value, offset) = (self.register(ty), 8 * self.random.below(200));
+            self.line(&format!("{ty}.store [c0 + {offset}], {value}"));
         }
     }
 
