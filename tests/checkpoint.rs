@@ -252,6 +252,27 @@ fn homes_are_the_same() {
     assert_eq!(machine.budget_left(), other.budget_left());
 }
 
+/// Other functions left their values in the cells of registers that an `svc` will write: no snapshot has them.
+#[test]
+fn what_an_svc_will_write_is_zero() {
+    let module = verified(
+        "export fn main() {\n    reg x: i64\n    x = i64.const -1\n    \
+         call leave(x, x, x, x, x, x, x, x, x, x, x, x)\n    call ask()\n    ret\n}\n\
+         fn leave(a: i64, b: i64, c: i64, d: i64, e: i64, f: i64, g: i64, h: i64, i: i64, j: i64, k: i64, l: i64) {\n    \
+         ret\n}\n\
+         fn ask() {\n    reg a, b, c, d, e, f, g, h, i: i64\n    reg w: i32\n    reg r: ref\n    w, r = svc 1()\n    \
+         ret\n}\n",
+    );
+    for engine in EngineKind::ALL {
+        // A unit for each function that is entered, and none for the service.
+        let (mut machine, outcome) = started(&module, config(engine, Some(3)), &mut NoServices);
+        assert_eq!(outcome, Outcome::OutOfFuel);
+        let bytes =
+            machine.checkpoint().expect("no reference was made").write().expect("its module came from a source");
+        assert!(Snapshot::read(&bytes).is_ok(), "{}", engine.name());
+    }
+}
+
 /// Live time goes on from where it was.
 #[test]
 fn clocks_go_on() {

@@ -11,45 +11,17 @@ use limen_isa::module::{Export, ExportItem, Function, Home, Module, Signature};
 use limen_isa::{Opcode, OperandKind, ValueType};
 use limen_vm::{Budget, Config, EngineKind, Machine, Mode, NoServices, Outcome, Time, Value, Verified, verify};
 
-/// A small deterministic generator (SplitMix64): the same seed gives the same case everywhere.
-struct Random(u64);
+use support::random::{self, Random};
 
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    fn below(&mut self, limit: usize) -> usize {
-        (self.next() % limit.max(1) as u64) as usize
-    }
-
-    fn pick<'a, T>(&mut self, from: &'a [T]) -> &'a T {
-        &from[self.below(from.len())]
-    }
+mod support {
+    pub(crate) mod random;
 }
 
-fn knob(name: &str, default: u64) -> u64 {
-    std::env::var(name).ok().and_then(|value| value.parse().ok()).unwrap_or(default)
-}
-
-/// Tries a case for each seed, and says which one failed. A case says whether it was what the campaign is after; without
-/// any such, the campaign tests nothing.
-fn campaign(name: &str, sought: &str, mut case: impl FnMut(&mut Random) -> bool) {
-    let (cases, seed) = (knob("LIMEN_HOSTILE_CASES", 3_000), knob("LIMEN_HOSTILE_SEED", 1));
-    println!("{name}: {cases} cases from seed {seed}");
-    let mut found = 0;
-    for seed in seed..seed.saturating_add(cases) {
-        let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| case(&mut Random(seed))));
-        match result {
-            Ok(true) => found += 1,
-            Ok(false) => {}
-            Err(_) => panic!("{name}: LIMEN_HOSTILE_CASES=1 LIMEN_HOSTILE_SEED={seed} fails"),
-        }
-    }
+/// Tries a case for each seed. A case says whether it was what the campaign is after; without any such, the campaign tests
+/// nothing.
+fn campaign(name: &str, sought: &str, case: impl FnMut(&mut Random) -> bool) {
+    let (cases, results) = random::campaign(name, "LIMEN_HOSTILE", 3_000, case);
+    let found = results.into_iter().filter(|found| *found).count();
     println!("{name}: {found} of {cases} {sought}");
     assert!(found > 0 || cases < 1_000, "{name}: none of {cases} {sought}");
 }

@@ -558,13 +558,16 @@ fn listed(words: &[u64], first: usize, index: usize) -> u16 {
     words.unsigned(first + index / 4, Field::SLOTS[index % 4]) as u16
 }
 
-/// The registers that the instruction at a word reads; of `svc` also those it writes, which the kernel has set.
+/// The registers whose cells hold what the instruction at a word reads. Those of `svc` hold nothing: its arguments are in
+/// the message.
 fn operands(module: &Module, function: u32, pc: u32) -> Vec<u16> {
     let words = &module.functions[function as usize].code[pc as usize..];
-    let is_svc = Opcode::of_word(words[0]) == Some(Opcode::Svc);
     let mut registers = Vec::new();
+    if Opcode::of_word(words[0]) == Some(Opcode::Svc) {
+        return registers;
+    }
     for_each_register(words, &ModuleShapes { module, function }, |role, register| {
-        if role != Role::Write || is_svc {
+        if role != Role::Write {
             registers.push(register.0);
         }
     });

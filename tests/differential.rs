@@ -1,0 +1,285 @@
+//! Programs made at random that run for a while: whatever runs them, and however often that changes, nobody may be able to
+//! tell.
+//!
+//! `LIMEN_DIFFERENTIAL_CASES` says how many of each sort to try, `LIMEN_DIFFERENTIAL_SEED` with which seed to begin. A
+//! failure prints the program and the seed of its case, with which it can be tried alone.
+
+use limen_assembler::{NoFiles, Options, assemble};
+use limen_isa::module::Module;
+use limen_vm::EngineKind::{Interp, Jit, Tiered};
+use limen_vm::{
+    Budget, Config, DomainId, EngineKind, Host, Machine, Mode, Outcome, Snapshot, SvcCall, SvcOutcome, Time, Value,
+    Verified, verify,
+};
+
+use support::generator::{Sort, source};
+use support::random::{Random, campaign};
+
+mod support {
+    pub(crate) mod generator;
+    pub(crate) mod random;
+}
+
+/// Answers with words that depend on the question.
+struct Oracle;
+
+impl Host for Oracle {
+    fn svc(&mut self, call: &mut SvcCall<'_>) -> SvcOutcome {
+        let mut random = Random(call.word(0) ^ call.word(1).rotate_left(32) ^ u64::from(call.number()));
+        call.set_word(0, random.next());
+        call.set_word(1, random.next() >> 54);
+        SvcOutcome::Continue
+    }
+}
+
+/// What is run.
+enum Subject {
+    Program(Verified<Module>),
+    /// A kernel and what it loads.
+    Kernel(Verified<Module>, Vec<Verified<Module>>),
+}
+
+impl Subject {
+    fn is_client(&self) -> bool {
+        matches!(self, Self::Kernel(_, modules) if !modules.is_empty())
+    }
+}
+
+/// Where the kernel of clients counts their faults.
+const FAULTS: usize = 16;
+
+/// How it is run: with pieces of so much fuel, each under the next engine, perhaps each in a new machine.
+#[derive(Clone, Debug)]
+struct Way {
+    engines: &'static [EngineKind],
+    piece: u64,
+    restores: bool,
+}
+
+/// All that can be seen of a run.
+#[derive(Debug, PartialEq)]
+struct Seen {
+    outcome: String,
+    has_faulted: bool,
+    burnt: u64,
+    memories: Vec<Vec<u8>>,
+}
+
+fn verified(source: &str, mode: Mode) -> Verified<Module> {
+    let assembled = assemble("random.lim", source, &NoFiles, Options::default());
+    let module = assembled.unwrap_or_else(|errors| panic!("{errors}")).module;
+    verify(module, mode).unwrap_or_else(|error| panic!("{error}"))
+}
+
+impl Way {
+    const fn new(engines: &'static [EngineKind], piece: u64) -> Self {
+        Self { engines, piece, restores: false }
+    }
+
+    /// Runs the subject, a program several times with what it left in its home; each time until it ends or so much fuel is
+    /// burnt.
+    fn run(&self, subject: &Subject, fuel: u64) -> Seen {
+        let mut run = Running::new(self);
+        let mut outcomes = Vec::new();
+        match subject {
+            Subject::Kernel(kernel, modules) => {
+                run.grant(fuel);
+                let outcome = run.machine.boot(kernel, modules).expect("it has an entry");
+                outcomes.push(run.finish(outcome, fuel));
+            }
+            Subject::Program(module) => {
+                run.domain = run.machine.instantiate(module).ok();
+                for limit in (1..=CALLS).map(|call| call * fuel) {
+                    run.grant(limit);
+                    let domain = run.domain.expect("the budget allows a domain");
+                    let called = run.machine.call_with(&mut Oracle, domain, "main", &[]);
+                    outcomes.push(run.finish(called.expect("there is a main"), limit));
+                }
+            }
+        }
+        run.seen(&outcomes, subject.is_client())
+    }
+}
+
+/// A run on its way.
+struct Running<'a> {
+    way: &'a Way,
+    engines: std::iter::Cycle<std::slice::Iter<'static, EngineKind>>,
+    machine: Machine,
+    /// The fuel that the machine was given in all.
+    granted: u64,
+    domain: Option<DomainId>,
+}
+
+impl<'a> Running<'a> {
+    fn new(way: &'a Way) -> Self {
+        let mut engines = way.engines.iter().cycle();
+        let engine = engines.next().copied().unwrap_or_default();
+        let budget = Budget { bytes: 4 << 20, objects: 100, contexts: 8 };
+        let config =
+            Config { engine, time: Time::Virtual, budget, stack_cells: 8192, fuel: Some(0), ..Config::default() };
+        let machine = limen_jit::machine(config).expect("the budget allows a machine");
+        Self { way, engines, machine, granted: 0, domain: None }
+    }
+
+    /// Gives the machine fuel for another piece, but no more than `limit` in all.
+    fn grant(&mut self, limit: u64) {
+        let piece = self.way.piece.min(limit - self.granted);
+        self.machine.add_fuel(piece);
+        self.granted += piece;
+    }
+
+    /// Goes on until it ends or so much fuel is burnt in all.
+    fn finish(&mut self, begun: Outcome, limit: u64) -> Outcome {
+        let mut outcome = begun;
+        while outcome == Outcome::OutOfFuel && self.granted < limit {
+            let engine = self.engines.next().copied().unwrap_or_default();
+            if self.way.restores {
+                self.machine = restored(&mut self.machine, engine);
+                self.domain = self.machine.suspended();
+            }
+            self.grant(limit);
+            self.machine.set_engine(None, engine).expect("all domains are meant");
+            outcome = self.machine.resume(&mut Oracle).expect("it was suspended");
+        }
+        outcome
+    }
+
+    fn seen(mut self, outcomes: &[Outcome], is_client: bool) -> Seen {
+        let domains: Vec<_> = self.domain.into_iter().chain(self.machine.suspended()).collect();
+        let home = |domain| self.machine.memory(domain).expect("it is there").to_vec();
+        let mut memories: Vec<Vec<u8>> = domains.into_iter().map(home).collect();
+        memories.extend(self.machine.kernel_memory().map(|memory| memory.to_vec()));
+        let client_has = is_client && memories.last().is_some_and(|kernel| kernel[FAULTS] > 0);
+        Seen {
+            outcome: outcomes.iter().map(shown).collect::<Vec<_>>().join("; "),
+            has_faulted: client_has || outcomes.iter().any(|outcome| matches!(outcome, Outcome::Faulted(_))),
+            burnt: self.machine.fuel_burnt(),
+            memories,
+        }
+    }
+}
+
+/// So often a program is called.
+const CALLS: u64 = 3;
+
+/// A machine that has nothing of this one but the bytes of its snapshot, and no fuel.
+fn restored(machine: &mut Machine, engine: EngineKind) -> Machine {
+    let bytes = machine.checkpoint().expect("it was suspended").write().expect("its module came from a source");
+    let snapshot = Snapshot::read(&bytes).expect("it was just written");
+    let config = Config { engine, fuel: Some(0), ..snapshot.config() };
+    let mut restored = limen_jit::restore(config, &snapshot).expect("the budget is as it was");
+    let again = restored.checkpoint().expect("it is suspended").write();
+    assert!(again.as_ref() == Ok(&bytes), "a restored machine has another state");
+    restored
+}
+
+/// An outcome with the bits of its values.
+fn shown(outcome: &Outcome) -> String {
+    let bits = |value: &Value| match value {
+        Value::F32(value) => format!("{:#x}", value.to_bits()),
+        Value::F64(value) => format!("{:#x}", value.to_bits()),
+        other => format!("{other:?}"),
+    };
+    match outcome {
+        Outcome::Returned(values) => values.iter().map(bits).collect::<Vec<_>>().join(", "),
+        other => format!("{other:?}"),
+    }
+}
+
+/// Runs the subject in some of all ways; gives what all of them come to.
+fn same_in_some_ways(subject: &Subject, text: &str, fuel: u64, random: &mut Random) -> Seen {
+    let whole = Way::new(&[Interp], fuel).run(subject, fuel);
+    let most = 1 + fuel / 3_000;
+    let mut ways = vec![
+        Way::new(&[Jit], fuel),
+        Way::new(&[Jit], 1 + fuel / 40),
+        Way::new(&[Tiered], fuel),
+        Way::new(&[Interp, Jit], most),
+        Way::new(&[Jit, Interp], 7 * most),
+        Way::new(&[Jit, Interp, Tiered], 100 * most),
+    ];
+    if let Subject::Program(_) = subject {
+        ways.push(Way { engines: &[Jit, Interp], piece: 1 + whole.burnt / 5, restores: true });
+    }
+    // Making code is what takes time, and each way makes its own.
+    for _ in 0..WAYS {
+        let way = ways.swap_remove(random.below(ways.len()));
+        let seen = way.run(subject, fuel);
+        assert!(seen == whole, "{text}\n{way:?} with {fuel} units: {}", difference(&seen, &whole));
+    }
+    whole
+}
+
+/// In so many ways each case is run, beside the one that all are compared with.
+const WAYS: usize = 2;
+
+/// Where two runs differ, for a person.
+fn difference(seen: &Seen, whole: &Seen) -> String {
+    let mut text =
+        format!("{}, {} burnt\ninstead of {}, {} burnt", seen.outcome, seen.burnt, whole.outcome, whole.burnt);
+    for (number, (one, other)) in seen.memories.iter().zip(&whole.memories).enumerate() {
+        if let Some(at) = one.iter().zip(other).position(|(one, other)| one != other) {
+            text.push_str(&format!("\nmemory {number} differs at {at:#x}: {:#x} and {:#x}", one[at], other[at]));
+        }
+    }
+    text
+}
+
+/// What a campaign wants to know of a case.
+struct Case {
+    burnt: u64,
+    has_faulted: bool,
+    has_loops: bool,
+}
+
+/// Limits of the shares, in percent, that keep a campaign from testing nothing.
+struct Shares {
+    ran: usize,
+    faulted_at_most: usize,
+}
+
+/// Makes programs of a sort and runs each in some of all ways.
+fn differential(name: &str, cases: u64, sort: Sort, shares: &Shares, subject: impl Fn(&str, &mut Random) -> Subject) {
+    let (_, found) = campaign(name, "LIMEN_DIFFERENTIAL", cases, |random| {
+        // Long runs are for what is compiled in the background.
+        let fuel = if random.below(24) == 0 { 60_000 } else { 3_000 };
+        let text = source(random, sort);
+        let seen = same_in_some_ways(&subject(&text, random), &text, fuel, random);
+        Case { burnt: seen.burnt, has_faulted: seen.has_faulted, has_loops: text.contains("c0 = i32.addi") }
+    });
+    let share = |is: &dyn Fn(&Case) -> bool| found.iter().filter(|case| is(case)).count() * 100 / found.len().max(1);
+    let (ran, faulted, loops) =
+        (share(&|case| case.burnt >= 50), share(&|case| case.has_faulted), share(&|case| case.has_loops));
+    let burnt: u64 = found.iter().map(|case| case.burnt).sum();
+    println!("{name}: {ran} % ran for a while, {faulted} % faulted, {loops} % have loops; {burnt} units in all");
+    let is_fair = ran >= shares.ran && (1..=shares.faulted_at_most).contains(&faulted) && loops >= 50;
+    assert!(is_fair || found.len() < 200, "{name}: these programs test too little");
+}
+
+#[test]
+fn programs() {
+    let shares = Shares { ran: 50, faulted_at_most: 60 };
+    differential("programs", 300, Sort::Program, &shares, |text, _| Subject::Program(verified(text, Mode::User)));
+}
+
+#[test]
+fn supervisors() {
+    let shares = Shares { ran: 50, faulted_at_most: 60 };
+    differential("supervisors", 300, Sort::Supervisor, &shares, |text, _| {
+        Subject::Kernel(verified(text, Mode::Kernel), Vec::new())
+    });
+}
+
+#[test]
+fn clients() {
+    let kernel = include_str!("kernel/restless.lim");
+    let shares = Shares { ran: 90, faulted_at_most: 99 };
+    differential("clients", 300, Sort::Client, &shares, |text, random| {
+        let (seed, period) = (random.next(), random.pick(&[20, 50, 211, 1009]));
+        let kernel = kernel
+            .replace("const SEED = 0 ", &format!("const SEED = {seed:#x} "))
+            .replace("const PERIOD = 50 ", &format!("const PERIOD = {period} "));
+        Subject::Kernel(verified(&kernel, Mode::Kernel), vec![verified(text, Mode::User)])
+    });
+}
