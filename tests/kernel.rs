@@ -186,6 +186,75 @@ fn a_kernel_calls_itself() {
     }
 }
 
+/// A timer that is due is forgotten when it is set anew before its interrupt was raised. When that is, depends on no engine:
+/// not even where compiled code looks at the clock, after what it left to the runtime.
+#[test]
+fn a_timer_is_set_anew_at_the_last_moment() {
+    let source = |due: u32| {
+        format!(
+            "
+            const DUE = {due}
+            data main_name {{ \"main\" }}
+            slots 4
+            export fn boot() {{
+                reg account, module, home, domain, context: ref
+                reg zero, name, length, function, stack: i32
+                reg payload, at: i64
+                account = slot.get [zero + 0]
+                module = slot.get [zero + 1]
+                domain = domain.make account, module, home, payload
+                name = i32.const main_name
+                length = i32.const sizeof main_name
+                function = domain.export domain, name, length
+                stack = i32.const 1024
+                context = ctx.make account, domain, function, stack, payload
+                at = timer.now
+                at = i64.addi at, DUE
+                timer.set at
+                ctx.resume context
+            }}
+            export fn interrupt(running: ref) {{
+                reg status: i32
+                status = i32.const 1
+                halt status
+            }}
+            export fn fault(c: ref, code: i32) {{
+                reg pending: i64
+                reg status: i32
+                pending = i64.const 1000000
+                timer.set pending
+                pending = irq.take
+                status = i32.from_i64 pending
+                status = i32.addi status, 2
+                halt status
+            }}"
+        )
+    };
+    const CLIENT: &str = "export fn main() {
+        reg i, pages: i32
+      next:
+        i = i32.addi i, 1
+        i32.br_nei i, 10, next
+        pages = home.size
+        trap 1
+    }";
+    let assembled = assemble("client.lim", CLIENT, &NoFiles, Options::default());
+    let client = verify(assembled.unwrap_or_else(|errors| panic!("{errors}")).module, Mode::User)
+        .unwrap_or_else(|error| panic!("{error}"));
+    let ends = (1..30).map(|due| {
+        let kernel = kernel_of(&source(due));
+        let ends = EngineKind::ALL.map(|engine| {
+            let config = Config { engine, time: Time::Virtual, ..Config::default() };
+            let mut machine = limen_jit::machine(config).expect("the budget allows a machine");
+            (machine.boot(&kernel, std::slice::from_ref(&client)).expect("the kernel boots"), machine.fuel_burnt())
+        });
+        assert!(ends.iter().all(|end| *end == ends[0]), "due after {due} units: {ends:?}");
+        ends[0].0.clone()
+    });
+    let ends: Vec<Outcome> = ends.collect();
+    assert!(ends.contains(&Outcome::Halted(1)) && ends.contains(&Outcome::Halted(2)), "{ends:?}");
+}
+
 #[test]
 fn traffic_is_preempted_in_live_time() {
     for engine in EngineKind::ALL {

@@ -66,9 +66,18 @@ impl Clock {
         self.alarm = Some(at).filter(|at| *at != i64::MAX);
     }
 
+    /// Whether there is an interrupt to be raised or taken.
+    pub(crate) fn interrupts(&self) -> bool {
+        self.pending != 0 || self.is_due()
+    }
+
+    fn is_due(&self) -> bool {
+        self.alarm.is_some_and(|at| at <= self.now())
+    }
+
     /// Raises the timer's interrupt if it is due; gives whether any interrupt is pending.
     pub(crate) fn poll(&mut self) -> bool {
-        if self.alarm.is_some_and(|at| at <= self.now()) {
+        if self.is_due() {
             self.alarm = None;
             self.pending |= TIMER;
         }

@@ -106,11 +106,12 @@ impl Store {
     }
 
     /// Whether the machine should look at something before the code of a domain runs further: the host asked it to stop, the
-    /// run has taken long enough, or there is an interrupt, of which only the kernel is not disturbed.
-    pub(crate) fn is_disturbed(&mut self, domain: DomainKey) -> bool {
+    /// run has taken long enough, or there is an interrupt, of which only the kernel is not disturbed. Looking changes nothing:
+    /// engines look at different times.
+    pub(crate) fn is_disturbed(&self, domain: DomainKey) -> bool {
         self.stop.load(Ordering::Relaxed)
             || self.is_past_deadline()
-            || self.kernel.is_some_and(|kernel| kernel.domain != domain) && self.clock.poll()
+            || self.kernel.is_some_and(|kernel| kernel.domain != domain) && self.clock.interrupts()
     }
 
     /// Whether the run has taken long enough.
