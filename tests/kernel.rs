@@ -255,6 +255,49 @@ fn a_timer_is_set_anew_at_the_last_moment() {
     assert!(ends.contains(&Outcome::Halted(1)) && ends.contains(&Outcome::Halted(2)), "{ends:?}");
 }
 
+/// A kernel may change all registers of a context that has not begun, not only its parameters.
+#[test]
+fn a_context_begins_with_the_registers_that_it_was_given() {
+    const SOURCE: &str = "
+        data main_name { \"main\" }
+        slots 4
+        export fn boot() {
+            reg account, module, home, domain, context: ref
+            reg zero, name, length, function, stack, index: i32
+            reg payload, value: i64
+            account = slot.get [zero + 0]
+            module = slot.get [zero + 1]
+            domain = domain.make account, module, home, payload
+            name = i32.const main_name
+            length = i32.const sizeof main_name
+            function = domain.export domain, name, length
+            stack = i32.const 1024
+            context = ctx.make account, domain, function, stack, payload
+            value = i64.const 40
+            ctx.set_reg context, zero, index, value
+            ctx.resume context
+        }
+        export fn svc(c: ref, number: i32) {
+            halt number
+        }";
+    const CLIENT: &str = "export fn main() {
+        reg given: i64
+        i64.br_eqi given, 40, right
+        svc 1()
+      right:
+        svc 2()
+        trap 1
+    }";
+    let assembled = assemble("client.lim", CLIENT, &NoFiles, Options::default());
+    let client = verify(assembled.unwrap_or_else(|errors| panic!("{errors}")).module, Mode::User)
+        .unwrap_or_else(|error| panic!("{error}"));
+    for engine in EngineKind::ALL {
+        let mut machine = limen_jit::machine(Config { engine, ..Config::default() }).expect("there is room");
+        let outcome = machine.boot(&kernel_of(SOURCE), std::slice::from_ref(&client)).expect("the kernel boots");
+        assert_eq!(outcome, Outcome::Halted(2), "{}", engine.name());
+    }
+}
+
 #[test]
 fn traffic_is_preempted_in_live_time() {
     for engine in EngineKind::ALL {

@@ -194,6 +194,9 @@ impl Turn<'_, '_> {
     fn native_frames(&mut self, function: u32, entry: Entry, code: *const u8) -> Option<Box<Parked>> {
         let mut frames = self.run.frames();
         let (stack, innermost) = (frames.stack(), frames.innermost());
+        if entry == Entry::Call && !frames.is_as_called() {
+            return None;
+        }
         // SAFETY: both ends are of one stack.
         let cells = unsafe { stack.end.offset_from(stack.start) } as usize;
         let mut parked = Parked::new(&self.jit.pool, &self.jit.sites, cells, function)?;

@@ -369,6 +369,16 @@ impl Frames<'_> {
         self.context.position(self.module).unwrap_or_default()
     }
 
+    /// Whether all registers of the innermost frame but its parameters are as a call leaves them. A kernel can have changed those
+    /// of a context that has not begun.
+    #[must_use]
+    pub fn is_as_called(&self) -> bool {
+        let function = &self.module.functions[self.position().0 as usize];
+        let params = self.module.types[function.signature as usize].params.len();
+        let first = self.context.fp as usize;
+        self.context.stack[first + params..first + function.registers.len()].iter().all(|cell| *cell == 0)
+    }
+
     /// Says where the innermost frame is, and what it executes.
     pub fn stand(&mut self, fp: u32, at: NativeFrame) {
         let position = self.module.start_of(at.function) + at.pc;
