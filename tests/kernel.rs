@@ -14,10 +14,32 @@ fn module(name: &str, mode: Mode) -> Verified<Module> {
 
 /// A kernel in one text.
 fn kernel_of(source: &str) -> Verified<Module> {
-    let assembled = assemble("kernel.lim", source, &NoFiles, Options::default());
-    verify(assembled.unwrap_or_else(|errors| panic!("{errors}")).module, Mode::Kernel)
-        .unwrap_or_else(|error| panic!("{error}"))
+    module_of(source, Mode::Kernel)
 }
+
+fn module_of(source: &str, mode: Mode) -> Verified<Module> {
+    let assembled = assemble("text.lim", source, &NoFiles, Options::default());
+    verify(assembled.unwrap_or_else(|errors| panic!("{errors}")).module, mode).unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// The beginning of a kernel that has one client, whose context `start` makes.
+const ONE_CLIENT: &str = "
+    data main_name { \"main\" }
+    slots 4
+    fn start() -> ref {
+        reg account, module, home, domain, context: ref
+        reg zero, name, length, function, stack: i32
+        reg payload: i64
+        account = slot.get [zero + 0]
+        module = slot.get [zero + 1]
+        domain = domain.make account, module, home, payload
+        name = i32.const main_name
+        length = i32.const sizeof main_name
+        function = domain.export domain, name, length
+        stack = i32.const 1024
+        context = ctx.make account, domain, function, stack, payload
+        ret context
+    }";
 
 /// Boots the kernel with its two domains; gives how it ended, the fuel burnt and the kernel's memory.
 fn boot(engine: EngineKind, time: Time) -> (Outcome, u64, Vec<u8>) {
@@ -192,22 +214,12 @@ fn a_kernel_calls_itself() {
 fn a_timer_is_set_anew_at_the_last_moment() {
     let source = |due: u32| {
         format!(
-            "
+            "{ONE_CLIENT}
             const DUE = {due}
-            data main_name {{ \"main\" }}
-            slots 4
             export fn boot() {{
-                reg account, module, home, domain, context: ref
-                reg zero, name, length, function, stack: i32
-                reg payload, at: i64
-                account = slot.get [zero + 0]
-                module = slot.get [zero + 1]
-                domain = domain.make account, module, home, payload
-                name = i32.const main_name
-                length = i32.const sizeof main_name
-                function = domain.export domain, name, length
-                stack = i32.const 1024
-                context = ctx.make account, domain, function, stack, payload
+                reg context: ref
+                reg at: i64
+                context = call start()
                 at = timer.now
                 at = i64.addi at, DUE
                 timer.set at
@@ -238,9 +250,7 @@ fn a_timer_is_set_anew_at_the_last_moment() {
         pages = home.size
         trap 1
     }";
-    let assembled = assemble("client.lim", CLIENT, &NoFiles, Options::default());
-    let client = verify(assembled.unwrap_or_else(|errors| panic!("{errors}")).module, Mode::User)
-        .unwrap_or_else(|error| panic!("{error}"));
+    let client = module_of(CLIENT, Mode::User);
     let ends = (1..30).map(|due| {
         let kernel = kernel_of(&source(due));
         let ends = EngineKind::ALL.map(|engine| {
@@ -258,21 +268,12 @@ fn a_timer_is_set_anew_at_the_last_moment() {
 /// A kernel may change all registers of a context that has not begun, not only its parameters.
 #[test]
 fn a_context_begins_with_the_registers_that_it_was_given() {
-    const SOURCE: &str = "
-        data main_name { \"main\" }
-        slots 4
+    const BOOT: &str = "
         export fn boot() {
-            reg account, module, home, domain, context: ref
-            reg zero, name, length, function, stack, index: i32
-            reg payload, value: i64
-            account = slot.get [zero + 0]
-            module = slot.get [zero + 1]
-            domain = domain.make account, module, home, payload
-            name = i32.const main_name
-            length = i32.const sizeof main_name
-            function = domain.export domain, name, length
-            stack = i32.const 1024
-            context = ctx.make account, domain, function, stack, payload
+            reg context: ref
+            reg zero, index: i32
+            reg value: i64
+            context = call start()
             value = i64.const 40
             ctx.set_reg context, zero, index, value
             ctx.resume context
@@ -288,12 +289,11 @@ fn a_context_begins_with_the_registers_that_it_was_given() {
         svc 2()
         trap 1
     }";
-    let assembled = assemble("client.lim", CLIENT, &NoFiles, Options::default());
-    let client = verify(assembled.unwrap_or_else(|errors| panic!("{errors}")).module, Mode::User)
-        .unwrap_or_else(|error| panic!("{error}"));
+    let client = module_of(CLIENT, Mode::User);
+    let kernel = kernel_of(&format!("{ONE_CLIENT}{BOOT}"));
     for engine in EngineKind::ALL {
         let mut machine = limen_jit::machine(Config { engine, ..Config::default() }).expect("there is room");
-        let outcome = machine.boot(&kernel_of(SOURCE), std::slice::from_ref(&client)).expect("the kernel boots");
+        let outcome = machine.boot(&kernel, std::slice::from_ref(&client)).expect("the kernel boots");
         assert_eq!(outcome, Outcome::Halted(2), "{}", engine.name());
     }
 }
