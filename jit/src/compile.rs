@@ -223,11 +223,12 @@ impl Compiler {
 
 /// How Cranelift is to compile. Frame pointers are what the runtime finds native frames by; stacks have their own checks;
 /// the pinned register holds the fuel.
-const SETTINGS: [(&str, &str); 8] = [
+const SETTINGS: [(&str, &str); 9] = [
     ("opt_level", "speed"),
     ("is_pic", "false"),
     ("preserve_frame_pointers", "true"),
     ("enable_pinned_reg", "true"),
+    ("stack_switch_model", "basic"),
     ("unwind_info", "false"),
     ("enable_probestack", "false"),
     ("enable_verifier", if cfg!(debug_assertions) { "true" } else { "false" }),

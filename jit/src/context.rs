@@ -2,7 +2,23 @@
 
 use limen_vm::{ContextId, Exit, Fuel, Interpreter, NativeFrame, Port, Run};
 
-use crate::arch::{FLOAT_ARGUMENTS, INTEGER_ARGUMENTS};
+use crate::arch::{self, FLOAT_ARGUMENTS, INTEGER_ARGUMENTS};
+
+/// Where a stack was left that does not run, as Cranelift's `stack_switch` loads and stores it.
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub(crate) struct Control {
+    pub(crate) stack: *mut u8,
+    /// The frame pointer.
+    pub(crate) frame: *mut u8,
+    /// Where to go on.
+    pub(crate) code: *const u8,
+}
+
+impl Control {
+    pub(crate) const NOWHERE: Self =
+        Self { stack: std::ptr::null_mut(), frame: std::ptr::null_mut(), code: std::ptr::null() };
+}
 
 /// What runs native code of one machine, as compiled code sees it: what all its contexts share.
 #[repr(C)]
@@ -16,6 +32,10 @@ pub(crate) struct Processor {
     /// The object table: its first entry, and how many there are.
     pub(crate) entries: *const u8,
     pub(crate) entry_count: u64,
+    /// Where the driver waits for native code.
+    pub(crate) driver: Control,
+    /// Where the frames of the kernel are left that are no more.
+    pub(crate) nowhere: Control,
 
     // What only the runtime uses.
     /// The fuel of the turn. What is left of its slice, the context that runs has.
@@ -41,6 +61,8 @@ impl Processor {
             epoch: NEVER,
             entries: std::ptr::null(),
             entry_count: 0,
+            driver: Control::NOWHERE,
+            nowhere: Control::NOWHERE,
             fuel: Fuel::default(),
             fuel_told: 0,
             run: std::ptr::null_mut(),
@@ -63,6 +85,8 @@ impl Processor {
 /// The context as compiled code sees it: its first argument. Offsets of the fields are part of the code.
 #[repr(C)]
 pub(crate) struct NativeContext {
+    /// Where it stands while it does not run.
+    pub(crate) native: Control,
     /// What is left of the slice of fuel, while native code does not run.
     pub(crate) fuel: u64,
     pub(crate) processor: *mut Processor,
@@ -88,9 +112,6 @@ pub(crate) struct NativeContext {
     pub(crate) unwinding: u64,
     /// [`crate::arch::slow_stub`].
     pub(crate) slow: *const u8,
-    /// [`crate::arch::svc_stub`] and [`crate::arch::resume_stub`].
-    pub(crate) svc: *const u8,
-    pub(crate) resume: *const u8,
     /// What copies and fills bytes.
     pub(crate) copy: extern "C" fn(*mut u8, *const u8, usize),
     pub(crate) fill: extern "C" fn(*mut u8, u32, usize),
@@ -112,10 +133,6 @@ pub(crate) struct NativeContext {
     pub(crate) floats: [u64; FLOAT_ARGUMENTS],
     /// Not zero once it has returned.
     pub(crate) done: u64,
-
-    // Stack pointers of who does not run.
-    pub(crate) native: *mut u8,
-    pub(crate) driver: *mut u8,
 
     // What only the runtime uses.
     /// Why native code switched to the driver.
@@ -168,6 +185,7 @@ impl NativeContext {
         let nowhere = std::ptr::null_mut();
         let at = NativeFrame { function: 0, pc: 0 };
         Self {
+            native: Control::NOWHERE,
             fuel: 0,
             processor: std::ptr::null_mut(),
             port: std::ptr::null_mut(),
@@ -181,9 +199,7 @@ impl NativeContext {
             functions: std::ptr::null(),
             indirect: std::ptr::null(),
             unwinding: 0,
-            slow: crate::arch::slow_stub as *const () as *const u8,
-            svc: crate::arch::svc_stub as *const () as *const u8,
-            resume: crate::arch::resume_stub as *const () as *const u8,
+            slow: arch::slow_stub as *const () as *const u8,
             copy: copy_bytes,
             fill: fill_bytes,
             asking: std::ptr::null_mut(),
@@ -195,8 +211,6 @@ impl NativeContext {
             integers: [0; INTEGER_ARGUMENTS],
             floats: [0; FLOAT_ARGUMENTS],
             done: 0,
-            native: nowhere,
-            driver: nowhere,
             reason: Reason::Exit(Exit::Fuel),
             innermost: Innermost { at, frame: std::ptr::null_mut(), pointer: nowhere },
             stack: std::ptr::null_mut(),
@@ -219,10 +233,21 @@ impl NativeContext {
         self.epoch = run.epoch();
     }
 
+    /// Its innermost frame, where it asks the runtime or stands at an `svc`: the place it has noted, and its frame pointer.
+    pub(crate) fn innermost_at(&self, pointer: *mut u8) -> Innermost {
+        let at = NativeFrame { function: self.place as u32, pc: (self.place >> 32) as u32 };
+        Innermost { at, frame: self.asking, pointer }
+    }
+
     /// Whether its frames stand at an `svc`.
     pub(crate) fn is_in_svc(&self) -> bool {
         // SAFETY: the port lives as long as its context, to which this belongs.
         !self.port.is_null() && std::ptr::eq(unsafe { (*self.port).native }, std::ptr::from_ref(self).cast())
+    }
+
+    /// Says where its innermost frame stands.
+    pub(crate) fn stand(&self, run: &mut Run<'_>) {
+        run.frames().stand(self.cell(self.innermost.frame), self.innermost.at);
     }
 
     /// Tells the clock what was burnt.

@@ -12,6 +12,7 @@ use limen_isa::ValueType;
 use limen_isa::module::Module;
 use limen_vm::{Engine, EngineKind, Exit, Fuel, Interpreter, ModuleId, NativeFrames, Run, Stop};
 
+use crate::arch;
 use crate::background::{Background, Made, Wish};
 use crate::code::ModuleCode;
 use crate::compile::{Compiled, Compiler, Refusal};
@@ -281,6 +282,11 @@ impl Turn<'_, '_> {
         if let Some(id) = last.id {
             self.run.turn_to(id);
         }
+        if last.is_in_svc() {
+            last.innermost = last.innermost_at(last.native.frame);
+            last.stand(self.run);
+            last.reason = Reason::Exit(Exit::Svc);
+        }
         last.tell_fuel(processor, self.run);
         self.fuel = processor.fuel;
         self.fuel.slice = last.fuel;
@@ -336,7 +342,7 @@ impl Turn<'_, '_> {
             context.frame = unsafe { entry.stack.start.add(entry.frame as usize) };
             context.target = target;
         }
-        context.done = 0;
+        (context.native, context.done) = (arch::fresh(context.top), 0);
         // Compiled code takes it that no page of home is absent or protected.
         if self.run.of(entry.context).is_home_open() {
             self.jit.processor.kernel = context;

@@ -69,25 +69,20 @@ impl Parked {
         let mut stack = pool.take(cells)?;
         let mut context = Box::new(NativeContext::new());
         context.top = stack.top();
-        // SAFETY: the stack is fresh or was given back, and its end is that of a page.
-        context.native = unsafe { arch::prepare(context.top, &raw mut *context) };
+        context.native = arch::fresh(context.top);
         Some(Self { context, stack: Some(stack), pool: pool.clone(), sites: sites.clone(), outermost })
     }
 
     /// What the frames execute, outermost first. All but the innermost are sent to the pads of their calls.
     fn divert(&mut self) -> Vec<NativeFrame> {
+        if self.context.is_in_svc() {
+            self.context.innermost = self.context.innermost_at(self.context.native.frame);
+        }
         let innermost = self.context.innermost;
-        let (mut frames, mut returns, mut pointer) = if self.context.is_in_svc() {
-            // The innermost frame will return from its `svc`, as from a call.
-            // SAFETY: `native` is where the frame's registers were saved.
-            let (returns, pointer) = unsafe { arch::saved_frame(self.context.native) };
-            (Vec::new(), returns, pointer)
-        } else {
-            // SAFETY: compiled code keeps a chain of frame pointers, below each of which stands its return address.
-            unsafe {
-                (vec![innermost.at], innermost.pointer.add(RETURN_ADDRESS), innermost.pointer.cast::<*mut u8>().read())
-            }
-        };
+        let mut frames = vec![innermost.at];
+        // SAFETY: compiled code keeps a chain of frame pointers, below each of which stands its return address.
+        let (mut returns, mut pointer) =
+            unsafe { (innermost.pointer.add(RETURN_ADDRESS), innermost.pointer.cast::<*mut u8>().read()) };
         // SAFETY: the chain ends with a return address that is none of compiled code's.
         while let Some(site) = self.sites.find(unsafe { returns.cast::<usize>().read() }) {
             frames.push(site.at);
@@ -107,16 +102,19 @@ impl Parked {
 ///
 /// # Safety
 ///
-/// The context must stand still, with `native` what [`arch::prepare`] or the last switch left, and stay where it is.
+/// The context must stand still, with `native` what [`arch::fresh`] or the last switch left, and stay where it is; so must its
+/// processor.
 pub(crate) unsafe fn go(context: *mut NativeContext) {
     // SAFETY: the caller's promise.
     unsafe {
-        let driver = &raw mut (*context).driver;
         if (*context).is_in_svc() {
             (*(*context).port).native = std::ptr::null_mut();
-            arch::set_saved_fuel((*context).native, (*context).fuel);
         }
-        arch::switch(driver, (*context).native);
+        // Who drives it may itself be native code of another context, which has asked the runtime.
+        let driver = &raw mut (*(*context).processor).driver;
+        let outer = *driver;
+        arch::switch(driver, &raw const (*context).native, context, (*context).fuel);
+        *driver = outer;
     }
 }
 

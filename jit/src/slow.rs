@@ -5,7 +5,7 @@ use limen_isa::Fault;
 use limen_vm::{Exit, Interpreter, NativeFrame, Run};
 
 use crate::arch;
-use crate::context::{Innermost, NativeContext, Processor, Reason};
+use crate::context::{NativeContext, Processor, Reason};
 
 /// What compiled code wants of the runtime.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,22 +50,10 @@ pub(crate) extern "C" fn slow(context: *mut NativeContext, pointer: *mut u8) {
     }
 }
 
-/// Called where compiled code stands at an `svc` that the machine is to deal with, with all it must save on its stack.
-/// It is for the caller to switch to the driver.
-pub(crate) extern "C" fn svc(context: *mut NativeContext) {
-    // SAFETY: as in `slow`.
-    let context = unsafe { &mut *context };
-    asked_at(context, std::ptr::null_mut());
-    // SAFETY: the port lives as long as its context.
-    unsafe { (*context.port).native = std::ptr::from_mut(context).cast() };
-    stop(context, Reason::Exit(Exit::Svc));
-}
-
 /// Notes where compiled code stands that asks.
 fn asked_at(context: &mut NativeContext, pointer: *mut u8) -> NativeFrame {
-    let at = NativeFrame { function: context.place as u32, pc: (context.place >> 32) as u32 };
-    context.innermost = Innermost { at, frame: context.asking, pointer };
-    at
+    context.innermost = context.innermost_at(pointer);
+    context.innermost.at
 }
 
 /// What the driver lent: the run, which is this context's from now on, and the interpreter.
@@ -137,19 +125,13 @@ fn call(context: &mut NativeContext, at: NativeFrame) {
 
 /// Lets the driver go on, until it lets native code go on.
 fn park(context: &mut NativeContext, reason: Reason) {
-    stop(context, reason);
-    let context: *mut NativeContext = context;
-    // SAFETY: the driver waits in a `switch` that saved its stack pointer there. What it changes of the context, it changes
-    // through the same pointer.
-    unsafe { arch::switch(&raw mut (*context).native, (*context).driver) };
-}
-
-/// Says why native code stops, and where.
-fn stop(context: &mut NativeContext, reason: Reason) {
     context.reason = reason;
-    let (cell, at) = (context.cell(context.innermost.frame), context.innermost.at);
     let (_, run, _) = lent(context);
     if let Reason::Exit(_) = reason {
-        run.frames().stand(cell, at);
+        context.stand(run);
     }
+    let context: *mut NativeContext = context;
+    // SAFETY: the driver waits in a `switch` that noted where. What it changes of the context, it changes through the same
+    // pointer.
+    unsafe { arch::switch(&raw mut (*context).native, &raw const (*(*context).processor).driver, context, 0) };
 }

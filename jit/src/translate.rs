@@ -519,7 +519,7 @@ impl<'a, 'b> Translator<'a, 'b> {
         }
     }
 
-    fn fuel(&mut self) -> Value {
+    pub(crate) fn fuel(&mut self) -> Value {
         match self.fuel {
             Some(variable) => self.builder.use_var(variable),
             None => self.builder.ins().get_pinned_reg(types::I64),
@@ -535,7 +535,7 @@ impl<'a, 'b> Translator<'a, 'b> {
     }
 
     /// Takes the fuel that other code left.
-    fn take_fuel(&mut self) {
+    pub(crate) fn take_fuel(&mut self) {
         if let Some(variable) = self.fuel {
             let fuel = self.builder.ins().get_pinned_reg(types::I64);
             self.builder.def_var(variable, fuel);
@@ -585,6 +585,11 @@ impl<'a, 'b> Translator<'a, 'b> {
         self.builder.ins().load(ty, flags, self.context, offset as i32)
     }
 
+    /// A field of another native context that never changes while the function runs.
+    pub(crate) fn field_of(&mut self, native: Value, offset: usize) -> Value {
+        self.builder.ins().load(types::I64, constant(), native, offset as i32)
+    }
+
     /// Whether nothing follows the instruction.
     pub(crate) fn is_last(&self) -> bool {
         let opcode = Opcode::of_word(self.function.code[self.pc as usize]);
@@ -613,7 +618,7 @@ impl<'a, 'b> Translator<'a, 'b> {
     }
 
     /// A cold block that writes what is live before the instruction, but for `except`, and returns.
-    fn return_block(&mut self, except: Vec<u16>) -> ir::Block {
+    pub(crate) fn return_block(&mut self, except: Vec<u16>) -> ir::Block {
         self.outlined_block(Way::Return(except))
     }
 

@@ -3,15 +3,14 @@
 use std::mem::offset_of;
 
 use cranelift_codegen::ir::condcodes::IntCC;
-use cranelift_codegen::ir::{self, BlockCall, InstBuilder, JumpTableData, Value, types};
-use cranelift_codegen::isa::CallConv;
+use cranelift_codegen::ir::{BlockCall, InstBuilder, JumpTableData, Value, types};
 use limen_isa::codec::ModuleShapes;
 use limen_isa::module::Signature;
 use limen_isa::{Control, Field, Fields, Opcode, Reg, ValueType};
 use limen_vm::{Message, layout};
 
 use super::inline::is_inlined;
-use crate::context::{IndirectEntry, NativeContext};
+use crate::context::{IndirectEntry, NativeContext, Processor};
 use crate::ranges::operand;
 use crate::slow::Kind;
 use crate::translate::{CELL, Callee, Passing, REGISTER_RESULTS, Translator, constant, signature, trusted, type_of};
@@ -132,11 +131,7 @@ impl Control for Translator<'_, '_> {
             self.builder.ins().store(trusted(), zero, port, layout::PORT_TAKEN as i32 + place);
         }
         self.note_place();
-        let number = self.builder.ins().iconst(types::I32, i64::from(number));
-        let stub = self.field(constant(), types::I64, offset_of!(NativeContext, svc));
-        let mut native = ir::Signature::new(CallConv::SystemV);
-        native.params.extend([ir::AbiParam::new(types::I64), ir::AbiParam::new(types::I32)]);
-        self.native_call(Callee::Code(stub), native, &[self.context, number], &taken);
+        self.enter_kernel(port, number, &taken);
         for (register, place) in taken.into_iter().zip(places) {
             let ty = type_of(self.type_of(register));
             let value = self.builder.ins().load(ty, trusted(), port, layout::PORT_TAKEN as i32 + place);
@@ -160,6 +155,70 @@ fn message_places(types: &[ValueType]) -> Vec<i32> {
 }
 
 impl Translator<'_, '_> {
+    /// Where the message of an `svc` is in the port: lets the kernel's function run, or has the driver ask the machine. Goes on
+    /// when the `svc` is answered; if frames are to return, this one does so, leaving out of its cells the registers that the
+    /// answer goes to.
+    fn enter_kernel(&mut self, port: Value, number: u32, taken: &[Reg]) {
+        let [enter, burn, ask, parked] = [(); 4].map(|()| self.builder.create_block());
+        self.builder.set_cold_block(ask);
+        let to = self.builder.append_block_param(parked, types::I64);
+        let runs = self.builder.append_block_param(parked, types::I64);
+        let kernel = self.processor_field(offset_of!(Processor, kernel));
+        self.builder.ins().brif(kernel, enter, &[], ask, &[]);
+        self.builder.switch_to_block(enter);
+        let port_of_kernel = self.field_of(kernel, offset_of!(NativeContext, port));
+        let is_own = self.builder.ins().icmp(IntCC::Equal, port, port_of_kernel);
+        self.builder.ins().brif(is_own, ask, &[], burn, &[]);
+        self.builder.switch_to_block(burn);
+        self.burn(ask);
+        self.stand_in_svc(port);
+        let itself = self.builder.ins().load(types::I64, trusted(), port, layout::PORT_ITSELF as i32);
+        let number = self.builder.ins().iconst(types::I64, i64::from(number));
+        for (index, value) in [itself, number].into_iter().enumerate() {
+            let place = offset_of!(NativeContext, integers) as i32 + index as i32 * CELL;
+            self.builder.ins().store(trusted(), value, kernel, place);
+        }
+        self.runs_next(kernel);
+        let control = self.builder.ins().iadd_imm_s(kernel, offset_of!(NativeContext, native) as i64);
+        self.builder.ins().jump(parked, &[control.into(), kernel.into()]);
+
+        self.builder.switch_to_block(ask);
+        self.builder.ins().store(trusted(), self.context, port, layout::PORT_NATIVE as i32);
+        let fuel = self.fuel();
+        self.builder.ins().store(trusted(), fuel, self.context, offset_of!(NativeContext, fuel) as i32);
+        let processor = self.field(constant(), types::I64, offset_of!(NativeContext, processor));
+        let control = self.builder.ins().iadd_imm_s(processor, offset_of!(Processor, driver) as i64);
+        self.builder.ins().jump(parked, &[control.into(), self.context.into()]);
+
+        self.builder.switch_to_block(parked);
+        let own = self.builder.ins().iadd_imm_s(self.context, offset_of!(NativeContext, native) as i64);
+        self.switch_stacks(own, to, runs);
+        let unwinding = self.field(trusted(), types::I64, offset_of!(NativeContext, unwinding));
+        let leave = self.return_block(taken.iter().map(|register| register.0).collect());
+        self.unless(unwinding, leave);
+    }
+
+    /// Notes in its port that the context stands at an `svc`, with its frames as they are.
+    fn stand_in_svc(&mut self, port: Value) {
+        let state = self.builder.ins().iconst(types::I32, i64::from(layout::STATE_IN_SVC));
+        self.builder.ins().store(trusted(), state, port, layout::PORT_STATE as i32);
+        self.builder.ins().store(trusted(), self.context, port, layout::PORT_NATIVE as i32);
+    }
+
+    /// Notes which native context runs from now on.
+    pub(crate) fn runs_next(&mut self, native: Value) {
+        let processor = self.field(constant(), types::I64, offset_of!(NativeContext, processor));
+        self.builder.ins().store(trusted(), native, processor, offset_of!(Processor, current) as i32);
+    }
+
+    /// Notes in `*own` where this stack stands, and goes on where `*to` says, for the native context `runs`. As
+    /// [`crate::arch::switch`], but without a call, so that the processor goes on predicting where calls return to.
+    pub(crate) fn switch_stacks(&mut self, own: Value, to: Value, runs: Value) {
+        self.show_fuel();
+        self.builder.ins().stack_switch(own, to, runs);
+        self.take_fuel();
+    }
+
     /// Writes these registers to the message that the context gives, and 0 or null to the rest of it.
     fn give(&mut self, port: Value, registers: &[Reg]) {
         let places = message_places(&registers.iter().map(|register| self.type_of(*register)).collect::<Vec<_>>());

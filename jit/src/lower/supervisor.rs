@@ -2,13 +2,12 @@
 
 use std::mem::offset_of;
 
-use cranelift_codegen::ir::{self, InstBuilder, TrapCode, types};
-use cranelift_codegen::isa::CallConv;
+use cranelift_codegen::ir::{InstBuilder, TrapCode, types};
 use limen_isa::{Reg, Supervisor};
 use limen_vm::{Kind, MESSAGE_REFS, MESSAGE_WORDS, Message, Rights, layout};
 
 use super::slowly;
-use crate::context::NativeContext;
+use crate::context::{NativeContext, Processor};
 use crate::translate::{CELL, Translator, constant, trusted};
 
 impl Supervisor for Translator<'_, '_> {
@@ -27,12 +26,15 @@ impl Supervisor for Translator<'_, '_> {
         let (usual, reference) = (self.usual(), self.get(c));
         let port = self.port_of(&usual, reference);
         let native = self.waiting(&usual, port);
-        let mut signature = ir::Signature::new(CallConv::SystemV);
-        signature.params.extend([ir::AbiParam::new(types::I64); 2]);
-        let signature = self.builder.import_signature(signature);
-        let stub = self.field(constant(), types::I64, offset_of!(NativeContext, resume));
-        self.show_fuel();
-        self.builder.ins().call_indirect(signature, stub, &[native, self.context]);
+        let ready = self.builder.ins().iconst(types::I32, i64::from(layout::STATE_READY));
+        self.builder.ins().store(trusted(), ready, port, layout::PORT_STATE as i32);
+        let nowhere = self.builder.ins().iconst(types::I64, 0);
+        self.builder.ins().store(trusted(), nowhere, port, layout::PORT_NATIVE as i32);
+        self.runs_next(native);
+        let processor = self.field(constant(), types::I64, offset_of!(NativeContext, processor));
+        let own = self.builder.ins().iadd_imm_s(processor, offset_of!(Processor, nowhere) as i64);
+        let control = self.builder.ins().iadd_imm_s(native, offset_of!(NativeContext, native) as i64);
+        self.switch_stacks(own, control, native);
         // The frame is no more.
         self.builder.ins().trap(TrapCode::unwrap_user(1));
     }
