@@ -8,12 +8,14 @@ use limen_isa::module::Module;
 use limen_vm::{ModuleId, Verified};
 
 use crate::compile::{Compiled, Compiler, Refusal};
+use crate::lower::enter::Handler;
 use crate::translate::Entry;
 
 /// What is to be compiled, and who wants it.
 struct Job {
     wish: Wish,
     module: Verified<Module>,
+    kernel: Option<Handler>,
     answer: Sender<Made>,
 }
 
@@ -40,8 +42,8 @@ static JOBS: LazyLock<Option<Mutex<Sender<Job>>>> = LazyLock::new(|| {
 
 fn work(jobs: &Receiver<Job>) {
     let Ok(mut compiler) = Compiler::new() else { return };
-    for Job { wish, module, answer } in jobs {
-        let compiled = compiler.compile(&module, wish.function, wish.entry);
+    for Job { wish, module, kernel, answer } in jobs {
+        let compiled = compiler.compile(&module, kernel.as_ref(), wish.function, wish.entry);
         // Who asked may be gone; then so is the code.
         let _ = answer.send(Made { wish, compiled });
     }
@@ -63,10 +65,11 @@ impl Default for Background {
 }
 
 impl Background {
-    /// Asks for code; whether it will come.
-    pub(crate) fn ask(&mut self, wish: Wish, module: &Verified<Module>) -> bool {
+    /// Asks for code, for machines with this kernel; whether it will come.
+    pub(crate) fn ask(&mut self, wish: Wish, module: &Verified<Module>, kernel: Option<&Handler>) -> bool {
         let Some(jobs) = &*JOBS else { return false };
-        let job = Job { wish, module: module.clone(), answer: self.answers.clone() };
+        let (module, kernel) = (module.clone(), kernel.cloned());
+        let job = Job { wish, module, kernel, answer: self.answers.clone() };
         let asked = jobs.lock().unwrap_or_else(PoisonError::into_inner).send(job).is_ok();
         self.pending += usize::from(asked);
         asked

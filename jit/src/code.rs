@@ -8,12 +8,15 @@ use limen_vm::Verified;
 use crate::compile::{Compiled, Refusal};
 use crate::context::{IndirectEntry, NO_SIGNATURE};
 use crate::frames::CallSites;
+use crate::lower::enter::Handler;
 use crate::shape::loop_heads;
 use crate::translate::{CELL, Entry};
 
 /// What there is of a module's code.
 pub(crate) struct ModuleCode {
     pub(crate) module: Verified<Module>,
+    /// What of the machine's kernel deals with an `svc`.
+    pub(crate) kernel: Option<Handler>,
     /// By function; null where there is none. Compiled code has its address.
     functions: Box<[*const u8]>,
     /// Compiled code has its address.
@@ -41,7 +44,7 @@ impl Drop for ModuleCode {
 }
 
 impl ModuleCode {
-    pub(crate) fn new(module: &Verified<Module>, sites: &CallSites) -> Self {
+    pub(crate) fn new(module: &Verified<Module>, kernel: Option<Handler>, sites: &CallSites) -> Self {
         let entry = |function: &Option<u32>| match function {
             None => IndirectEntry { signature: NO_SIGNATURE, function: 0, bytes: 0 },
             Some(index) => {
@@ -52,6 +55,7 @@ impl ModuleCode {
         };
         Self {
             module: module.clone(),
+            kernel,
             functions: vec![std::ptr::null(); module.functions.len()].into(),
             indirect: module.tables.iter().flatten().map(entry).collect(),
             made: HashMap::new(),

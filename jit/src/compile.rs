@@ -10,11 +10,13 @@ use cranelift_codegen::{Context, FinalizedMachExceptionHandler, ir};
 use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext};
 use cranelift_jit::{JITBuilder, JITModule};
 use cranelift_module::{FuncId, Linkage, Module as _, default_libcall_names};
+use limen_isa::Opcode;
 use limen_isa::module::Module;
 use limen_vm::{HEADER_CELLS, NativeFrame, Verified};
 use thiserror::Error;
 
 use crate::arch::{self, FRAME_OVERHEAD};
+use crate::lower::enter::Handler;
 use crate::shape::Shape;
 use crate::shared::{self, Key};
 use crate::translate::{CELL, Entry, Translator, loop_signature, signature};
@@ -60,8 +62,8 @@ pub(crate) struct Code {
     /// Only to be freed.
     memory: Mutex<Option<JITModule>>,
     key: Key,
-    /// Keeps the address by which the module is named.
-    _module: Verified<Module>,
+    /// Keeps the addresses by which the module and the kernel are named.
+    _modules: (Verified<Module>, Option<Verified<Module>>),
     pub(crate) code: usize,
     /// In bytes.
     pub(crate) size: usize,
@@ -116,7 +118,7 @@ impl Compiler {
         Ok(Self { isa: Arc::clone(isa), builder: FunctionBuilderContext::new(), context: Context::new() })
     }
 
-    /// The code of a function: another machine's, or it is compiled now.
+    /// The code of a function, for machines with this kernel: another machine's, or it is compiled now.
     ///
     /// # Errors
     ///
@@ -124,34 +126,36 @@ impl Compiler {
     pub(crate) fn compile(
         &mut self,
         module: &Verified<Module>,
+        kernel: Option<&Handler>,
         function: u32,
         entry: Entry,
     ) -> Result<Compiled, Refusal> {
-        let key = Key::new(module, function, entry);
+        let kernel = kernel.filter(|_| enters_kernel(module, function));
+        let key = Key::new(module, kernel, function, entry);
         if let Some(code) = shared::find(key) {
             return Ok(Compiled { code, time: Duration::ZERO });
         }
         let start = Instant::now();
-        let code = Arc::new(self.make(module, key)?);
+        let code = Arc::new(self.make(module, kernel, key)?);
         shared::add(key, &code);
         Ok(Compiled { code, time: start.elapsed() })
     }
 
-    fn make(&mut self, module: &Verified<Module>, key: Key) -> Result<Code, Refusal> {
-        let Key { function, entry, .. } = key;
+    fn make(&mut self, module: &Verified<Module>, kernel: Option<&Handler>, key: Key) -> Result<Code, Refusal> {
+        let function = key.function;
         let words = module.functions[function as usize].code.len();
         if words > MAX_WORDS {
             return Err(Refusal::Size(words));
         }
         let mut memory = JITModule::new(JITBuilder::with_isa(Arc::clone(&self.isa), default_libcall_names()));
-        let id = self.define(&mut memory, module, function, entry);
+        let id = self.define(&mut memory, module, kernel, key);
         let built = id.and_then(|id| {
             self.check_frame(module, function)?;
             memory.finalize_definitions().map_err(refused)?;
             Ok(memory.get_finalized_function(id) as usize)
         });
         let made = match built {
-            Ok(code) => Ok(self.finish(memory, module, key, code)),
+            Ok(code) => Ok(self.finish(memory, (module, kernel), key, code)),
             Err(refusal) => {
                 // SAFETY: nothing of it was ever called.
                 unsafe { memory.free_memory() };
@@ -167,8 +171,8 @@ impl Compiler {
         &mut self,
         memory: &mut JITModule,
         module: &Module,
-        function: u32,
-        entry: Entry,
+        kernel: Option<&Handler>,
+        Key { function, entry, .. }: Key,
     ) -> Result<FuncId, Refusal> {
         let shape = module.signature_of(function).ok_or(Refusal::Size(0))?;
         let native = match entry {
@@ -179,9 +183,11 @@ impl Compiler {
         self.context.clear();
         self.context.func = ir::Function::with_name_signature(ir::UserFuncName::default(), native);
         let itself = memory.declare_func_in_func(id, &mut self.context.func);
-        let builder = FunctionBuilder::new(&mut self.context.func, &mut self.builder);
+        let mut builder = FunctionBuilder::new(&mut self.context.func, &mut self.builder);
         let shape = Shape::of(module, function);
-        let builder = Translator::new(builder, module, function, &shape, entry, itself).translate();
+        let mut translator = Translator::new(&mut builder, module, function, &shape, entry, itself);
+        translator.kernel = kernel;
+        translator.translate();
         builder.finalize(self.isa.frontend_config());
         memory.define_function(id, &mut self.context).map_err(refused)?;
         Ok(id)
@@ -198,7 +204,13 @@ impl Compiler {
     }
 
     /// Collects what the runtime must know of the code at this address.
-    fn finish(&self, memory: JITModule, module: &Verified<Module>, key: Key, code: usize) -> Code {
+    fn finish(
+        &self,
+        memory: JITModule,
+        (module, kernel): (&Verified<Module>, Option<&Handler>),
+        key: Key,
+        code: usize,
+    ) -> Code {
         let (mut call_sites, mut size) = (Vec::new(), 0);
         if let Some(compiled) = self.context.compiled_code() {
             let buffer = &compiled.buffer;
@@ -217,8 +229,15 @@ impl Compiler {
             }
             size = buffer.data().len();
         }
-        Code { memory: Mutex::new(Some(memory)), key, _module: module.clone(), code, size, call_sites }
+        let kernel = kernel.map(|handler| handler.module.clone());
+        Code { memory: Mutex::new(Some(memory)), key, _modules: (module.clone(), kernel), code, size, call_sites }
     }
+}
+
+/// Whether a function has an `svc`.
+fn enters_kernel(module: &Module, function: u32) -> bool {
+    let mut words = module.functions[function as usize].code.iter();
+    words.any(|word| Opcode::of_word(*word) == Some(Opcode::Svc))
 }
 
 /// How Cranelift is to compile. Frame pointers are what the runtime finds native frames by; stacks have their own checks;

@@ -134,6 +134,13 @@ pub(crate) struct NativeContext {
     /// Not zero once it has returned.
     pub(crate) done: u64,
 
+    /// Its module, as [`crate::lower::enter::address_of`] names it.
+    pub(crate) module: usize,
+    /// How many frames code has left in their cells that had taken the place of an `svc`; and where all of them stand but the
+    /// innermost.
+    pub(crate) inlined: u64,
+    pub(crate) callers: [u64; MAX_INLINED],
+
     // What only the runtime uses.
     /// Why native code switched to the driver.
     pub(crate) reason: Reason,
@@ -154,6 +161,9 @@ pub(crate) struct IndirectEntry {
     /// Bytes of the function's registers.
     pub(crate) bytes: u64,
 }
+
+/// So many frames of the kernel, at most, take the place of an `svc`.
+pub(crate) const MAX_INLINED: usize = 4;
 
 /// No signature has this index.
 pub(crate) const NO_SIGNATURE: u32 = u32::MAX;
@@ -211,6 +221,9 @@ impl NativeContext {
             integers: [0; INTEGER_ARGUMENTS],
             floats: [0; FLOAT_ARGUMENTS],
             done: 0,
+            module: 0,
+            inlined: 0,
+            callers: [0; MAX_INLINED],
             reason: Reason::Exit(Exit::Fuel),
             innermost: Innermost { at, frame: std::ptr::null_mut(), pointer: nowhere },
             stack: std::ptr::null_mut(),
@@ -235,8 +248,14 @@ impl NativeContext {
 
     /// Its innermost frame, where it asks the runtime or stands at an `svc`: the place it has noted, and its frame pointer.
     pub(crate) fn innermost_at(&self, pointer: *mut u8) -> Innermost {
-        let at = NativeFrame { function: self.place as u32, pc: (self.place >> 32) as u32 };
-        Innermost { at, frame: self.asking, pointer }
+        Innermost { at: frame_at(self.place), frame: self.asking, pointer }
+    }
+
+    /// The frames of the kernel that code has left in their cells, outermost first; none any more after that.
+    pub(crate) fn take_inlined(&mut self) -> Vec<NativeFrame> {
+        let Some(callers) = std::mem::take(&mut self.inlined).checked_sub(1) else { return Vec::new() };
+        let callers = self.callers[..callers as usize].iter();
+        callers.chain([&self.place]).map(|place| frame_at(*place)).collect()
     }
 
     /// Whether its frames stand at an `svc`.
@@ -273,6 +292,11 @@ impl NativeContext {
         processor.fuel_told = self.fuel;
         goes_on
     }
+}
+
+/// The other way round than [`crate::slow::place`].
+fn frame_at(place: u64) -> NativeFrame {
+    NativeFrame { function: place as u32, pc: (place >> 32) as u32 }
 }
 
 extern "C" fn copy_bytes(to: *mut u8, from: *const u8, count: usize) {

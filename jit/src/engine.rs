@@ -19,6 +19,7 @@ use crate::compile::{Compiled, Compiler, Refusal};
 use crate::context::{NativeContext, Processor, Reason};
 use crate::frames::{self, CallSites, Parked};
 use crate::log::{Compilation, Log};
+use crate::lower::enter::{Handler, address_of};
 use crate::shape::{loop_heads, targets};
 use crate::stack::Pool;
 use crate::translate::{CELL, Entry, Passing, REGISTER_RESULTS};
@@ -84,7 +85,8 @@ impl Jit {
     /// Makes ready for the code of a module, when it first runs.
     fn prepare(&mut self, run: &Run<'_>) {
         let id = run.module_id();
-        let code = self.modules.entry(id).or_insert_with(|| ModuleCode::new(run.module(), &self.sites));
+        let handler = || run.svc_handler().map(|(module, function)| Handler { module, function });
+        let code = self.modules.entry(id).or_insert_with(|| ModuleCode::new(run.module(), handler(), &self.sites));
         if run.kind() == EngineKind::Jit && !code.is_eager {
             code.is_eager = true;
             for function in 0..run.module().functions.len() as u32 {
@@ -118,7 +120,7 @@ impl Jit {
     /// Has code compiled in the background, unless that was tried.
     fn wish(&mut self, wish: Wish) {
         let Some(code) = self.modules.get_mut(&wish.module) else { return };
-        if !code.was_tried(wish.function, wish.entry) && self.background.ask(wish, &code.module) {
+        if !code.was_tried(wish.function, wish.entry) && self.background.ask(wish, &code.module, code.kernel.as_ref()) {
             code.expect(wish.function, wish.entry);
         }
     }
@@ -185,7 +187,7 @@ impl Turn<'_, '_> {
         let wish = Wish { module: self.run.module_id(), function, entry };
         let code = self.jit.modules.get(&wish.module)?;
         if self.run.kind() == EngineKind::Jit && !code.was_tried(function, entry) {
-            let compiled = self.jit.compiler.as_mut()?.compile(&code.module, function, entry);
+            let compiled = self.jit.compiler.as_mut()?.compile(&code.module, code.kernel.as_ref(), function, entry);
             self.jit.publish(wish, compiled);
         }
         self.jit.modules.get(&wish.module)?.find(function, entry)
@@ -229,7 +231,15 @@ impl Turn<'_, '_> {
 
     /// Lets native code run until it stops, and deals with why.
     fn go_native(&mut self, frames: Box<Parked>, next: &mut Option<Box<Parked>>) -> Option<Exit> {
-        let frames = self.go(frames)?;
+        let mut frames = self.go(frames)?;
+        let inlined = frames.context.take_inlined();
+        if !inlined.is_empty() {
+            // The kernel's frames are in their cells.
+            let cell = frames.context.cell(frames.context.frame);
+            self.run.frames().adopt(cell, &inlined);
+            self.jit.kernel = Some(frames);
+            return self.interpret();
+        }
         if frames.context.done != 0 {
             let results = self.results(&frames.context, frames.outermost);
             let (function, cell) = (frames.outermost, frames.context.cell(frames.context.frame));
@@ -316,6 +326,7 @@ impl Turn<'_, '_> {
     fn introduce(&mut self, context: &mut NativeContext) {
         if let Some(code) = self.jit.modules.get(&self.run.module_id()) {
             (context.functions, context.indirect) = (code.functions(), code.indirect());
+            context.module = address_of(&code.module);
         }
         (context.id, context.port) = (Some(self.run.context_id()), self.run.port());
         context.processor = &raw mut *self.jit.processor;

@@ -48,7 +48,7 @@ impl RegisterSet {
     }
 
     pub(crate) fn contains(&self, register: u16) -> bool {
-        self.0[usize::from(register) / 64] >> (register % 64) & 1 != 0
+        self.0.get(usize::from(register) / 64).is_some_and(|word| word >> (register % 64) & 1 != 0)
     }
 
     /// Adds what `other` has; whether that was anything new.
@@ -67,6 +67,17 @@ impl RegisterSet {
             (0..64).filter(move |bit| word >> bit & 1 != 0).map(move |bit| (index * 64 + bit) as u16)
         };
         self.0.iter().enumerate().flat_map(ones)
+    }
+}
+
+impl FromIterator<u16> for RegisterSet {
+    fn from_iter<I: IntoIterator<Item = u16>>(registers: I) -> Self {
+        let mut set = Self::default();
+        for register in registers {
+            set.0.resize(set.0.len().max(usize::from(register) / 64 + 1), 0);
+            set.insert(register);
+        }
+        set
     }
 }
 

@@ -8,19 +8,23 @@ use limen_isa::module::Module;
 use limen_vm::Verified;
 
 use crate::compile::Code;
+use crate::lower::enter::{Handler, address_of};
 use crate::translate::Entry;
 
 /// Names code in the process. A module's address names it as long as its code is there, which keeps the module.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Key {
     module: usize,
+    /// The kernel whose code is in it, and the function of it.
+    kernel: Option<(usize, u32)>,
     pub(crate) function: u32,
     pub(crate) entry: Entry,
 }
 
 impl Key {
-    pub(crate) fn new(module: &Verified<Module>, function: u32, entry: Entry) -> Self {
-        Self { module: std::ptr::from_ref::<Module>(module) as usize, function, entry }
+    pub(crate) fn new(module: &Verified<Module>, kernel: Option<&Handler>, function: u32, entry: Entry) -> Self {
+        let kernel = kernel.map(|handler| (address_of(&handler.module), handler.function));
+        Self { module: address_of(module), kernel, function, entry }
     }
 }
 

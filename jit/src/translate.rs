@@ -22,6 +22,7 @@ use limen_vm::{HEADER_CELLS, NativeFrame};
 use crate::arch::{FLOAT_ARGUMENTS, INTEGER_ARGUMENTS};
 use crate::bounds::{Bounds, access};
 use crate::context::NativeContext;
+use crate::lower::enter::{Handler, Inlined};
 use crate::lower::inline::computes;
 use crate::lower::stores::Waiting;
 use crate::nans::{Nan, Nans};
@@ -115,7 +116,7 @@ pub(crate) fn constant() -> MemFlagsData {
 
 /// A function while it is translated.
 pub(crate) struct Translator<'a, 'b> {
-    pub(crate) builder: FunctionBuilder<'b>,
+    pub(crate) builder: &'a mut FunctionBuilder<'b>,
     pub(crate) module: &'a Module,
     pub(crate) index: u32,
     pub(crate) function: &'a Function,
@@ -141,12 +142,12 @@ pub(crate) struct Translator<'a, 'b> {
     pub(crate) frame: Value,
     /// The fuel that is left, in a function with loops, whose polls take a step less than with the pinned register; that
     /// one has it wherever other code may look.
-    fuel: Option<Variable>,
+    pub(crate) fuel: Option<Variable>,
     /// Where context and frame are kept for cold blocks.
     at_hand: Option<StackSlot>,
     entry: Entry,
     /// The code that is being made.
-    itself: ir::FuncRef,
+    pub(crate) itself: ir::FuncRef,
     slow_signature: SigRef,
     /// The instruction that is being translated: its word, and what is live before it.
     pub(crate) pc: u32,
@@ -157,6 +158,10 @@ pub(crate) struct Translator<'a, 'b> {
     pub(crate) waiting: Vec<Waiting>,
     /// Whether what is translated is hardly ever executed.
     is_cold: bool,
+    /// The kernel whose code takes the place of an `svc`.
+    pub(crate) kernel: Option<&'a Handler>,
+    /// How the function ends, if it is code of the kernel that takes the place of an `svc`.
+    pub(crate) inlined: Option<Inlined>,
 }
 
 /// The poll of a loop with one way back, laid out before the head of the loop so that a turn takes no jump but the branch.
@@ -209,7 +214,7 @@ impl Way {
 
 impl<'a, 'b> Translator<'a, 'b> {
     pub(crate) fn new(
-        mut builder: FunctionBuilder<'b>,
+        builder: &'a mut FunctionBuilder<'b>,
         module: &'a Module,
         index: u32,
         shape: &'a Shape,
@@ -259,22 +264,26 @@ impl<'a, 'b> Translator<'a, 'b> {
             outlined: Vec::new(),
             waiting: Vec::new(),
             is_cold: false,
+            kernel: None,
+            inlined: None,
         }
     }
 
     /// Translates the whole function.
-    pub(crate) fn translate(mut self) -> FunctionBuilder<'b> {
+    pub(crate) fn translate(mut self) {
         // Cranelift notes places relative to the first that it is told, and one less than that as none at all.
         self.builder.set_srcloc(SourceLoc::new(0));
         self.prologue();
-        for block in 0..self.shape.blocks.len() {
-            self.block(block);
-        }
+        self.body(0..self.shape.blocks.len());
+        self.builder.seal_all_blocks();
+    }
+
+    /// Translates these basic blocks, and what they leave for later.
+    pub(crate) fn body(&mut self, blocks: impl IntoIterator<Item = usize>) {
+        blocks.into_iter().for_each(|block| self.block(block));
         while let Some(outlined) = self.outlined.pop() {
             self.outline(outlined);
         }
-        self.builder.seal_all_blocks();
-        self.builder
     }
 
     fn prologue(&mut self) {
@@ -304,7 +313,7 @@ impl<'a, 'b> Translator<'a, 'b> {
     }
 
     /// Leaves the function to the interpreter, from the word `pc` on, if something is not as the code relies on.
-    fn require_all(&mut self, pc: u32) {
+    pub(crate) fn require_all(&mut self, pc: u32) {
         (self.pc, self.live) = (pc, self.shape.live_at(pc).clone());
         self.require_declared_home();
         self.require_room();
@@ -353,7 +362,7 @@ impl<'a, 'b> Translator<'a, 'b> {
         }
     }
 
-    fn zero(&mut self, ty: Type) -> Value {
+    pub(crate) fn zero(&mut self, ty: Type) -> Value {
         match ty {
             types::F32 => self.builder.ins().f32const(0.0),
             types::F64 => self.builder.ins().f64const(0.0),
@@ -688,6 +697,7 @@ impl<'a, 'b> Translator<'a, 'b> {
             }
             Way::Slow(kind, next) => self.ask(kind, next),
             Way::Return(except) => self.return_portable(&except),
+            Way::Leave if self.inlined.is_some() => self.leave_inlined(),
             Way::Leave => {
                 self.call_runtime(Kind::Leave);
                 self.return_portable(&[]);
@@ -698,6 +708,9 @@ impl<'a, 'b> Translator<'a, 'b> {
 
     /// Asks the runtime, and goes to `next` unless frames are to return.
     fn ask(&mut self, kind: Kind, next: Option<ir::Block>) {
+        if self.inlined.is_some() {
+            return self.leave_inlined();
+        }
         let (mut read, mut written) = (Vec::new(), Vec::new());
         if kind == Kind::Step {
             let shapes = ModuleShapes { module: self.module, function: self.index };

@@ -304,24 +304,33 @@ impl Context {
         self.chain().into_iter().map(|fp| self.header(fp).function)
     }
 
-    /// Writes the headers of frames that were native, outermost first, and zeroes in their registers. The operands of the
-    /// instruction at which the innermost stands keep what they hold.
-    pub(crate) fn rebuild(&mut self, module: &Verified<Module>, fp: u32, frames: &[NativeFrame]) {
+    /// Writes the headers of frames that were native, outermost first.
+    pub(crate) fn adopt_native(&mut self, module: &Verified<Module>, fp: u32, frames: &[NativeFrame]) {
         (self.fp, self.has_foreign_frames) = (fp, true);
         let mut distance = self.header(fp).distance;
         for (index, frame) in frames.iter().enumerate() {
             let position = module.start_of(frame.function) + frame.pc;
             let (words, results) = (call_words(module, frame.function), results_of(module, frame.function));
             self.write_header(self.fp, Header::new(frame.function, position, distance, words, results));
-            let function = &module.functions[frame.function as usize];
-            let kept = if index + 1 == frames.len() { operands(module, frame.function, frame.pc) } else { Vec::new() };
-            for register in (0..function.registers.len()).filter(|register| !kept.contains(&(*register as u16))) {
-                self.stack[self.fp as usize + register] = 0;
-            }
             if index + 1 < frames.len() {
-                distance = (function.registers.len() + HEADER_CELLS) as u32;
+                distance = (module.functions[frame.function as usize].registers.len() + HEADER_CELLS) as u32;
                 self.fp += distance;
             }
+        }
+    }
+
+    /// Writes the headers of frames that were native, outermost first, and zeroes in their registers. The operands of the
+    /// instruction at which the innermost stands keep what they hold.
+    pub(crate) fn rebuild(&mut self, module: &Verified<Module>, fp: u32, frames: &[NativeFrame]) {
+        self.adopt_native(module, fp, frames);
+        let mut first = fp as usize;
+        for (index, frame) in frames.iter().enumerate() {
+            let registers = module.functions[frame.function as usize].registers.len();
+            let kept = if index + 1 == frames.len() { operands(module, frame.function, frame.pc) } else { Vec::new() };
+            for register in (0..registers).filter(|register| !kept.contains(&(*register as u16))) {
+                self.stack[first + register] = 0;
+            }
+            first += registers + HEADER_CELLS;
         }
     }
 

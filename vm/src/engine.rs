@@ -276,6 +276,13 @@ impl<'a> Run<'a> {
         Some(SvcEntry { context: ContextId(kernel.context), module, kind, function, stack, frame })
     }
 
+    /// The kernel's module and the function of it that is entered for an `svc`, if there is such a function.
+    #[must_use]
+    pub fn svc_handler(&self) -> Option<(Verified<Module>, u32)> {
+        let kernel = self.store.kernel?;
+        Some((self.store.module_of(kernel.domain).clone(), kernel.svc_function()?))
+    }
+
     /// The context's port.
     #[must_use]
     pub fn port(&self) -> *mut Port {
@@ -383,6 +390,12 @@ impl Frames<'_> {
     pub fn stand(&mut self, fp: u32, at: NativeFrame) {
         let position = self.module.start_of(at.function) + at.pc;
         self.context.stand_in(fp, at.function, position);
+    }
+
+    /// Writes the headers of frames that were native, outermost first, of which the first is at cell `fp`; what their registers
+    /// hold is in their cells.
+    pub fn adopt(&mut self, fp: u32, frames: &[NativeFrame]) {
+        self.context.adopt_native(self.module, fp, frames);
     }
 
     /// Writes the headers of frames that were native, outermost first, of which the first is at cell `fp`, and makes

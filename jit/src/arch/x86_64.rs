@@ -36,12 +36,7 @@ pub(crate) fn fresh(top: *mut u8) -> Control {
 ///
 /// `*to` must be what [`fresh`], a former `switch` or a `stack_switch` left, and nothing may have run on that stack since.
 #[unsafe(naked)]
-pub(crate) unsafe extern "C" fn switch(
-    save: *mut Control,
-    to: *const Control,
-    context: *mut NativeContext,
-    fuel: u64,
-) {
+pub(crate) unsafe extern "C" fn switch(save: *mut Control, to: *const Control, context: *mut NativeContext, fuel: u64) {
     naked_asm!(
         "push rbx",
         "push r12",

@@ -3,14 +3,14 @@
 use std::mem::offset_of;
 
 use cranelift_codegen::ir::condcodes::IntCC;
-use cranelift_codegen::ir::{BlockCall, InstBuilder, JumpTableData, Value, types};
+use cranelift_codegen::ir::{BlockCall, InstBuilder, JumpTableData, MemFlagsData, Value, types};
 use limen_isa::codec::ModuleShapes;
 use limen_isa::module::Signature;
 use limen_isa::{Control, Field, Fields, Opcode, Reg, ValueType};
 use limen_vm::{Message, layout};
 
 use super::inline::is_inlined;
-use crate::context::{IndirectEntry, NativeContext, Processor};
+use crate::context::{IndirectEntry, NativeContext};
 use crate::ranges::operand;
 use crate::slow::Kind;
 use crate::translate::{CELL, Callee, Passing, REGISTER_RESULTS, Translator, constant, signature, trusted, type_of};
@@ -29,10 +29,11 @@ impl Control for Translator<'_, '_> {
 
     fn br_table(&mut self, i: Reg, targets: u32) {
         let words = &self.function.code[self.pc as usize..];
-        let blocks: Vec<_> = (1..=targets as usize)
-            .map(|index| words.signed(index, Field::Wide32))
-            .map(|distance| self.target(distance))
-            .collect();
+        let distance = |index: u32| words.signed(index as usize + 1, Field::Wide32);
+        if let Some(number) = self.known_number(i) {
+            return self.jump(distance(number.min(targets - 1)));
+        }
+        let blocks: Vec<_> = (0..targets).map(|index| self.target(distance(index))).collect();
         let pool = &mut self.builder.func.dfg.value_lists;
         let mut calls: Vec<BlockCall> = blocks.iter().map(|block| BlockCall::new(*block, [], pool)).collect();
         let Some(default) = calls.pop() else { return };
@@ -42,6 +43,9 @@ impl Control for Translator<'_, '_> {
     }
 
     fn ret(&mut self) {
+        if self.inlined.is_some() {
+            return self.return_inlined();
+        }
         let words = &self.function.code[self.pc as usize..];
         let count = self.module.types[self.function.signature as usize].results.len();
         let registers: Vec<Reg> = (0..count).map(|index| listed(words, 0, index)).collect();
@@ -71,6 +75,10 @@ impl Control for Translator<'_, '_> {
             self.inline(f, &arguments, &results);
             return;
         }
+        if self.inlined.is_some() {
+            let frame = self.enter(retry, function, bytes, None);
+            return self.inline_call(f, frame);
+        }
         let code = (!self.is_itself(f)).then(|| {
             let functions = self.field(constant(), types::I64, offset_of!(NativeContext, functions));
             self.builder.ins().load(types::I64, trusted(), functions, f as i32 * CELL)
@@ -80,6 +88,9 @@ impl Control for Translator<'_, '_> {
     }
 
     fn call_indirect(&mut self, t: u32, i: Reg, s: u32) {
+        if self.inlined.is_some() {
+            return self.slowly();
+        }
         let retry = self.builder.create_block();
         self.builder.ins().jump(retry, &[]);
         self.builder.switch_to_block(retry);
@@ -114,6 +125,9 @@ impl Control for Translator<'_, '_> {
     }
 
     fn svc(&mut self, results: u32, number: u32, arguments: u32) {
+        if self.inlined.is_some() {
+            return self.slowly();
+        }
         let retry = self.builder.create_block();
         self.builder.ins().jump(retry, &[]);
         self.builder.switch_to_block(retry);
@@ -155,98 +169,36 @@ fn message_places(types: &[ValueType]) -> Vec<i32> {
 }
 
 impl Translator<'_, '_> {
-    /// Where the message of an `svc` is in the port: lets the kernel's function run, or has the driver ask the machine. Goes on
-    /// when the `svc` is answered; if frames are to return, this one does so, leaving out of its cells the registers that the
-    /// answer goes to.
-    fn enter_kernel(&mut self, port: Value, number: u32, taken: &[Reg]) {
-        let [enter, burn, ask, parked] = [(); 4].map(|()| self.builder.create_block());
-        self.builder.set_cold_block(ask);
-        let to = self.builder.append_block_param(parked, types::I64);
-        let runs = self.builder.append_block_param(parked, types::I64);
-        let kernel = self.processor_field(offset_of!(Processor, kernel));
-        self.builder.ins().brif(kernel, enter, &[], ask, &[]);
-        self.builder.switch_to_block(enter);
-        let port_of_kernel = self.field_of(kernel, offset_of!(NativeContext, port));
-        let is_own = self.builder.ins().icmp(IntCC::Equal, port, port_of_kernel);
-        self.builder.ins().brif(is_own, ask, &[], burn, &[]);
-        self.builder.switch_to_block(burn);
-        self.burn(ask);
-        self.stand_in_svc(port);
-        let itself = self.builder.ins().load(types::I64, trusted(), port, layout::PORT_ITSELF as i32);
-        let number = self.builder.ins().iconst(types::I64, i64::from(number));
-        for (index, value) in [itself, number].into_iter().enumerate() {
-            let place = offset_of!(NativeContext, integers) as i32 + index as i32 * CELL;
-            self.builder.ins().store(trusted(), value, kernel, place);
-        }
-        self.runs_next(kernel);
-        let control = self.builder.ins().iadd_imm_s(kernel, offset_of!(NativeContext, native) as i64);
-        self.builder.ins().jump(parked, &[control.into(), kernel.into()]);
-
-        self.builder.switch_to_block(ask);
-        self.builder.ins().store(trusted(), self.context, port, layout::PORT_NATIVE as i32);
-        let fuel = self.fuel();
-        self.builder.ins().store(trusted(), fuel, self.context, offset_of!(NativeContext, fuel) as i32);
-        let processor = self.field(constant(), types::I64, offset_of!(NativeContext, processor));
-        let control = self.builder.ins().iadd_imm_s(processor, offset_of!(Processor, driver) as i64);
-        self.builder.ins().jump(parked, &[control.into(), self.context.into()]);
-
-        self.builder.switch_to_block(parked);
-        let own = self.builder.ins().iadd_imm_s(self.context, offset_of!(NativeContext, native) as i64);
-        self.switch_stacks(own, to, runs);
-        let unwinding = self.field(trusted(), types::I64, offset_of!(NativeContext, unwinding));
-        let leave = self.return_block(taken.iter().map(|register| register.0).collect());
-        self.unless(unwinding, leave);
-    }
-
-    /// Notes in its port that the context stands at an `svc`, with its frames as they are.
-    fn stand_in_svc(&mut self, port: Value) {
-        let state = self.builder.ins().iconst(types::I32, i64::from(layout::STATE_IN_SVC));
-        self.builder.ins().store(trusted(), state, port, layout::PORT_STATE as i32);
-        self.builder.ins().store(trusted(), self.context, port, layout::PORT_NATIVE as i32);
-    }
-
-    /// Notes which native context runs from now on.
-    pub(crate) fn runs_next(&mut self, native: Value) {
-        let processor = self.field(constant(), types::I64, offset_of!(NativeContext, processor));
-        self.builder.ins().store(trusted(), native, processor, offset_of!(Processor, current) as i32);
-    }
-
-    /// Notes in `*own` where this stack stands, and goes on where `*to` says, for the native context `runs`. As
-    /// [`crate::arch::switch`], but without a call, so that the processor goes on predicting where calls return to.
-    pub(crate) fn switch_stacks(&mut self, own: Value, to: Value, runs: Value) {
-        self.show_fuel();
-        self.builder.ins().stack_switch(own, to, runs);
-        self.take_fuel();
-    }
-
-    /// Writes these registers to the message that the context gives, and 0 or null to the rest of it.
+    /// Writes these registers to the message that the context gives, and 0 or null to the rest of it. Two by two, as the kernel
+    /// reads them that hands them on: the processor forwards to a load what one store wrote, not what two did.
     fn give(&mut self, port: Value, registers: &[Reg]) {
         let places = message_places(&registers.iter().map(|register| self.type_of(*register)).collect::<Vec<_>>());
-        for (register, place) in registers.iter().zip(&places) {
-            let value = self.get_canonical(*register);
-            let value = match self.builder.func.dfg.value_type(value) {
-                types::I32 => self.builder.ins().uextend(types::I64, value),
-                _ => value,
-            };
-            self.builder.ins().store(trusted(), value, port, layout::PORT_GIVEN as i32 + place);
-        }
-        self.clear(port, &places);
-    }
-
-    /// Writes 0 or null to the cells of the message that the context gives, but for these; two by two where it can.
-    fn clear(&mut self, port: Value, except: &[i32]) {
-        let zero = self.builder.ins().iconst(types::I64, 0);
         let none = self.builder.func.dfg.constants.insert(vec![0; 16].into());
         let zeroes = self.builder.ins().vconst(types::I64X2, none);
         for first in (0..size_of::<Message>() as i32).step_by(2 * CELL as usize) {
-            let pair = [first, first + CELL].map(|place| (layout::PORT_GIVEN as i32 + place, except.contains(&place)));
-            if let [(place, false), (_, false)] = pair {
-                self.builder.ins().store(trusted(), zeroes, port, place);
-                continue;
+            let mut pair = zeroes;
+            for (register, place) in
+                registers.iter().zip(&places).filter(|(_, place)| (first..first + 2 * CELL).contains(*place))
+            {
+                let value = self.message_cell(*register);
+                let lane = ((place - first) / CELL) as u8;
+                pair = self.builder.ins().insertlane(pair, value, lane);
             }
-            for (place, _) in pair.into_iter().filter(|(_, is_set)| !is_set) {
-                self.builder.ins().store(trusted(), zero, port, place);
+            self.builder.ins().store(trusted(), pair, port, layout::PORT_GIVEN as i32 + first);
+        }
+    }
+
+    /// A register's value as a cell of a message holds it.
+    fn message_cell(&mut self, register: Reg) -> Value {
+        let value = self.get_canonical(register);
+        match self.builder.func.dfg.value_type(value) {
+            types::I32 => self.builder.ins().uextend(types::I64, value),
+            types::F32 => {
+                let bits = self.builder.ins().bitcast(types::I32, MemFlagsData::new(), value);
+                self.builder.ins().uextend(types::I64, bits)
             }
+            types::F64 => self.builder.ins().bitcast(types::I64, MemFlagsData::new(), value),
+            _ => value,
         }
     }
 
@@ -329,7 +281,7 @@ impl Translator<'_, '_> {
     }
 
     /// The registers of the caller with the arguments, and those for the results, of the call that is translated.
-    fn passed(&self, shape: &Signature) -> (Vec<Reg>, Vec<Reg>) {
+    pub(super) fn passed(&self, shape: &Signature) -> (Vec<Reg>, Vec<Reg>) {
         let words = &self.function.code[self.pc as usize..];
         let mut results: Vec<Reg> =
             (0..shape.results.len() + shape.params.len()).map(|index| listed(words, 1, index)).collect();

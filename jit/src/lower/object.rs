@@ -6,6 +6,7 @@ use std::mem::offset_of;
 
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::{self, InstBuilder, Value, types};
+use limen_isa::Reg;
 use limen_vm::{Kind, Rights, layout};
 
 use crate::context::{NativeContext, Processor};
@@ -87,22 +88,33 @@ impl Translator<'_, '_> {
     }
 
     /// The port of a context.
-    pub(crate) fn port_of(&mut self, usual: &Usual, reference: Value) -> Value {
+    pub(crate) fn port_of(&mut self, usual: &Usual, context: Reg) -> Value {
+        if let Some(port) = self.port_of_caller(context) {
+            return port;
+        }
+        let reference = self.get(context);
         let entry = self.entry(usual, reference, Kind::CONTEXT, Rights::NONE);
         self.builder.ins().load(types::I64, trusted(), entry, layout::ENTRY_BASE as i32)
     }
 
-    /// Goes on if the context that has this port stands at an `svc`.
-    pub(crate) fn check_in_svc(&mut self, usual: &Usual, port: Value) {
+    /// Goes on if the context, which has this port, stands at an `svc`.
+    pub(crate) fn check_in_svc(&mut self, usual: &Usual, context: Reg, port: Value) {
+        if self.port_of_caller(context).is_some() {
+            return;
+        }
         let state = self.builder.ins().load(types::I32, trusted(), port, layout::PORT_STATE as i32);
         let other = self.builder.ins().icmp_imm_u(IntCC::NotEqual, state, i64::from(layout::STATE_IN_SVC));
         self.unless(other, usual.slow);
     }
 
-    /// The native context of who has this port, if its frames wait at an `svc` and can go on as they are.
-    pub(crate) fn waiting(&mut self, usual: &Usual, port: Value) -> Value {
-        self.check_in_svc(usual, port);
+    /// Goes on if the frames of the context, which has this port, wait at an `svc` and can go on as they are. Gives its native
+    /// context.
+    pub(crate) fn waiting(&mut self, usual: &Usual, context: Reg, port: Value) -> Value {
+        self.check_in_svc(usual, context, port);
         let native = self.builder.ins().load(types::I64, trusted(), port, layout::PORT_NATIVE as i32);
+        if self.port_of_caller(context).is_some() {
+            return native;
+        }
         let missing = self.builder.ins().icmp_imm_s(IntCC::Equal, native, 0);
         self.unless(missing, usual.slow);
         let epoch = self.processor_field(offset_of!(Processor, epoch));

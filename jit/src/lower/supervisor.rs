@@ -23,25 +23,30 @@ impl Supervisor for Translator<'_, '_> {
     }
 
     fn ctx_resume(&mut self, c: Reg) {
-        let (usual, reference) = (self.usual(), self.get(c));
-        let port = self.port_of(&usual, reference);
-        let native = self.waiting(&usual, port);
-        let ready = self.builder.ins().iconst(types::I32, i64::from(layout::STATE_READY));
-        self.builder.ins().store(trusted(), ready, port, layout::PORT_STATE as i32);
-        let nowhere = self.builder.ins().iconst(types::I64, 0);
-        self.builder.ins().store(trusted(), nowhere, port, layout::PORT_NATIVE as i32);
+        let usual = self.usual();
+        let port = self.port_of(&usual, c);
+        let native = self.waiting(&usual, c, port);
+        self.leave_svc(port);
+        if self.port_of_caller(c).is_some() {
+            return self.answer_caller();
+        }
         self.runs_next(native);
+        let control = self.builder.ins().iadd_imm_s(native, offset_of!(NativeContext, native) as i64);
+        if let Some(inlined) = &self.inlined {
+            let parked = inlined.svc.parked;
+            self.builder.ins().jump(parked, &[control.into(), native.into()]);
+            return;
+        }
         let processor = self.field(constant(), types::I64, offset_of!(NativeContext, processor));
         let own = self.builder.ins().iadd_imm_s(processor, offset_of!(Processor, nowhere) as i64);
-        let control = self.builder.ins().iadd_imm_s(native, offset_of!(NativeContext, native) as i64);
         self.switch_stacks(own, control, native);
         // The frame is no more.
         self.builder.ins().trap(TrapCode::unwrap_user(1));
     }
 
     fn ctx_state(&mut self, d: Reg, c: Reg) {
-        let (usual, reference) = (self.usual(), self.get(c));
-        let port = self.port_of(&usual, reference);
+        let usual = self.usual();
+        let port = self.port_of(&usual, c);
         let state = self.builder.ins().load(types::I32, trusted(), port, layout::PORT_STATE as i32);
         self.set(d, state);
         self.end(usual);
@@ -65,13 +70,13 @@ impl Supervisor for Translator<'_, '_> {
 
     fn ctx_transfer(&mut self, to: Reg, from: Reg) {
         let usual = self.usual();
-        let [to, from] = [to, from].map(|register| self.get(register));
-        let [to, from] = [to, from].map(|reference| self.port_of(&usual, reference));
-        self.waiting(&usual, to);
-        self.check_in_svc(&usual, from);
+        let [to_port, from_port] = [to, from].map(|context| self.port_of(&usual, context));
+        self.waiting(&usual, to, to_port);
+        self.check_in_svc(&usual, from, from_port);
         for place in (0..size_of::<Message>()).step_by(size_of::<u128>()) {
-            let piece = self.builder.ins().load(types::I8X16, trusted(), from, (layout::PORT_GIVEN + place) as i32);
-            self.builder.ins().store(trusted(), piece, to, (layout::PORT_TAKEN + place) as i32);
+            let piece =
+                self.builder.ins().load(types::I8X16, trusted(), from_port, (layout::PORT_GIVEN + place) as i32);
+            self.builder.ins().store(trusted(), piece, to_port, (layout::PORT_TAKEN + place) as i32);
         }
         self.end(usual);
     }
@@ -126,9 +131,9 @@ impl Translator<'_, '_> {
         if k as usize >= count {
             return self.slowly();
         }
-        let (usual, reference) = (self.usual(), self.get(c));
-        let port = self.port_of(&usual, reference);
-        self.check_in_svc(&usual, port);
+        let usual = self.usual();
+        let port = self.port_of(&usual, c);
+        self.check_in_svc(&usual, c, port);
         let place = (layout::PORT_GIVEN + first) as i32 + k as i32 * CELL;
         let element = self.builder.ins().load(types::I64, trusted(), port, place);
         self.set(d, element);
@@ -140,9 +145,9 @@ impl Translator<'_, '_> {
         if k as usize >= count {
             return self.slowly();
         }
-        let (usual, reference) = (self.usual(), self.get(c));
-        let port = self.port_of(&usual, reference);
-        self.waiting(&usual, port);
+        let usual = self.usual();
+        let port = self.port_of(&usual, c);
+        self.waiting(&usual, c, port);
         let value = self.get(v);
         let place = (layout::PORT_TAKEN + first) as i32 + k as i32 * CELL;
         self.builder.ins().store(trusted(), value, port, place);
