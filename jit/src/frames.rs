@@ -110,10 +110,12 @@ pub(crate) unsafe fn go(context: *mut NativeContext) {
         if (*context).is_in_svc() {
             (*(*context).port).native = std::ptr::null_mut();
         }
+        // Frames that are to return are told by a null in place of their context.
+        let runs = if (*context).unwinding == 0 { context } else { std::ptr::null_mut() };
         // Who drives it may itself be native code of another context, which has asked the runtime.
         let driver = &raw mut (*(*context).processor).driver;
         let outer = *driver;
-        arch::switch(driver, &raw const (*context).native, context, (*context).fuel);
+        arch::switch(driver, &raw const (*context).native, runs, (*context).fuel);
         *driver = outer;
     }
 }

@@ -7,7 +7,7 @@ pub(crate) mod float;
 pub(crate) mod home;
 pub(crate) mod inline;
 mod integer;
-mod object;
+pub(crate) mod object;
 mod reference;
 mod segment;
 pub(crate) mod stores;

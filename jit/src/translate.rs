@@ -24,6 +24,7 @@ use crate::bounds::{Bounds, access};
 use crate::context::NativeContext;
 use crate::lower::enter::{Handler, Inlined};
 use crate::lower::inline::computes;
+use crate::lower::object::Looked;
 use crate::lower::stores::Waiting;
 use crate::nans::{Nan, Nans};
 use crate::shape::{RegisterSet, Shape};
@@ -132,6 +133,8 @@ pub(crate) struct Translator<'a, 'b> {
     pub(crate) bounds: Bounds,
     /// What is known of the places that `bounds` follows.
     pub(crate) open: Vec<u32>,
+    /// References whose entries were looked at in the basic block, and what was found; only where no instruction can end one.
+    pub(crate) looked_at: Vec<Looked>,
     /// The basic block that is being translated.
     pub(crate) block: usize,
     /// For so many registers of a function that is called, a call before it in the basic block has found room.
@@ -249,6 +252,7 @@ impl<'a, 'b> Translator<'a, 'b> {
             at_start,
             bounds: Bounds::of(module, index, shape, entry),
             open: Vec::new(),
+            looked_at: Vec::new(),
             block: 0,
             room: None,
             room_in_loops: None,
@@ -366,6 +370,10 @@ impl<'a, 'b> Translator<'a, 'b> {
         match ty {
             types::F32 => self.builder.ins().f32const(0.0),
             types::F64 => self.builder.ins().f64const(0.0),
+            types::I64X2 => {
+                let zeroes = self.builder.func.dfg.constants.insert(vec![0; 16].into());
+                self.builder.ins().vconst(ty, zeroes)
+            }
             _ => self.builder.ins().iconst(ty, 0),
         }
     }
@@ -374,6 +382,7 @@ impl<'a, 'b> Translator<'a, 'b> {
         self.poll_before(index);
         self.builder.switch_to_block(self.blocks[index]);
         (self.block, self.open, self.room) = (index, self.bounds.at_start(index), self.room_in_loops);
+        self.looked_at.clear();
         self.take_nans(index);
         for (pc, live) in self.shape.live_before(self.module, self.index, index) {
             (self.pc, self.live) = (pc, live);

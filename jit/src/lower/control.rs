@@ -9,6 +9,7 @@ use limen_isa::module::Signature;
 use limen_isa::{Control, Field, Fields, Opcode, Reg, ValueType};
 use limen_vm::{Message, layout};
 
+use super::enter::GivenMessage;
 use super::inline::is_inlined;
 use crate::context::{IndirectEntry, NativeContext};
 use crate::ranges::operand;
@@ -138,14 +139,17 @@ impl Control for Translator<'_, '_> {
         let taken: Vec<Reg> = (0..results).map(|index| listed(words, 1, index)).collect();
         let given: Vec<Reg> = (results..results + arguments).map(|index| listed(words, 1, index)).collect();
         let port = self.field(constant(), types::I64, offset_of!(NativeContext, port));
-        self.give(port, &given);
-        let places = message_places(&taken.iter().map(|register| self.type_of(*register)).collect::<Vec<_>>());
-        let zero = self.builder.ins().iconst(types::I64, 0);
-        for place in &places {
-            self.builder.ins().store(trusted(), zero, port, layout::PORT_TAKEN as i32 + place);
+        let message = self.message(&given);
+        let places = self.message_places(&taken);
+        for (first, pair) in (0..).step_by(2 * CELL as usize).zip(&message.pairs) {
+            self.builder.ins().store(trusted(), *pair, port, layout::PORT_GIVEN as i32 + first);
+            if places.iter().any(|place| (first..first + 2 * CELL).contains(place)) {
+                let nothing = self.zero(types::I64X2);
+                self.builder.ins().store(trusted(), nothing, port, layout::PORT_TAKEN as i32 + first);
+            }
         }
         self.note_place();
-        self.enter_kernel(port, number, &taken);
+        self.enter_kernel(port, number, message, &taken);
         for (register, place) in taken.into_iter().zip(places) {
             let ty = type_of(self.type_of(register));
             let value = self.builder.ins().load(ty, trusted(), port, layout::PORT_TAKEN as i32 + place);
@@ -154,38 +158,32 @@ impl Control for Translator<'_, '_> {
     }
 }
 
-/// Where in a message values of these types stand.
-fn message_places(types: &[ValueType]) -> Vec<i32> {
-    let (mut words, mut refs) = (0, 0);
-    let place = |ty: &ValueType| {
-        let (first, index) = match ty {
-            ValueType::Ref => (layout::MESSAGE_REFS_AT, &mut refs),
-            _ => (layout::MESSAGE_WORDS_AT, &mut words),
-        };
-        *index += 1;
-        first as i32 + (*index - 1) * CELL
-    };
-    types.iter().map(place).collect()
-}
-
 impl Translator<'_, '_> {
-    /// Writes these registers to the message that the context gives, and 0 or null to the rest of it. Two by two, as the kernel
-    /// reads them that hands them on: the processor forwards to a load what one store wrote, not what two did.
-    fn give(&mut self, port: Value, registers: &[Reg]) {
-        let places = message_places(&registers.iter().map(|register| self.type_of(*register)).collect::<Vec<_>>());
-        let none = self.builder.func.dfg.constants.insert(vec![0; 16].into());
-        let zeroes = self.builder.ins().vconst(types::I64X2, none);
-        for first in (0..size_of::<Message>() as i32).step_by(2 * CELL as usize) {
-            let mut pair = zeroes;
-            for (register, place) in
-                registers.iter().zip(&places).filter(|(_, place)| (first..first + 2 * CELL).contains(*place))
-            {
-                let value = self.message_cell(*register);
-                let lane = ((place - first) / CELL) as u8;
-                pair = self.builder.ins().insertlane(pair, value, lane);
-            }
-            self.builder.ins().store(trusted(), pair, port, layout::PORT_GIVEN as i32 + first);
+    /// Where in a message these registers stand.
+    fn message_places(&self, registers: &[Reg]) -> Vec<i32> {
+        let (mut words, mut refs) = (0, 0);
+        let place = |register: &Reg| {
+            let (first, index) = match self.type_of(*register) {
+                ValueType::Ref => (layout::MESSAGE_REFS_AT, &mut refs),
+                _ => (layout::MESSAGE_WORDS_AT, &mut words),
+            };
+            *index += 1;
+            first as i32 + (*index - 1) * CELL
+        };
+        registers.iter().map(place).collect()
+    }
+
+    /// The message of these registers.
+    fn message(&mut self, registers: &[Reg]) -> GivenMessage {
+        let nothing = self.zero(types::I64);
+        let mut cells = vec![nothing; size_of::<Message>() / CELL as usize];
+        let mut pairs = vec![self.zero(types::I64X2); cells.len() / 2];
+        for (register, place) in registers.iter().zip(self.message_places(registers)) {
+            let cell = (place / CELL) as usize;
+            cells[cell] = self.message_cell(*register);
+            pairs[cell / 2] = self.builder.ins().insertlane(pairs[cell / 2], cells[cell], (cell % 2) as u8);
         }
+        GivenMessage { cells, pairs }
     }
 
     /// A register's value as a cell of a message holds it.

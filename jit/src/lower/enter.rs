@@ -39,13 +39,23 @@ pub(crate) struct Handler {
 /// Functions of the kernel with more words than this, with all that they call, are called and not put in the place of an `svc`.
 const MAX_WORDS: usize = 256;
 
+/// The message that is given at an `svc`.
+#[derive(Clone)]
+pub(crate) struct GivenMessage {
+    /// By cell, and two by two: the processor forwards to a load what one store wrote, not what two did.
+    pub(super) cells: Vec<Value>,
+    pub(super) pairs: Vec<Value>,
+}
+
 /// The `svc` whose place code of the kernel takes.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub(crate) struct Svc {
-    /// The caller's port.
-    port: Value,
+    /// The caller's native context, its port, and its message, which is there too.
+    pub(super) native: Value,
+    pub(super) port: Value,
+    pub(super) message: GivenMessage,
     /// Parks the caller. Takes where to switch to, and who runs then.
-    pub(crate) parked: Block,
+    pub(super) parked: Block,
     /// Goes on behind the `svc`, which is answered.
     answered: Block,
 }
@@ -75,40 +85,39 @@ struct Caller {
 impl Translator<'_, '_> {
     /// An `svc` whose message is in the port: lets the kernel deal with it, or has the driver ask the machine. Goes on when it is
     /// answered; if frames are to return, this one does so, leaving out of its cells the registers that the answer goes to.
-    pub(super) fn enter_kernel(&mut self, port: Value, number: u32, taken: &[Reg]) {
+    pub(super) fn enter_kernel(&mut self, port: Value, number: u32, message: GivenMessage, taken: &[Reg]) {
         let [enter, ask, parked, answered] = [(); 4].map(|()| self.builder.create_block());
         self.builder.set_cold_block(ask);
         let to = self.builder.append_block_param(parked, types::I64);
         let runs = self.builder.append_block_param(parked, types::I64);
-        let svc = Svc { port, parked, answered };
+        let svc = Svc { native: self.context, port, message, parked, answered };
         let kernel = self.processor_field(offset_of!(Processor, kernel));
         self.builder.ins().brif(kernel, enter, &[], ask, &[]);
         self.builder.switch_to_block(enter);
         let inlined =
             self.kernel.and_then(|handler| Some((handler, Plan::of(&handler.module, handler.function, number)?)));
         match inlined {
-            Some((handler, plan)) => self.inline_kernel(svc, kernel, ask, handler, number, &plan),
-            None => self.call_kernel(svc, kernel, ask, number),
+            Some((handler, plan)) => self.inline_kernel(&svc, kernel, ask, handler, number, &plan),
+            None => self.call_kernel(&svc, kernel, ask, number),
         }
         self.builder.switch_to_block(ask);
-        self.ask_machine(svc);
+        self.ask_machine(&svc);
         self.builder.switch_to_block(parked);
         let own = self.builder.ins().iadd_imm_s(self.context, offset_of!(NativeContext, native) as i64);
-        self.switch_stacks(own, to, runs);
-        let unwinding = self.field(trusted(), types::I64, offset_of!(NativeContext, unwinding));
+        let runs = self.switch_stacks(own, to, runs);
         let leave = self.return_block(taken.iter().map(|register| register.0).collect());
-        self.builder.ins().brif(unwinding, leave, &[], answered, &[]);
+        self.builder.ins().brif(runs, answered, &[], leave, &[]);
         self.builder.switch_to_block(answered);
     }
 
     /// Has the driver ask the machine about an `svc`.
-    fn ask_machine(&mut self, svc: Svc) {
+    fn ask_machine(&mut self, svc: &Svc) {
         self.builder.ins().store(trusted(), self.context, svc.port, layout::PORT_NATIVE as i32);
         self.leave_to_driver(svc);
     }
 
     /// Parks the caller of an `svc` and lets the driver go on, with the fuel that this native context has.
-    fn leave_to_driver(&mut self, svc: Svc) {
+    fn leave_to_driver(&mut self, svc: &Svc) {
         let fuel = self.fuel();
         self.builder.ins().store(trusted(), fuel, self.context, offset_of!(NativeContext, fuel) as i32);
         let processor = self.field(constant(), types::I64, offset_of!(NativeContext, processor));
@@ -117,7 +126,7 @@ impl Translator<'_, '_> {
     }
 
     /// Calls the kernel's function on the kernel's stack; entering it is a safepoint.
-    fn call_kernel(&mut self, svc: Svc, kernel: Value, ask: Block, number: u32) {
+    fn call_kernel(&mut self, svc: &Svc, kernel: Value, ask: Block, number: u32) {
         let its_port = self.field_of(kernel, offset_of!(NativeContext, port));
         let is_own = self.builder.ins().icmp(IntCC::Equal, svc.port, its_port);
         self.unless(is_own, ask);
@@ -155,11 +164,13 @@ impl Translator<'_, '_> {
     }
 
     /// Notes in `*own` where this stack stands, and goes on where `*to` says, for the native context `runs`. As
-    /// [`crate::arch::switch`], but without a call, so that the processor goes on predicting where calls return to.
-    pub(super) fn switch_stacks(&mut self, own: Value, to: Value, runs: Value) {
+    /// [`crate::arch::switch`], but without a call, so that the processor goes on predicting where calls return to. Gives the
+    /// native context for which it goes on here, or null if the frames are to return.
+    pub(super) fn switch_stacks(&mut self, own: Value, to: Value, runs: Value) -> Value {
         self.show_fuel();
-        self.builder.ins().stack_switch(own, to, runs);
+        let runs = self.builder.ins().stack_switch(own, to, runs);
         self.take_fuel();
+        runs
     }
 }
 
@@ -167,7 +178,7 @@ impl Translator<'_, '_> {
 
 impl Translator<'_, '_> {
     /// Puts the kernel's function in the place of an `svc`. Entering it is a safepoint.
-    fn inline_kernel(&mut self, svc: Svc, kernel: Value, ask: Block, handler: &Handler, number: u32, plan: &Plan) {
+    fn inline_kernel(&mut self, svc: &Svc, kernel: Value, ask: Block, handler: &Handler, number: u32, plan: &Plan) {
         let expected = self.builder.ins().iconst(types::I64, address_of(&handler.module) as i64);
         let found = self.field_of(kernel, offset_of!(NativeContext, module));
         let differs = self.builder.ins().icmp(IntCC::NotEqual, found, expected);
@@ -179,7 +190,7 @@ impl Translator<'_, '_> {
         let frame = self.field_of(kernel, offset_of!(NativeContext, frame));
         let unwritten = |register| plan.is_unwritten(register).then_some(register);
         let inlined = Inlined {
-            svc,
+            svc: svc.clone(),
             callers: Vec::new(),
             returns_to: None,
             references: unwritten(0).into_iter().collect(),
@@ -216,7 +227,7 @@ impl Translator<'_, '_> {
     pub(super) fn inline_call(&mut self, function: u32, frame: Value) {
         let (Some(signature), Some(inlined)) = (self.module.signature_of(function), &self.inlined) else { return };
         let (given, results) = self.passed(signature);
-        let (svc, number) = (inlined.svc, inlined.number);
+        let (svc, number) = (inlined.svc.clone(), inlined.number);
         let plan = Plan::of_function(self.module, function, None);
         let handed = |set: &RegisterSet| -> RegisterSet {
             let places =
@@ -266,7 +277,7 @@ impl Translator<'_, '_> {
     /// Has the interpreter go on from the instruction: writes all frames of the kernel to their cells, and parks the caller.
     pub(crate) fn leave_inlined(&mut self) {
         let Some(inlined) = &self.inlined else { return };
-        let (svc, callers) = (inlined.svc, inlined.callers.clone());
+        let (svc, callers) = (inlined.svc.clone(), inlined.callers.clone());
         let wanted: Vec<bool> =
             (0..self.function.registers.len() as u16).map(|index| self.live.contains(index)).collect();
         let cells: Vec<Value> =
@@ -282,7 +293,7 @@ impl Translator<'_, '_> {
         let count = self.builder.ins().iconst(types::I64, callers.len() as i64 + 1);
         self.builder.ins().store(trusted(), count, self.context, offset_of!(NativeContext, inlined) as i32);
         self.runs_next(self.context);
-        self.leave_to_driver(svc);
+        self.leave_to_driver(&svc);
     }
 
     fn store_cells(&mut self, frame: Value, cells: &[Value]) {
@@ -291,10 +302,10 @@ impl Translator<'_, '_> {
         }
     }
 
-    /// The port of the caller of the `svc` whose place this takes, if a register is known to hold the caller's reference.
-    pub(super) fn port_of_caller(&self, register: Reg) -> Option<Value> {
+    /// The `svc` whose place this takes, if a register is known to hold its caller's reference.
+    pub(super) fn svc_of_caller(&self, register: Reg) -> Option<&Svc> {
         let inlined = self.inlined.as_ref()?;
-        inlined.references.contains(register.0).then_some(inlined.svc.port)
+        inlined.references.contains(register.0).then_some(&inlined.svc)
     }
 
     /// The number of the `svc` whose place this takes, if a register is known to hold it.

@@ -21,6 +21,17 @@ pub(crate) struct Usual {
     next: Option<ir::Block>,
 }
 
+/// What was found when a reference was looked at.
+#[derive(Clone, Copy)]
+pub(crate) struct Looked {
+    reference: Value,
+    kind: Kind,
+    rights: Rights,
+    entry: Value,
+    /// Of a context that stands at its `svc` and can go on there: its native context.
+    native: Option<Value>,
+}
+
 impl Translator<'_, '_> {
     /// Begins an instruction that is executed here in the usual case.
     pub(crate) fn usual(&mut self) -> Usual {
@@ -36,14 +47,27 @@ impl Translator<'_, '_> {
         }
     }
 
-    /// A field of what all contexts of the machine share.
+    /// A field of what all contexts of the machine share. Between instructions that the runtime executes none of them changes.
     pub(crate) fn processor_field(&mut self, field: usize) -> Value {
         let processor = self.field(constant(), types::I64, offset_of!(NativeContext, processor));
-        self.builder.ins().load(types::I64, trusted(), processor, field as i32)
+        let flags = if self.inlined.is_some() { constant() } else { trusted() };
+        self.builder.ins().load(types::I64, flags, processor, field as i32)
     }
 
     /// The entry that a live reference names, which is of this kind and has these rights.
     pub(crate) fn entry(&mut self, usual: &Usual, reference: Value, kind: Kind, rights: Rights) -> Value {
+        let is_same = |looked: &&Looked| (looked.reference, looked.kind, looked.rights) == (reference, kind, rights);
+        if let Some(looked) = self.looked_at.iter().find(is_same) {
+            return looked.entry;
+        }
+        let entry = self.look_at(usual, reference, kind, rights);
+        if self.inlined.is_some() {
+            self.looked_at.push(Looked { reference, kind, rights, entry, native: None });
+        }
+        entry
+    }
+
+    fn look_at(&mut self, usual: &Usual, reference: Value, kind: Kind, rights: Rights) -> Value {
         let index = self.builder.ins().ireduce(types::I32, reference);
         let index = self.builder.ins().uextend(types::I64, index);
         let count = self.processor_field(offset_of!(Processor, entry_count));
@@ -89,8 +113,8 @@ impl Translator<'_, '_> {
 
     /// The port of a context.
     pub(crate) fn port_of(&mut self, usual: &Usual, context: Reg) -> Value {
-        if let Some(port) = self.port_of_caller(context) {
-            return port;
+        if let Some(svc) = self.svc_of_caller(context) {
+            return svc.port;
         }
         let reference = self.get(context);
         let entry = self.entry(usual, reference, Kind::CONTEXT, Rights::NONE);
@@ -99,7 +123,7 @@ impl Translator<'_, '_> {
 
     /// Goes on if the context, which has this port, stands at an `svc`.
     pub(crate) fn check_in_svc(&mut self, usual: &Usual, context: Reg, port: Value) {
-        if self.port_of_caller(context).is_some() {
+        if self.svc_of_caller(context).is_some() {
             return;
         }
         let state = self.builder.ins().load(types::I32, trusted(), port, layout::PORT_STATE as i32);
@@ -110,17 +134,25 @@ impl Translator<'_, '_> {
     /// Goes on if the frames of the context, which has this port, wait at an `svc` and can go on as they are. Gives its native
     /// context.
     pub(crate) fn waiting(&mut self, usual: &Usual, context: Reg, port: Value) -> Value {
-        self.check_in_svc(usual, context, port);
-        let native = self.builder.ins().load(types::I64, trusted(), port, layout::PORT_NATIVE as i32);
-        if self.port_of_caller(context).is_some() {
+        if let Some(svc) = self.svc_of_caller(context) {
+            return svc.native;
+        }
+        let reference = self.get(context);
+        let looked = self.looked_at.iter().position(|looked| looked.reference == reference);
+        if let Some(native) = looked.and_then(|index| self.looked_at[index].native) {
             return native;
         }
+        self.check_in_svc(usual, context, port);
+        let native = self.builder.ins().load(types::I64, trusted(), port, layout::PORT_NATIVE as i32);
         let missing = self.builder.ins().icmp_imm_s(IntCC::Equal, native, 0);
         self.unless(missing, usual.slow);
         let epoch = self.processor_field(offset_of!(Processor, epoch));
         let noted = self.builder.ins().load(types::I64, trusted(), native, offset_of!(NativeContext, epoch) as i32);
         let outdated = self.builder.ins().icmp(IntCC::NotEqual, epoch, noted);
         self.unless(outdated, usual.slow);
+        if let Some(index) = looked {
+            self.looked_at[index].native = Some(native);
+        }
         native
     }
 }

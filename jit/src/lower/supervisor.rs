@@ -27,7 +27,7 @@ impl Supervisor for Translator<'_, '_> {
         let port = self.port_of(&usual, c);
         let native = self.waiting(&usual, c, port);
         self.leave_svc(port);
-        if self.port_of_caller(c).is_some() {
+        if self.svc_of_caller(c).is_some() {
             return self.answer_caller();
         }
         self.runs_next(native);
@@ -134,8 +134,11 @@ impl Translator<'_, '_> {
         let usual = self.usual();
         let port = self.port_of(&usual, c);
         self.check_in_svc(&usual, c, port);
-        let place = (layout::PORT_GIVEN + first) as i32 + k as i32 * CELL;
-        let element = self.builder.ins().load(types::I64, trusted(), port, place);
+        let place = first as i32 + k as i32 * CELL;
+        let element = match self.svc_of_caller(c) {
+            Some(svc) => svc.message.cells[(place / CELL) as usize],
+            None => self.builder.ins().load(types::I64, trusted(), port, layout::PORT_GIVEN as i32 + place),
+        };
         self.set(d, element);
         self.end(usual);
     }
