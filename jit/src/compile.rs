@@ -10,7 +10,6 @@ use cranelift_codegen::{Context, FinalizedMachExceptionHandler, ir};
 use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext};
 use cranelift_jit::{JITBuilder, JITModule};
 use cranelift_module::{FuncId, Linkage, Module as _, default_libcall_names};
-use limen_isa::Opcode;
 use limen_isa::module::Module;
 use limen_vm::{HEADER_CELLS, NativeFrame, Verified};
 use thiserror::Error;
@@ -19,7 +18,7 @@ use crate::arch::{self, FRAME_OVERHEAD};
 use crate::lower::enter::Handler;
 use crate::shape::Shape;
 use crate::shared::{self, Key};
-use crate::translate::{CELL, Entry, Translator, loop_signature, signature};
+use crate::translate::{CELL, Entry, Translator, enters_kernel, loop_signature, signature};
 
 /// Functions of more words than this are only interpreted: compiling them would take seconds.
 pub(crate) const MAX_WORDS: usize = 1 << 15;
@@ -130,7 +129,7 @@ impl Compiler {
         function: u32,
         entry: Entry,
     ) -> Result<Compiled, Refusal> {
-        let kernel = kernel.filter(|_| enters_kernel(module, function));
+        let kernel = kernel.filter(|_| enters_kernel(&module.functions[function as usize]));
         let key = Key::new(module, kernel, function, entry);
         if let Some(code) = shared::find(key) {
             return Ok(Compiled { code, time: Duration::ZERO });
@@ -232,12 +231,6 @@ impl Compiler {
         let kernel = kernel.map(|handler| handler.module.clone());
         Code { memory: Mutex::new(Some(memory)), key, _modules: (module.clone(), kernel), code, size, call_sites }
     }
-}
-
-/// Whether a function has an `svc`.
-fn enters_kernel(module: &Module, function: u32) -> bool {
-    let mut words = module.functions[function as usize].code.iter();
-    words.any(|word| Opcode::of_word(*word) == Some(Opcode::Svc))
 }
 
 /// How Cranelift is to compile. Frame pointers are what the runtime finds native frames by; stacks have their own checks;

@@ -110,12 +110,13 @@ pub(crate) unsafe fn go(context: *mut NativeContext) {
         if (*context).is_in_svc() {
             (*(*context).port).native = std::ptr::null_mut();
         }
-        // Frames that are to return are told by a null in place of their context.
-        let runs = if (*context).unwinding == 0 { context } else { std::ptr::null_mut() };
+        let processor = (*context).processor;
+        // Frames that stand at an `svc` and are to return are told by a null in place of the processor.
+        let told = if (*context).unwinding == 0 { processor } else { std::ptr::null_mut() };
         // Who drives it may itself be native code of another context, which has asked the runtime.
-        let driver = &raw mut (*(*context).processor).driver;
+        let driver = &raw mut (*processor).driver;
         let outer = *driver;
-        arch::switch(driver, &raw const (*context).native, runs, (*context).fuel);
+        arch::switch(driver, &raw const (*context).native, told, (*context).fuel);
         *driver = outer;
     }
 }

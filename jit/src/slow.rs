@@ -133,5 +133,8 @@ fn park(context: &mut NativeContext, reason: Reason) {
     let context: *mut NativeContext = context;
     // SAFETY: the driver waits in a `switch` that noted where. What it changes of the context, it changes through the same
     // pointer.
-    unsafe { arch::switch(&raw mut (*context).native, &raw const (*(*context).processor).driver, context, 0) };
+    unsafe {
+        let processor = (*context).processor;
+        arch::switch(&raw mut (*context).native, &raw const (*processor).driver, processor, 0);
+    }
 }

@@ -143,6 +143,9 @@ pub(crate) struct Translator<'a, 'b> {
     pub(crate) room_in_loops: Option<usize>,
     pub(crate) context: Value,
     pub(crate) frame: Value,
+    /// What all contexts share, in a function that enters the kernel: it comes with each switch of stacks, and so is there
+    /// before anything can be fetched from the stack.
+    pub(crate) processor: Option<Variable>,
     /// The fuel that is left, in a function with loops, whose polls take a step less than with the pinned register; that
     /// one has it wherever other code may look.
     pub(crate) fuel: Option<Variable>,
@@ -239,6 +242,7 @@ impl<'a, 'b> Translator<'a, 'b> {
             Entry::Loop(pc) => Nans::of(module, index, shape, pc, shape.live_at(pc).iter()),
         };
         let fuel = shape.has_loops().then(|| builder.declare_var(types::I64));
+        let processor = enters_kernel(function).then(|| builder.declare_var(types::I64));
         Self {
             builder,
             module,
@@ -258,6 +262,7 @@ impl<'a, 'b> Translator<'a, 'b> {
             room_in_loops: None,
             context: nothing,
             frame: nothing,
+            processor,
             fuel,
             at_hand: None,
             entry,
@@ -298,6 +303,10 @@ impl<'a, 'b> Translator<'a, 'b> {
         (self.context, self.frame) = (params[0], params[1]);
         self.keep_at_hand();
         self.take_fuel();
+        if let Some(variable) = self.processor {
+            let processor = self.field(constant(), types::I64, offset_of!(NativeContext, processor));
+            self.builder.def_var(variable, processor);
+        }
         match self.entry {
             Entry::Call => {
                 self.arguments(&params[2..]);
@@ -821,6 +830,11 @@ impl<'a, 'b> Translator<'a, 'b> {
     pub(crate) fn distance(&self) -> i64 {
         (self.function.registers.len() + HEADER_CELLS) as i64
     }
+}
+
+/// Whether a function has an `svc`.
+pub(crate) fn enters_kernel(function: &Function) -> bool {
+    function.code.iter().any(|word| Opcode::of_word(*word) == Some(Opcode::Svc))
 }
 
 /// Whether stores may be put off behind the instruction: it does nothing but compute, or sees to them itself.

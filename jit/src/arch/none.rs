@@ -1,6 +1,6 @@
 //! Processors without a port: nothing is compiled, so nothing here is ever called.
 
-use crate::context::{Control, NativeContext};
+use crate::context::{Control, Processor};
 
 pub(crate) const IS_SUPPORTED: bool = false;
 pub(crate) const INTEGER_ARGUMENTS: usize = 0;
@@ -12,6 +12,6 @@ pub(crate) fn fresh(_: *mut u8) -> Control {
     Control::NOWHERE
 }
 
-pub(crate) unsafe extern "C" fn switch(_: *mut Control, _: *const Control, _: *mut NativeContext, _: u64) {}
+pub(crate) unsafe extern "C" fn switch(_: *mut Control, _: *const Control, _: *mut Processor, _: u64) {}
 
 pub(crate) unsafe extern "C" fn slow_stub() {}

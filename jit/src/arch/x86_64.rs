@@ -29,14 +29,14 @@ pub(crate) fn fresh(top: *mut u8) -> Control {
     Control { stack: top, frame: std::ptr::null_mut(), code: start as *const () as *const u8 }
 }
 
-/// Notes in `*save` where this stack stands, and goes on where `*to` says, with this context, if that is fresh, and this fuel.
-/// Cranelift's `stack_switch` is the other half: it finds the context in `rdi` and the fuel in `r15`.
+/// Notes in `*save` where this stack stands, and goes on where `*to` says, with this processor and this fuel. Cranelift's
+/// `stack_switch` is the other half: it finds the processor in `rdi` and the fuel in `r15`.
 ///
 /// # Safety
 ///
 /// `*to` must be what [`fresh`], a former `switch` or a `stack_switch` left, and nothing may have run on that stack since.
 #[unsafe(naked)]
-pub(crate) unsafe extern "C" fn switch(save: *mut Control, to: *const Control, context: *mut NativeContext, fuel: u64) {
+pub(crate) unsafe extern "C" fn switch(save: *mut Control, to: *const Control, processor: *mut Processor, fuel: u64) {
     naked_asm!(
         "push rbx",
         "push r12",
@@ -65,12 +65,12 @@ pub(crate) unsafe extern "C" fn switch(save: *mut Control, to: *const Control, c
     )
 }
 
-/// Calls a compiled function with the arguments in the context, which is in `rdi`, keeps its results there and switches to the
-/// driver. Frame pointers end here with zero.
+/// Calls a compiled function with the arguments in the context that runs, keeps its results there and switches to the driver. Frame pointers end here with zero.
 #[unsafe(naked)]
 unsafe extern "C" fn start() {
     naked_asm!(
-        "mov r12, rdi",
+        "mov r12, [rdi + {current}]",
+        "mov rdi, r12",
         "mov rsi, [r12 + {frame}]",
         "mov rdx, [r12 + {integers}]",
         "mov rcx, [r12 + {integers} + 8]",
@@ -99,6 +99,7 @@ unsafe extern "C" fn start() {
         integers = const offset_of!(NativeContext, integers),
         floats = const offset_of!(NativeContext, floats),
         fuel = const offset_of!(NativeContext, fuel),
+        current = const offset_of!(Processor, current),
         target = const offset_of!(NativeContext, target),
         done = const offset_of!(NativeContext, done),
         processor = const offset_of!(NativeContext, processor),

@@ -26,7 +26,7 @@ use crate::nans::Nan;
 use crate::ranges::operand;
 use crate::shape::{RegisterSet, Shape};
 use crate::slow::place;
-use crate::translate::{CELL, Entry, Translator, constant, trusted, type_of};
+use crate::translate::{CELL, Entry, Translator, trusted, type_of};
 
 /// What of a kernel deals with an `svc`.
 #[derive(Clone)]
@@ -54,7 +54,7 @@ pub(crate) struct Svc {
     pub(super) native: Value,
     pub(super) port: Value,
     pub(super) message: GivenMessage,
-    /// Parks the caller. Takes where to switch to, and who runs then.
+    /// Parks the caller. Takes where to switch to.
     pub(super) parked: Block,
     /// Goes on behind the `svc`, which is answered.
     answered: Block,
@@ -89,7 +89,6 @@ impl Translator<'_, '_> {
         let [enter, ask, parked, answered] = [(); 4].map(|()| self.builder.create_block());
         self.builder.set_cold_block(ask);
         let to = self.builder.append_block_param(parked, types::I64);
-        let runs = self.builder.append_block_param(parked, types::I64);
         let svc = Svc { native: self.context, port, message, parked, answered };
         let kernel = self.processor_field(offset_of!(Processor, kernel));
         self.builder.ins().brif(kernel, enter, &[], ask, &[]);
@@ -104,9 +103,9 @@ impl Translator<'_, '_> {
         self.ask_machine(&svc);
         self.builder.switch_to_block(parked);
         let own = self.builder.ins().iadd_imm_s(self.context, offset_of!(NativeContext, native) as i64);
-        let runs = self.switch_stacks(own, to, runs);
+        let processor = self.switch_stacks(own, to);
         let leave = self.return_block(taken.iter().map(|register| register.0).collect());
-        self.builder.ins().brif(runs, answered, &[], leave, &[]);
+        self.builder.ins().brif(processor, answered, &[], leave, &[]);
         self.builder.switch_to_block(answered);
     }
 
@@ -120,9 +119,9 @@ impl Translator<'_, '_> {
     fn leave_to_driver(&mut self, svc: &Svc) {
         let fuel = self.fuel();
         self.builder.ins().store(trusted(), fuel, self.context, offset_of!(NativeContext, fuel) as i32);
-        let processor = self.field(constant(), types::I64, offset_of!(NativeContext, processor));
+        let processor = self.processor();
         let control = self.builder.ins().iadd_imm_s(processor, offset_of!(Processor, driver) as i64);
-        self.builder.ins().jump(svc.parked, &[control.into(), self.context.into()]);
+        self.builder.ins().jump(svc.parked, &[control.into()]);
     }
 
     /// Calls the kernel's function on the kernel's stack; entering it is a safepoint.
@@ -139,7 +138,7 @@ impl Translator<'_, '_> {
         }
         self.runs_next(kernel);
         let control = self.builder.ins().iadd_imm_s(kernel, offset_of!(NativeContext, native) as i64);
-        self.builder.ins().jump(svc.parked, &[control.into(), kernel.into()]);
+        self.builder.ins().jump(svc.parked, &[control.into()]);
     }
 
     /// Notes in its port that the context stands at an `svc`, with its frames as they are.
@@ -159,18 +158,22 @@ impl Translator<'_, '_> {
 
     /// Notes which native context runs from now on.
     pub(super) fn runs_next(&mut self, native: Value) {
-        let processor = self.field(constant(), types::I64, offset_of!(NativeContext, processor));
+        let processor = self.processor();
         self.builder.ins().store(trusted(), native, processor, offset_of!(Processor, current) as i32);
     }
 
-    /// Notes in `*own` where this stack stands, and goes on where `*to` says, for the native context `runs`. As
-    /// [`crate::arch::switch`], but without a call, so that the processor goes on predicting where calls return to. Gives the
-    /// native context for which it goes on here, or null if the frames are to return.
-    pub(super) fn switch_stacks(&mut self, own: Value, to: Value, runs: Value) -> Value {
+    /// Notes in `*own` where this stack stands, and goes on where `*to` says. As [`crate::arch::switch`], but without a call, so
+    /// that the processor goes on predicting where calls return to. Gives what all contexts share, or null if the frames are to
+    /// return.
+    pub(super) fn switch_stacks(&mut self, own: Value, to: Value) -> Value {
         self.show_fuel();
-        let runs = self.builder.ins().stack_switch(own, to, runs);
+        let processor = self.processor();
+        let processor = self.builder.ins().stack_switch(own, to, processor);
+        if let Some(variable) = self.processor {
+            self.builder.def_var(variable, processor);
+        }
         self.take_fuel();
-        runs
+        processor
     }
 }
 
@@ -212,7 +215,8 @@ impl Translator<'_, '_> {
     ) {
         let mut inner =
             Translator::new(&mut *self.builder, module, plan.function, &plan.shape, Entry::Call, self.itself);
-        (inner.context, inner.frame, inner.fuel) = (context, frame, self.fuel);
+        (inner.context, inner.frame) = (context, frame);
+        (inner.processor, inner.fuel) = (self.processor, self.fuel);
         inner.inlined = Some(inlined);
         for (register, (value, nan)) in (0..).map(Reg).zip(arguments) {
             inner.set_as(register, *value, *nan);

@@ -47,9 +47,17 @@ impl Translator<'_, '_> {
         }
     }
 
+    /// What all contexts of the machine share.
+    pub(crate) fn processor(&mut self) -> Value {
+        match self.processor {
+            Some(variable) => self.builder.use_var(variable),
+            None => self.field(constant(), types::I64, offset_of!(NativeContext, processor)),
+        }
+    }
+
     /// A field of what all contexts of the machine share. Between instructions that the runtime executes none of them changes.
     pub(crate) fn processor_field(&mut self, field: usize) -> Value {
-        let processor = self.field(constant(), types::I64, offset_of!(NativeContext, processor));
+        let processor = self.processor();
         let flags = if self.inlined.is_some() { constant() } else { trusted() };
         self.builder.ins().load(types::I64, flags, processor, field as i32)
     }

@@ -8,7 +8,7 @@ use limen_vm::{Kind, MESSAGE_REFS, MESSAGE_WORDS, Message, Rights, layout};
 
 use super::slowly;
 use crate::context::{NativeContext, Processor};
-use crate::translate::{CELL, Translator, constant, trusted};
+use crate::translate::{CELL, Translator, trusted};
 
 impl Supervisor for Translator<'_, '_> {
     fn obj_payload(&mut self, d: Reg, a: Reg, kind: u32) {
@@ -34,12 +34,12 @@ impl Supervisor for Translator<'_, '_> {
         let control = self.builder.ins().iadd_imm_s(native, offset_of!(NativeContext, native) as i64);
         if let Some(inlined) = &self.inlined {
             let parked = inlined.svc.parked;
-            self.builder.ins().jump(parked, &[control.into(), native.into()]);
+            self.builder.ins().jump(parked, &[control.into()]);
             return;
         }
-        let processor = self.field(constant(), types::I64, offset_of!(NativeContext, processor));
+        let processor = self.processor();
         let own = self.builder.ins().iadd_imm_s(processor, offset_of!(Processor, nowhere) as i64);
-        self.switch_stacks(own, control, native);
+        self.switch_stacks(own, control);
         // The frame is no more.
         self.builder.ins().trap(TrapCode::unwrap_user(1));
     }
