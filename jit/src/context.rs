@@ -115,6 +115,8 @@ pub(crate) struct NativeContext {
     /// What copies and fills bytes.
     pub(crate) copy: extern "C" fn(*mut u8, *const u8, usize),
     pub(crate) fill: extern "C" fn(*mut u8, u32, usize),
+    /// What lends: [`Run::lend`] for a processor, or null.
+    pub(crate) lend: extern "C" fn(*mut Processor, u64, u64, u64, u32) -> u64,
     /// What compiled code wants when it asks the runtime: its frame's register 0, where it stands, and a [`crate::slow::Kind`].
     /// In memory, so that no register must be freed for it.
     pub(crate) asking: *mut u64,
@@ -212,6 +214,7 @@ impl NativeContext {
             slow: arch::slow_stub as *const () as *const u8,
             copy: copy_bytes,
             fill: fill_bytes,
+            lend,
             asking: std::ptr::null_mut(),
             place: 0,
             kind: 0,
@@ -302,6 +305,12 @@ fn frame_at(place: u64) -> NativeFrame {
 extern "C" fn copy_bytes(to: *mut u8, from: *const u8, count: usize) {
     // SAFETY: compiled code has checked that both are in home.
     unsafe { from.copy_to(to, count) };
+}
+
+extern "C" fn lend(processor: *mut Processor, view: u64, offset: u64, length: u64, rights: u32) -> u64 {
+    // SAFETY: compiled code passes its own, and stands still meanwhile; so does the driver, whose run this is.
+    let run = unsafe { &mut *(*processor).run };
+    run.lend(view, (offset, length), rights).unwrap_or(0)
 }
 
 extern "C" fn fill_bytes(to: *mut u8, byte: u32, count: usize) {

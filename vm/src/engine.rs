@@ -6,7 +6,7 @@ use limen_isa::module::Module;
 use limen_isa::{Fault, ValueType};
 
 use crate::context::{Context, FIRST_FRAME};
-use crate::object::Ref;
+use crate::object::{Ref, Rights};
 use crate::port::Port;
 use crate::store::{ContextKey, DomainKey, ModuleKey, Store};
 use crate::verify::Verified;
@@ -300,6 +300,13 @@ impl<'a> Run<'a> {
     pub fn entries(&self) -> (*const u8, usize) {
         let (first, count) = self.store.objects.entries();
         (first.cast(), count)
+    }
+
+    /// What `mem.lend` does, in the usual case: the new reference. `None` if it has done nothing, since that is a fault or makes
+    /// an object.
+    #[inline]
+    pub fn lend(&mut self, view: u64, span: (u64, u64), rights: u32) -> Option<u64> {
+        self.store.objects.lend(Ref::from_bits(view), span, Rights(rights as u16)).ok().flatten().map(Ref::bits)
     }
 
     /// Changes when something becomes untrue that an engine may have noted of any domain: where its home is, how long and

@@ -5,4 +5,4 @@ mod rings;
 mod table;
 
 pub use reference::{Kind, Ref, Rights};
-pub(crate) use table::{Details, Entry, NewEntry, Object, ObjectTable, Span};
+pub(crate) use table::{Details, Entry, NewEntry, Object, ObjectTable, Span, View};

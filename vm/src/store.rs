@@ -14,7 +14,7 @@ use crate::context::{Context, State};
 use crate::engine::EngineKind;
 use crate::kernel::Kernel;
 use crate::memory::{Memory, MemoryKey};
-use crate::object::{Details, Kind, NewEntry, Object, ObjectTable, Ref, Rights, Span};
+use crate::object::{Details, Kind, NewEntry, Object, ObjectTable, Ref, Rights, Span, View};
 use crate::verify::Verified;
 
 slotmap::new_key_type! {
@@ -293,13 +293,10 @@ impl Store {
         self.objects.live(anchor)?;
         let details = *self.objects.any_details(from)?;
         let original = self.objects.copy_entry(from, owner)?;
-        Ok(self.enter_derived(NewEntry {
-            rights: Rights(original.rights.0 & rights.0),
-            payload,
-            details: Details { is_whole: details.is_whole, ..derived(details, owner, 0) },
-            anchor,
-            ..original
-        }))
+        let rights = Rights(original.rights.0 & rights.0);
+        let view = details.view.map(|_| View { offset: details.offset, length: original.span.length, rights });
+        let details = Details { is_whole: details.is_whole, view, ..derived(details, owner, 0) };
+        Ok(self.enter_derived(NewEntry { rights, payload, details, anchor, ..original }))
     }
 
     /// A view of `length` bytes of a memory reference.
@@ -321,8 +318,22 @@ impl Store {
         let base = unsafe { span.base.add(offset as usize) };
         let rights = Rights(self.objects.rights(from).0 & rights.0);
         let details = derived(details, owner, offset);
+        let details = Details { view: Some(View { offset: details.offset, length, rights }), ..details };
         let span = Span { base, length, open: span.open };
         Ok(self.enter_derived(NewEntry { kind: Kind::MEMORY, rights, payload: 0, details, span, anchor }))
+    }
+
+    /// Ends a view and all that hangs on it, and makes another one of what it was derived as. `None` if there is no room for that.
+    pub(crate) fn lend(&mut self, view: Ref, span: (u64, u64), rights: Rights) -> Result<Option<Ref>, Fault> {
+        if let Some(lent) = self.objects.lend(view, span, rights)? {
+            return Ok(Some(lent));
+        }
+        // The entry is used up: another one takes its place.
+        let owner = self.objects.any_details(view)?.owner;
+        match self.relocate(view, owner)? {
+            Some(moved) => self.objects.lend(moved, span, rights),
+            None => Ok(None),
+        }
     }
 
     fn enter_derived(&mut self, new: NewEntry) -> Option<Ref> {
@@ -650,7 +661,15 @@ impl Store {
         let home = self.home_of(self.domain_of(domain)?);
         let memory = self.memory_mut(home);
         let span = Span { base: memory.base(), length: memory.length(), open: memory.is_open() };
-        let details = Details { object: Object::Memory(home), owner, is_root: false, offset: 0, is_whole: true };
+        let details = Details {
+            object: Object::Memory(home),
+            owner,
+            is_root: false,
+            offset: 0,
+            is_whole: true,
+            is_open: true,
+            view: None,
+        };
         let new = NewEntry { kind: Kind::MEMORY, rights: Rights::ALL, payload: 0, details, span, anchor: domain };
         Ok(self.enter_derived(new))
     }
@@ -887,11 +906,19 @@ pub(crate) const MAX_STACK_CELLS: u32 = 1 << 28;
 
 /// The first entry of an object.
 fn root(kind: Kind, object: Object, owner: AccountKey, payload: i64) -> NewEntry {
-    let details = Details { object, owner, is_root: true, offset: 0, is_whole: true };
+    let details = Details { object, owner, is_root: true, offset: 0, is_whole: true, is_open: true, view: None };
     NewEntry { kind, rights: Rights::ALL, payload, details, span: Span::NOTHING, anchor: Ref::NULL }
 }
 
 /// The details of an entry derived from another one.
 fn derived(from: Details, owner: AccountKey, offset: u64) -> Details {
-    Details { object: from.object, owner, is_root: false, offset: from.offset + offset, is_whole: false }
+    Details {
+        object: from.object,
+        owner,
+        is_root: false,
+        offset: from.offset + offset,
+        is_whole: false,
+        view: None,
+        is_open: from.is_open,
+    }
 }

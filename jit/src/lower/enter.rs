@@ -463,6 +463,7 @@ fn stays_in_line(opcode: Opcode, words: &[u64]) -> bool {
             | Opcode::CtxSetWord
             | Opcode::CtxSetRef
             | Opcode::CtxTransfer
+            | Opcode::MemLend
     );
     goes_elsewhere || is_known || computes(opcode) || access(words).is_some()
 }

@@ -79,7 +79,7 @@ impl Home for Translator<'_, '_> {
         let [target, source, count] = [to, from, n].map(|register| self.extended(register));
         let next = self.begin_piece(count, &[target, source]);
         let [to_place, from_place] = [target, source].map(|address| self.host_address(address));
-        self.call_host(offset_of!(NativeContext, copy), &[to_place, from_place, count]);
+        self.call_host(offset_of!(NativeContext, copy), &[to_place, from_place, count], &[]);
         // Where the interpreter would begin at the end, it leaves the addresses as they are.
         let above = self.builder.ins().icmp(IntCC::UnsignedGreaterThan, target, source);
         let distance = self.builder.ins().isub(target, source);
@@ -101,7 +101,7 @@ impl Home for Translator<'_, '_> {
         let [target, count] = [to, n].map(|register| self.extended(register));
         let next = self.begin_piece(count, &[target]);
         let (place, byte) = (self.host_address(target), self.get(byte));
-        self.call_host(offset_of!(NativeContext, fill), &[place, byte, count]);
+        self.call_host(offset_of!(NativeContext, fill), &[place, byte, count], &[]);
         let (address, by) = (self.get(to), self.get(n));
         let behind = self.builder.ins().iadd(address, by);
         self.set(to, behind);
@@ -227,14 +227,16 @@ impl Translator<'_, '_> {
         self.builder.switch_to_block(next);
     }
 
-    /// Calls a function of the host whose address is in a field of the context, without a result.
-    fn call_host(&mut self, field: usize, arguments: &[Value]) {
+    /// Calls a function of the host whose address is in a field of the context.
+    pub(super) fn call_host(&mut self, field: usize, arguments: &[Value], results: &[Type]) -> Vec<Value> {
         let mut native = ir::Signature::new(CallConv::SystemV);
         let types = arguments.iter().map(|value| self.builder.func.dfg.value_type(*value));
         native.params.extend(types.map(ir::AbiParam::new));
+        native.returns.extend(results.iter().copied().map(ir::AbiParam::new));
         let native = self.builder.import_signature(native);
         let code = self.field(constant(), types::I64, field);
-        self.builder.ins().call_indirect(native, code, arguments);
+        let call = self.builder.ins().call_indirect(native, code, arguments);
+        self.builder.inst_results(call).to_vec()
     }
 
     fn load(&mut self, d: Reg, address: Address, k: u32, memory: Type, extension: Extension) {

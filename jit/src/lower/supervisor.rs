@@ -2,6 +2,7 @@
 
 use std::mem::offset_of;
 
+use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::{InstBuilder, TrapCode, types};
 use limen_isa::{Reg, Supervisor};
 use limen_vm::{Kind, MESSAGE_REFS, MESSAGE_WORDS, Message, Rights, layout};
@@ -78,6 +79,19 @@ impl Supervisor for Translator<'_, '_> {
                 self.builder.ins().load(types::I8X16, trusted(), from_port, (layout::PORT_GIVEN + place) as i32);
             self.builder.ins().store(trusted(), piece, to_port, (layout::PORT_TAKEN + place) as i32);
         }
+        self.end(usual);
+    }
+
+    fn mem_lend(&mut self, d: Reg, view: Reg, o: Reg, n: Reg, rights: Reg) {
+        let usual = self.usual();
+        let processor = self.processor();
+        let [view, o, n, rights] = [view, o, n, rights].map(|register| self.get(register));
+        let lend = offset_of!(NativeContext, lend);
+        let lent = self.call_host(lend, &[processor, view, o, n, rights], &[types::I64])[0];
+        let is_null = self.builder.ins().icmp_imm_s(IntCC::Equal, lent, 0);
+        self.unless(is_null, usual.slow);
+        self.set(d, lent);
+        self.looked_at.clear();
         self.end(usual);
     }
 

@@ -96,6 +96,13 @@ impl<P: Policy> Supervisor for Cpu<P> {
         })
     }
 
+    fn mem_lend(&mut self, d: Reg, view: Reg, o: Reg, n: Reg, rights: Reg) -> Step {
+        let (view, span) = (self.get(view), (self.get(o), self.get(n)));
+        let rights = Rights(self.get::<u32>(rights) as u16);
+        let lent = self.store().lend(view, span, rights);
+        self.put_at(d, lent.map(|lent| lent.unwrap_or(Ref::NULL)), span.0)
+    }
+
     fn mem_grow(&mut self, d: Reg, a: Reg, n: Reg) -> Step {
         let (reference, more) = (self.get(a), self.get(n));
         let before = self.store().memory_of(reference).map(|memory| self.store().grow(memory, more));

@@ -56,6 +56,20 @@ pub(crate) struct Details {
     pub(crate) offset: u64,
     /// A memory entry that is to the whole object, and grows with it.
     pub(crate) is_whole: bool,
+    /// Whether accesses to the memory of a memory entry need no look at page states.
+    pub(crate) is_open: bool,
+    /// Of a view: what it was derived as, whatever part of that is lent now.
+    pub(crate) view: Option<View>,
+}
+
+/// A part of a memory object, and what may be done with it.
+#[derive(Clone, Copy)]
+pub(crate) struct View {
+    /// Where it begins in its object.
+    pub(crate) offset: u64,
+    /// In bytes.
+    pub(crate) length: u64,
+    pub(crate) rights: Rights,
 }
 
 /// What a new entry is made of.
@@ -153,6 +167,8 @@ impl ObjectTable {
             is_root: false,
             offset: 0,
             is_whole: false,
+            is_open: true,
+            view: None,
         });
         self.rings.extend();
         self.hanging.push(EMPTY);
@@ -269,7 +285,7 @@ impl ObjectTable {
             length: new.span.length,
             payload: new.payload,
         };
-        self.details[index as usize] = new.details;
+        self.details[index as usize] = Details { is_open: new.span.open, ..new.details };
         self.enter_rings(index);
         Some(reference)
     }
@@ -345,9 +361,41 @@ impl ObjectTable {
         let entry = self.live(reference)?;
         let anchor =
             if entry.anchor == reference.index() { Ref::NULL } else { Ref::new(entry.anchor, entry.anchor_generation) };
-        let span = Span { base: entry.base, length: entry.length, open: entry.open_length == entry.length };
         let details = Details { owner, ..self.details[reference.index() as usize] };
+        let span = Span { base: entry.base, length: entry.length, open: details.is_open };
         Ok(NewEntry { kind: entry.kind(), rights: entry.rights(), payload: entry.payload, details, span, anchor })
+    }
+
+    /// Ends a view and all that hangs on it, and makes another one of its entry: of so many bytes from an offset on of what it
+    /// was derived as. `None`, with nothing done, if the entry's generations are used up.
+    #[inline]
+    pub(crate) fn lend(
+        &mut self,
+        reference: Ref,
+        (offset, length): (u64, u64),
+        rights: Rights,
+    ) -> Result<Option<Ref>, Fault> {
+        self.check(reference, Kind::MEMORY, Rights::NONE)?;
+        let index = reference.index() as usize;
+        let details = &mut self.details[index];
+        let view = details.view.ok_or(Fault::State)?;
+        if offset.checked_add(length).is_none_or(|end| end > view.length) {
+            return Err(Fault::Bounds);
+        }
+        let Some(generation) = reference.generation().checked_add(1) else { return Ok(None) };
+        let entry = &mut self.entries[index];
+        // SAFETY: the entry begins `details.offset` bytes behind its memory, and the view is within that.
+        entry.base = unsafe { entry.base.sub(details.offset as usize).add((view.offset + offset) as usize) };
+        details.offset = view.offset + offset;
+        let rights = view.rights.0 & rights.0;
+        entry.head = u64::from(generation) << 32 | u64::from(Kind::MEMORY.0) << 16 | u64::from(rights);
+        entry.length = length;
+        entry.open_length = if details.is_open { length } else { 0 };
+        if self.hanging[index] != EMPTY {
+            let hanging = std::mem::replace(&mut self.hanging[index], EMPTY);
+            self.dead = self.rings.join(Sort::Anchor, self.dead, hanging);
+        }
+        Ok(Some(Ref::new(index as u32, generation)))
     }
 
     /// Frees an entry's index for another generation. An index whose generations are used up is never used again.
@@ -394,7 +442,8 @@ impl ObjectTable {
     /// Renews what the entries of a memory object say of it: after it grew, or when its pages came under control.
     pub(crate) fn refresh_memory(&mut self, key: MemoryKey, length: u64, open: bool) {
         for index in self.rings.entries(Sort::Object, self.first_of.get(Object::Memory(key))) {
-            let (entry, details) = (&mut self.entries[index as usize], &self.details[index as usize]);
+            let (entry, details) = (&mut self.entries[index as usize], &mut self.details[index as usize]);
+            details.is_open = open;
             entry.length = if details.is_whole { length } else { entry.length };
             entry.open_length = if open { entry.length } else { 0 };
         }
@@ -413,7 +462,8 @@ impl ObjectTable {
     /// The span of a memory entry with the wanted rights.
     pub(crate) fn span(&self, reference: Ref, rights: Rights) -> Result<Span, Fault> {
         let entry = self.check(reference, Kind::MEMORY, rights)?;
-        Ok(Span { base: entry.base, length: entry.length, open: entry.open_length == entry.length })
+        let open = self.details[reference.index() as usize].is_open;
+        Ok(Span { base: entry.base, length: entry.length, open })
     }
 }
 
@@ -454,6 +504,8 @@ mod tests {
                 is_root: anchor.is_null(),
                 offset: 0,
                 is_whole: false,
+                is_open: true,
+                view: None,
             },
             span: Span::NOTHING,
             anchor,

@@ -113,6 +113,13 @@ fn memories() -> Vec<Row> {
             "d = 1 if present + 2 if used + 4 if written since the last take, and clears used and written",
         )
         .faults(&INDEXED),
+        sup(
+            0x26,
+            "mem.lend",
+            &[w("d", Ref), r("view", Ref), r("o", I64), r("n", I64), r("rights", I32)],
+            "view and all that hangs on it is stale from now on; d = a view of n bytes from o of what view was derived as, with the rights that it was derived with and `rights` share",
+        )
+        .faults(&[Fault::Null, Fault::Stale, Fault::Kind, Fault::State, Fault::Bounds]),
     ]
 }
 
