@@ -276,6 +276,7 @@ impl Translator<'_, '_> {
         let next = self.builder.create_block();
         self.builder.ins().brif(condition, exit, &[], next, &[]);
         self.builder.switch_to_block(next);
+        self.builder.seal_block(next);
     }
 
     /// The registers of the caller with the arguments, and those for the results, of the call that is translated.

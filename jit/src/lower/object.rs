@@ -44,6 +44,10 @@ impl Translator<'_, '_> {
         if let Some(next) = usual.next {
             self.builder.ins().jump(next, &[]);
             self.builder.switch_to_block(next);
+            if self.inlined.is_some() {
+                // Nothing comes back from the other way.
+                self.builder.seal_block(next);
+            }
         }
     }
 
