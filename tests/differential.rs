@@ -12,10 +12,12 @@ use limen_vm::{
     Verified, verify,
 };
 
+use support::doors;
 use support::generator::{Sort, source};
 use support::random::{Random, campaign};
 
 mod support {
+    pub(crate) mod doors;
     pub(crate) mod generator;
     pub(crate) mod random;
 }
@@ -239,14 +241,15 @@ struct Shares {
     faulted_at_most: usize,
 }
 
-/// Makes programs of a sort and runs each in some of all ways.
-fn differential(name: &str, cases: u64, sort: Sort, shares: &Shares, subject: impl Fn(&str, &mut Random) -> Subject) {
+/// Makes subjects, each with its source, and runs each in some of all ways.
+fn differential(name: &str, cases: u64, shares: &Shares, make: impl Fn(&mut Random) -> (Subject, String)) {
     let (_, found) = campaign(name, "LIMEN_DIFFERENTIAL", cases, |random| {
         // Long runs are for what is compiled in the background.
         let fuel = if random.below(24) == 0 { 60_000 } else { 3_000 };
-        let text = source(random, sort);
-        let seen = same_in_some_ways(&subject(&text, random), &text, fuel, random);
-        Case { burnt: seen.burnt, has_faulted: seen.has_faulted, has_loops: text.contains("c0 = i32.addi") }
+        let (subject, text) = make(random);
+        let seen = same_in_some_ways(&subject, &text, fuel, random);
+        let has_loops = text.contains("c0 = i32.addi") || text.contains("jump again");
+        Case { burnt: seen.burnt, has_faulted: seen.has_faulted, has_loops }
     });
     let share = |is: &dyn Fn(&Case) -> bool| found.iter().filter(|case| is(case)).count() * 100 / found.len().max(1);
     let (ran, faulted, loops) =
@@ -260,14 +263,18 @@ fn differential(name: &str, cases: u64, sort: Sort, shares: &Shares, subject: im
 #[test]
 fn programs() {
     let shares = Shares { ran: 50, faulted_at_most: 60 };
-    differential("programs", 300, Sort::Program, &shares, |text, _| Subject::Program(verified(text, Mode::User)));
+    differential("programs", 300, &shares, |random| {
+        let text = source(random, Sort::Program);
+        (Subject::Program(verified(&text, Mode::User)), text)
+    });
 }
 
 #[test]
 fn supervisors() {
     let shares = Shares { ran: 50, faulted_at_most: 60 };
-    differential("supervisors", 300, Sort::Supervisor, &shares, |text, _| {
-        Subject::Kernel(verified(text, Mode::Kernel), Vec::new())
+    differential("supervisors", 300, &shares, |random| {
+        let text = source(random, Sort::Supervisor);
+        (Subject::Kernel(verified(&text, Mode::Kernel), Vec::new()), text)
     });
 }
 
@@ -275,11 +282,22 @@ fn supervisors() {
 fn clients() {
     let kernel = include_str!("kernel/restless.lim");
     let shares = Shares { ran: 90, faulted_at_most: 99 };
-    differential("clients", 300, Sort::Client, &shares, |text, random| {
+    differential("clients", 300, &shares, |random| {
+        let text = source(random, Sort::Client);
         let (seed, period) = (random.next(), random.pick(&[20, 50, 211, 1009]));
         let kernel = kernel
             .replace("const SEED = 0 ", &format!("const SEED = {seed:#x} "))
             .replace("const PERIOD = 50 ", &format!("const PERIOD = {period} "));
-        Subject::Kernel(verified(&kernel, Mode::Kernel), vec![verified(text, Mode::User)])
+        (Subject::Kernel(verified(&kernel, Mode::Kernel), vec![verified(&text, Mode::User)]), text)
+    });
+}
+
+#[test]
+fn doors_of_a_kernel() {
+    let shares = Shares { ran: 50, faulted_at_most: 70 };
+    differential("doors", 300, &shares, |random| {
+        let (kernel, client) = (doors::kernel(random), doors::client(random));
+        let subject = Subject::Kernel(verified(&kernel, Mode::Kernel), vec![verified(&client, Mode::User)]);
+        (subject, kernel + &client)
     });
 }

@@ -142,6 +142,6 @@ fn frequencies(sort: Sort) -> [(usize, u16); 9] {
 fn is_plain(row: &Row) -> bool {
     let has_list = row.operands.iter().any(|operand| matches!(operand.kind, OperandKind::List(_)));
     // Of the supervisor's, those on objects of its own: contexts, domains and interrupts are what a whole kernel is about.
-    let is_about_objects = matches!(row.code, 0x1000..=0x1025 | 0x1040..=0x1043 | 0x1070);
+    let is_about_objects = matches!(row.code, 0x1000..=0x1026 | 0x1040..=0x1043 | 0x1070);
     row.flow == Flow::Next && !has_list && (!row.privileged || is_about_objects)
 }

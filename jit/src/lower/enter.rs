@@ -55,7 +55,7 @@ pub(crate) struct Svc {
     pub(super) port: Value,
     pub(super) message: GivenMessage,
     /// Parks the caller. Takes where to switch to.
-    pub(super) parked: Block,
+    parked: Block,
     /// Goes on behind the `svc`, which is answered.
     answered: Block,
 }
@@ -318,12 +318,13 @@ impl Translator<'_, '_> {
         inlined.numbers.contains(register.0).then_some(inlined.number)
     }
 
-    /// Lets the caller of the `svc` whose place this takes go on.
-    pub(super) fn answer_caller(&mut self) {
-        if let Some(inlined) = &self.inlined {
-            let answered = inlined.svc.answered;
-            self.builder.ins().jump(answered, &[]);
-        }
+    /// In the place of an `svc`: lets this native context go on, whose port says so already. The caller has not been parked.
+    pub(super) fn go_on_with(&mut self, svc: &Svc, native: Value) {
+        let is_caller = self.builder.ins().icmp(IntCC::Equal, native, svc.native);
+        self.unless(is_caller, svc.answered);
+        self.runs_next(native);
+        let control = self.builder.ins().iadd_imm_s(native, offset_of!(NativeContext, native) as i64);
+        self.builder.ins().jump(svc.parked, &[control.into()]);
     }
 }
 

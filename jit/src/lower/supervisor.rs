@@ -28,16 +28,11 @@ impl Supervisor for Translator<'_, '_> {
         let port = self.port_of(&usual, c);
         let native = self.waiting(&usual, c, port);
         self.leave_svc(port);
-        if self.svc_of_caller(c).is_some() {
-            return self.answer_caller();
+        if let Some(svc) = self.inlined.as_ref().map(|inlined| inlined.svc.clone()) {
+            return self.go_on_with(&svc, native);
         }
         self.runs_next(native);
         let control = self.builder.ins().iadd_imm_s(native, offset_of!(NativeContext, native) as i64);
-        if let Some(inlined) = &self.inlined {
-            let parked = inlined.svc.parked;
-            self.builder.ins().jump(parked, &[control.into()]);
-            return;
-        }
         let processor = self.processor();
         let own = self.builder.ins().iadd_imm_s(processor, offset_of!(Processor, nowhere) as i64);
         self.switch_stacks(own, control);

@@ -1,0 +1,228 @@
+//! Kernels made at random whose services are short: what the compiler puts in the place of an `svc`, with all the ways out of
+//! it. Two contexts of one client call them.
+
+use super::random::Random;
+
+/// Numbers of services.
+const SERVICES: usize = 6;
+
+/// The slots that services use: both contexts, a view of the client's home, and one that is null at first.
+const SLOTS: [&str; 4] = ["FIRST", "SECOND", "VIEW", "SPARE"];
+
+const WORDS: [&str; 4] = ["w0", "w1", "w2", "w3"];
+
+/// A kernel's source.
+pub(crate) fn kernel(random: &mut Random) -> String {
+    let timer = if random.below(4) == 0 { "call wind()" } else { "" };
+    let targets: Vec<String> = (0..=SERVICES).map(|number| format!("s{number}")).collect();
+    let mut text = format!("{HEAD}{}", BOOT.replace("TIMER", timer).replace("TARGETS", &targets.join(", ")));
+    for number in 0..=SERVICES {
+        text.push_str(&format!("  s{number}:\n    call serve{number}(c)\n    trap 9\n"));
+    }
+    text.push_str("}\n");
+    for number in 0..=SERVICES {
+        text.push_str(&service(random, number));
+    }
+    text.push_str(&helper(random));
+    text
+}
+
+/// A client's source.
+pub(crate) fn client(random: &mut Random) -> String {
+    let mut text = String::from(CLIENT);
+    for _ in 0..2 + random.below(5) {
+        let (given, taken) = (random.below(5), random.below(5));
+        let words = |count: usize| WORDS[..count].to_vec();
+        let reference = |bare: Vec<&'static str>, with: bool| [bare, if with { vec!["a"] } else { vec![] }].concat();
+        let given = reference(words(given), random.below(3) == 0).join(", ");
+        let taken = reference(words(taken), random.below(3) == 0).join(", ");
+        let equals = if taken.is_empty() { "" } else { " = " };
+        text.push_str(&format!("    {taken}{equals}svc {}({given})\n", random.below(SERVICES + 2)));
+        text.push_str(one_of(
+            random,
+            &["    w0 = i64.add w0, w3\n", "    w2 = i64.xor w1, w0\n", "    w1 = call inner(w0, w2)\n"],
+        ));
+    }
+    text.push_str(CLIENT_END);
+    text
+}
+
+fn service(random: &mut Random, number: usize) -> String {
+    let mut text = format!(
+        "fn serve{number}(c: ref) {{\n    reg a, other: ref\n    reg w0, w1, w2, w3: i64\n    reg i, zero: i32\n\
+         \x20   i = i32.load [zero + served]\n    i32.br_gt_ui i, MOST, enough\n    i = i32.addi i, 1\n\
+         \x20   i32.store [zero + served], i\n    other = slot.get [zero + {}]\n",
+        random.pick(&SLOTS[..2])
+    );
+    for step in 0..random.below(12) {
+        text.push_str(&self::step(random, step));
+    }
+    text.push_str(one_of(
+        random,
+        &[
+            "    ctx.resume c\n",
+            "    ctx.resume other\n",
+            "    i64.br_lt_s w0, w1, own\n    ctx.resume other\n  own:\n    ctx.resume c\n",
+        ],
+    ));
+    text.push_str("  enough:\n    halt i\n}\n");
+    text
+}
+
+/// A function that services call, and that calls another one.
+fn helper(random: &mut Random) -> String {
+    let k = random.below(9);
+    format!(
+        "fn helper(c: ref, other: ref, w0: i64) -> (i64, ref) {{\n    reg a: ref\n    reg w1: i64\n    reg zero: i32\n\
+         \x20   w1 = ctx.word c, {k}\n    w1 = call mixed(w0, w1)\n    a = slot.get [zero + {}]\n    {}\n    ret w1, a\n}}\n\
+         fn mixed(w0: i64, w1: i64) -> i64 {{\n    reg zero: i32\n    reg w2: i64\n    w2 = i64.load [zero + memory]\n\
+         \x20   w0 = i64.add w0, w2\n    w0 = i64.xor w0, w1\n    i64.store [zero + memory], w0\n    ret w0\n}}\n",
+        random.pick(&SLOTS),
+        random.pick(&["ctx.set_word other, 1, w1", "ctx.transfer other, c", "nop", "ctx.set_ref c, 0, a"]),
+    )
+}
+
+fn one_of<'a>(random: &mut Random, texts: &[&'a str]) -> &'a str {
+    texts[random.below(texts.len())]
+}
+
+fn step(random: &mut Random, step: usize) -> String {
+    let [w, v] = [(); 2].map(|()| *random.pick(&WORDS));
+    // A use of `a` ends the kernel more often than not.
+    let sound = random.below(40) > 0;
+    let [who, whom] = [(); 2].map(|()| if sound { *random.pick(&["c", "other"]) } else { "a" });
+    let k = *random.pick(&[0, 1, 2, 3, 7, 8]);
+    let slot = *random.pick(&SLOTS);
+    let line = match random.below(17) {
+        0 | 1 => format!("{w} = ctx.word {who}, {k}"),
+        2 => format!("a = ctx.ref {who}, {k}"),
+        3 | 4 => format!("ctx.set_word {who}, {k}, {w}"),
+        5 => format!("ctx.set_ref {who}, {k}, a"),
+        6 | 7 => format!("ctx.transfer {who}, {whom}"),
+        8 => format!("a = slot.get [zero + {slot}]"),
+        9 if random.below(30) == 0 => "a = slot.get [i + FIRST]".to_owned(),
+        9 => "slot.set [zero + SPARE], a".to_owned(),
+        10 => format!("{w} = i64.{} {w}, {v}", random.pick(&["add", "sub", "mul", "xor"])),
+        11 => format!("i = i32.from_i64 {w}\n    i = i32.andi i, 0xff\n    i64.store [i + memory], {v}"),
+        12 if random.below(30) == 0 => format!("i = i32.from_i64 {w}\n    {v} = i64.load [i + memory]"),
+        12 => format!("{w} = i64.load [zero + memory + {}]", 8 * k),
+        13 => format!(
+            "i64.br_{}_s {w}, {v}, over{step}\n    {v} = i64.addi {w}, {k}\n  over{step}:\n    nop",
+            random.pick(&["lt", "le"])
+        ),
+        14 => format!("{w}, a = call helper(c, other, {v})"),
+        15 => format!(
+            "a = slot.get [zero + VIEW]\n    {w} = i64.shr_ui {w}, {}\n    i = i32.const 3\n\
+             \x20   a = mem.lend a, {w}, {w}, i\n    slot.set [zero + VIEW], a",
+            random.pick(&[63, 60, 55]),
+        ),
+        _ => format!("i = ctx.state {who}\n    {w} = i64.from_i32_u i"),
+    };
+    if sound && line.contains("other") {
+        // Who stands at no `svc` has no message.
+        return format!("    i = ctx.state other\n    i32.br_nei i, 1, not{step}\n    {line}\n  not{step}:\n    nop\n");
+    }
+    format!("    {line}\n")
+}
+
+const HEAD: &str = "
+const ACCOUNT = 0
+const MODULE = 1
+const FIRST = 3
+const SECOND = 4
+const VIEW = 5
+const SPARE = 6
+const MOST = 200
+data faults at 16 { u32 0 }
+data served { u32 0 }
+data main_name { \"main\" }
+reserve memory 1024
+slots 8
+";
+
+const BOOT: &str = "
+export fn boot() {
+    reg account, module, home, domain, first, second, view: ref
+    reg zero, name, length, function, cells: i32
+    reg payload, start, size: i64
+    account = slot.get [zero + ACCOUNT]
+    module = slot.get [zero + MODULE]
+    domain = domain.make account, module, home, payload
+    name = i32.const main_name
+    length = i32.const sizeof main_name
+    function = domain.export domain, name, length
+    cells = i32.const 2000
+    first = ctx.make account, domain, function, cells, payload
+    second = ctx.make account, domain, function, cells, payload
+    slot.set [zero + FIRST], first
+    slot.set [zero + SECOND], second
+    size = i64.const 7
+    ctx.set_word second, 0, size
+    home = domain.home domain
+    size = seg.size home
+    cells = i32.const 3
+    view = mem.derive home, domain, account, start, size, cells
+    slot.set [zero + VIEW], view
+    TIMER
+    ctx.resume first
+}
+
+fn wind() {
+    reg at: i64
+    at = timer.now
+    at = i64.addi at, 37
+    timer.set at
+    ret
+}
+
+export fn interrupt(running: ref) {
+    reg pending: i64
+    reg zero: i32
+    reg second: ref
+    pending = irq.take
+    call wind()
+    second = slot.get [zero + SECOND]
+    ref.br_null running, other
+    ctx.resume running
+  other:
+    ctx.resume second
+}
+
+export fn fault(c: ref, code: i32) {
+    reg zero, count: i32
+    count = i32.const 1
+    i32.store [zero + faults], count
+    halt code
+}
+
+export fn exit(c: ref) {
+    reg zero: i32
+    halt zero
+}
+
+export fn svc(c: ref, number: i32) {
+    br_table number, [TARGETS]
+";
+
+const CLIENT: &str = "
+home 1
+export fn main(w0: i64) {
+    reg w1, w2, w3: i64
+    reg a: ref
+    reg zero: i32
+  again:
+";
+
+const CLIENT_END: &str = "
+    i64.store [zero + 64], w2
+    jump again
+}
+
+fn inner(w0: i64, w1: i64) -> i64 {
+    reg a: ref
+    w1 = i64.add w1, w0
+    w0, a = svc 1(w1, w0, a)
+    w0 = i64.rotli w0, 9
+    ret w0
+}
+";
