@@ -17,7 +17,7 @@ use thiserror::Error;
 use crate::arch::{self, FRAME_OVERHEAD};
 use crate::shape::Shape;
 use crate::shared::{self, Key};
-use crate::translate::{CELL, Entry, Translator, loop_signature, signature};
+use crate::translate::{CELL, Entry, Paging, Translator, loop_signature, signature};
 
 /// Functions of more words than this are only interpreted: compiling them would take seconds.
 pub(crate) const MAX_WORDS: usize = 1 << 15;
@@ -126,8 +126,9 @@ impl Compiler {
         module: &Verified<Module>,
         function: u32,
         entry: Entry,
+        paging: Paging,
     ) -> Result<Compiled, Refusal> {
-        let key = Key::new(module, function, entry);
+        let key = Key::new(module, function, entry, paging);
         if let Some(code) = shared::find(key) {
             return Ok(Compiled { code, time: Duration::ZERO });
         }
@@ -138,13 +139,13 @@ impl Compiler {
     }
 
     fn make(&mut self, module: &Verified<Module>, key: Key) -> Result<Code, Refusal> {
-        let Key { function, entry, .. } = key;
+        let function = key.function;
         let words = module.functions[function as usize].code.len();
         if words > MAX_WORDS {
             return Err(Refusal::Size(words));
         }
         let mut memory = JITModule::new(JITBuilder::with_isa(Arc::clone(&self.isa), default_libcall_names()));
-        let id = self.define(&mut memory, module, function, entry);
+        let id = self.define(&mut memory, module, key);
         let built = id.and_then(|id| {
             self.check_frame(module, function)?;
             memory.finalize_definitions().map_err(refused)?;
@@ -163,13 +164,8 @@ impl Compiler {
     }
 
     /// Translates the function and has Cranelift define it.
-    fn define(
-        &mut self,
-        memory: &mut JITModule,
-        module: &Module,
-        function: u32,
-        entry: Entry,
-    ) -> Result<FuncId, Refusal> {
+    fn define(&mut self, memory: &mut JITModule, module: &Module, key: Key) -> Result<FuncId, Refusal> {
+        let Key { function, entry, .. } = key;
         let shape = module.signature_of(function).ok_or(Refusal::Size(0))?;
         let native = match entry {
             Entry::Call => signature(shape),
@@ -181,7 +177,7 @@ impl Compiler {
         let itself = memory.declare_func_in_func(id, &mut self.context.func);
         let builder = FunctionBuilder::new(&mut self.context.func, &mut self.builder);
         let shape = Shape::of(module, function);
-        let builder = Translator::new(builder, module, function, &shape, entry, itself).translate();
+        let builder = Translator::new(builder, module, &shape, key, itself).translate();
         builder.finalize(self.isa.frontend_config());
         memory.define_function(id, &mut self.context).map_err(refused)?;
         Ok(id)

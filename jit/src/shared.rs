@@ -8,7 +8,7 @@ use limen_isa::module::Module;
 use limen_vm::Verified;
 
 use crate::compile::Code;
-use crate::translate::Entry;
+use crate::translate::{Entry, Paging};
 
 /// Names code in the process. A module's address names it as long as its code is there, which keeps the module.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -16,11 +16,12 @@ pub(crate) struct Key {
     module: usize,
     pub(crate) function: u32,
     pub(crate) entry: Entry,
+    pub(crate) paging: Paging,
 }
 
 impl Key {
-    pub(crate) fn new(module: &Verified<Module>, function: u32, entry: Entry) -> Self {
-        Self { module: std::ptr::from_ref::<Module>(module) as usize, function, entry }
+    pub(crate) fn new(module: &Verified<Module>, function: u32, entry: Entry, paging: Paging) -> Self {
+        Self { module: std::ptr::from_ref::<Module>(module) as usize, function, entry, paging }
     }
 }
 

@@ -26,6 +26,7 @@ use crate::lower::inline::computes;
 use crate::lower::stores::Waiting;
 use crate::nans::{Nan, Nans};
 use crate::shape::{RegisterSet, Shape};
+use crate::shared::Key;
 use crate::slow::{Kind, place};
 
 /// Bytes of a cell of the stack.
@@ -50,6 +51,15 @@ impl Entry {
             Self::Loop(word) => word,
         }
     }
+}
+
+/// Who sees to it that pages of home may be accessed. Code is made for one or the other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Paging {
+    /// Nobody needs to.
+    Open,
+    /// The kernel: at each access the code looks at the state of the page.
+    Controlled,
 }
 
 /// Which arguments travel in registers: the first few of each class.
@@ -145,6 +155,7 @@ pub(crate) struct Translator<'a, 'b> {
     /// Where context and frame are kept for cold blocks.
     at_hand: Option<StackSlot>,
     entry: Entry,
+    pub(crate) paging: Paging,
     /// The code that is being made.
     itself: ir::FuncRef,
     slow_signature: SigRef,
@@ -211,11 +222,11 @@ impl<'a, 'b> Translator<'a, 'b> {
     pub(crate) fn new(
         mut builder: FunctionBuilder<'b>,
         module: &'a Module,
-        index: u32,
         shape: &'a Shape,
-        entry: Entry,
+        key: Key,
         itself: ir::FuncRef,
     ) -> Self {
+        let Key { function: index, entry, paging, .. } = key;
         let function = &module.functions[index as usize];
         let blocks = shape.blocks.iter().map(|_| builder.create_block()).collect();
         let polls = shape.single_ways_back(module, index).into_iter();
@@ -252,6 +263,7 @@ impl<'a, 'b> Translator<'a, 'b> {
             fuel,
             at_hand: None,
             entry,
+            paging,
             itself,
             slow_signature,
             pc: 0,
