@@ -10,7 +10,7 @@ use cranelift_codegen::{Context, FinalizedMachExceptionHandler, ir};
 use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext};
 use cranelift_jit::{JITBuilder, JITModule};
 use cranelift_module::{FuncId, Linkage, Module as _, default_libcall_names};
-use limen_isa::module::Module;
+use limen_isa::module::{Module, PAGE_SIZE};
 use limen_vm::{HEADER_CELLS, NativeFrame, Verified};
 use thiserror::Error;
 
@@ -35,7 +35,10 @@ pub(crate) enum Refusal {
     /// Its native frame would be too large for the native stack.
     #[error("its frame would take {0} bytes")]
     Frame(u32),
-    /// The compiler, or the memory for code, gave out.
+    /// The engine's code has come to take as many bytes as it may.
+    #[error("the memory for code, {0} bytes, is used up")]
+    Memory(usize),
+    /// The compiler gave out, or the host has no memory for code.
     #[error("{0}")]
     Compiler(String),
 }
@@ -76,6 +79,13 @@ pub(crate) struct CallSite {
     /// Where it returns to if frames are to be put into the portable form.
     pub(crate) pad: usize,
     pub(crate) at: NativeFrame,
+}
+
+impl Code {
+    /// Bytes of memory that it takes: the host protects whole pages.
+    pub(crate) fn footprint(&self) -> usize {
+        self.size.next_multiple_of(PAGE_SIZE as usize)
+    }
 }
 
 impl Drop for Code {

@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use limen_isa::ValueType;
-use limen_isa::module::Module;
+use limen_isa::module::{Module, PAGE_SIZE};
 use limen_vm::{Engine, EngineKind, Exit, Fuel, Interpreter, ModuleId, NativeFrames, Run, Stop};
 
 use crate::background::{Background, CodeId, Made, Wish};
@@ -34,8 +34,13 @@ pub struct Jit {
     /// `None` where Cranelift does not know the processor: then everything is interpreted.
     compiler: Option<Compiler>,
     background: Background,
+    /// Bytes of memory that code may take.
+    code_limit: usize,
     log: Log,
 }
+
+/// Bytes of memory that an engine's code may take unless it is told otherwise.
+pub const DEFAULT_CODE_LIMIT: usize = 256 << 20;
 
 impl Default for Jit {
     fn default() -> Self {
@@ -48,6 +53,7 @@ impl Default for Jit {
             kernel: None,
             compiler: Compiler::new().ok(),
             background: Background::default(),
+            code_limit: DEFAULT_CODE_LIMIT,
             log: Log::default(),
         }
     }
@@ -85,6 +91,23 @@ impl Jit {
         Self { log: log.clone(), ..Self::default() }
     }
 
+    /// The engine with another limit, in bytes, for the memory that its code takes: what no longer fits is interpreted.
+    /// Code that engines of the process share counts for each of them. The default is [`DEFAULT_CODE_LIMIT`].
+    #[must_use]
+    pub fn with_code_limit(self, code_limit: usize) -> Self {
+        Self { code_limit, ..self }
+    }
+
+    /// Whether there is memory for code that takes so many bytes.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::Memory`] if not.
+    fn check_code_memory(&self, footprint: usize) -> Result<(), Refusal> {
+        let taken: usize = self.modules.values().map(|code| code.footprint).sum();
+        if taken + footprint > self.code_limit { Err(Refusal::Memory(self.code_limit)) } else { Ok(()) }
+    }
+
     /// Makes ready for the code of a module, when it first runs.
     fn prepare(&mut self, run: &mut Run<'_>) {
         let id = code_of(run);
@@ -110,6 +133,7 @@ impl Jit {
 
     /// Lets code be used from now on.
     fn publish(&mut self, wish: Wish, compiled: Result<Compiled, Refusal>) {
+        let compiled = compiled.and_then(|it| self.check_code_memory(it.footprint()).map(|()| it));
         let Some(code) = self.modules.get_mut(&wish.of) else { return };
         self.log.add(described(&code.module, wish, &compiled, self.log.now()));
         if compiled.is_ok() {
@@ -119,11 +143,26 @@ impl Jit {
         code.publish(wish.function, wish.entry, compiled);
     }
 
+    /// Compiles now.
+    fn compile(&mut self, wish: Wish) -> Option<Result<Compiled, Refusal>> {
+        if let Err(refusal) = self.check_code_memory(SMALLEST_CODE) {
+            return Some(Err(refusal));
+        }
+        let code = self.modules.get(&wish.of)?;
+        Some(self.compiler.as_mut()?.compile(&code.module, wish.function, wish.entry, wish.of.paging))
+    }
+
     /// Has code compiled in the background, unless that was tried.
     fn wish(&mut self, wish: Wish) {
+        let room = self.check_code_memory(SMALLEST_CODE);
         let Some(code) = self.modules.get_mut(&wish.of) else { return };
-        if !code.was_tried(wish.function, wish.entry) && self.background.ask(wish, &code.module) {
-            code.expect(wish.function, wish.entry);
+        if code.was_tried(wish.function, wish.entry) {
+            return;
+        }
+        match room {
+            Ok(()) if self.background.ask(wish, &code.module) => code.expect(wish.function, wish.entry),
+            Ok(()) => {}
+            Err(refusal) => self.publish(wish, Err(refusal)),
         }
     }
 }
@@ -196,7 +235,7 @@ impl Turn<'_, '_> {
         let wish = Wish { of: code_of(self.run), function, entry };
         let code = self.jit.modules.get(&wish.of)?;
         if self.run.kind() == EngineKind::Jit && !code.was_tried(function, entry) {
-            let compiled = self.jit.compiler.as_mut()?.compile(&code.module, function, entry, wish.of.paging);
+            let compiled = self.jit.compile(wish)?;
             self.jit.publish(wish, compiled);
         }
         self.jit.modules.get(&wish.of)?.find(function, entry)
@@ -411,6 +450,9 @@ impl Turn<'_, '_> {
         }
     }
 }
+
+/// No code takes less memory.
+const SMALLEST_CODE: usize = PAGE_SIZE as usize;
 
 /// Units of fuel from one look at what is hot to the next.
 const SAMPLED: u64 = 1024;

@@ -81,11 +81,9 @@ impl Home for Translator<'_, '_> {
         f64_store f64_store_at: F64;
     }
     fn home_copy(&mut self, to: Reg, from: Reg, n: Reg) {
-        if self.paging == Paging::Controlled {
-            return self.slowly();
-        }
         let [target, source, count] = [to, from, n].map(|register| self.extended(register));
-        let next = self.begin_piece(count, &[target, source]);
+        let stops = [(target, layout::PAGE_STOPS_WRITES), (source, layout::PAGE_STOPS_READS)];
+        let next = self.begin_piece(count, &stops);
         let [to_place, from_place] = [target, source].map(|address| self.host_address(address));
         self.call_host(offset_of!(NativeContext, copy), &[to_place, from_place, count]);
         // Where the interpreter would begin at the end, it leaves the addresses as they are.
@@ -106,11 +104,8 @@ impl Home for Translator<'_, '_> {
     }
 
     fn home_fill(&mut self, to: Reg, byte: Reg, n: Reg) {
-        if self.paging == Paging::Controlled {
-            return self.slowly();
-        }
         let [target, count] = [to, n].map(|register| self.extended(register));
-        let next = self.begin_piece(count, &[target]);
+        let next = self.begin_piece(count, &[(target, layout::PAGE_STOPS_WRITES)]);
         let (place, byte) = (self.host_address(target), self.get(byte));
         self.call_host(offset_of!(NativeContext, fill), &[place, byte, count]);
         let (address, by) = (self.get(to), self.get(n));
@@ -214,20 +209,37 @@ impl Translator<'_, '_> {
         self.builder.ins().iadd(home, address)
     }
 
-    /// Leaves a bulk instruction to the runtime if it is long or its bytes at these addresses are not all in home;
-    /// gives the block to go on in.
-    fn begin_piece(&mut self, count: Value, addresses: &[Value]) -> ir::Block {
+    /// Leaves a bulk instruction to the runtime if it is long or its bytes at these addresses are not all in home, or if any
+    /// of these bits is set in the state of a page of theirs; gives the block to go on in.
+    fn begin_piece(&mut self, count: Value, addresses: &[(Value, u8)]) -> ir::Block {
         let next = self.builder.create_block();
         let slow = self.slow_block(Kind::Step, Some(next));
-        let is_long = self.builder.ins().icmp_imm_u(IntCC::UnsignedGreaterThanOrEqual, count, LONG);
+        let is_long = match self.paging {
+            Paging::Open => self.builder.ins().icmp_imm_u(IntCC::UnsignedGreaterThanOrEqual, count, LONG),
+            Paging::Controlled => self.is_none_or_over_a_page(count),
+        };
         self.unless(is_long, slow);
         let length = self.field(constant(), types::I64, offset_of!(NativeContext, home_length));
         let last = self.builder.ins().isub(length, count);
-        for address in addresses {
+        for (address, _) in addresses {
             let outside = self.builder.ins().icmp(IntCC::SignedGreaterThan, *address, last);
             self.unless(outside, slow);
         }
+        if self.paging == Paging::Controlled {
+            for (address, stops) in addresses {
+                let behind = self.builder.ins().iadd(*address, count);
+                let last = self.builder.ins().iadd_imm_s(behind, -1);
+                self.look_at_page(slow, *address, *stops);
+                self.look_at_page(slow, last, *stops);
+            }
+        }
         next
+    }
+
+    /// Whether so many bytes are none, or could lie in more than two pages.
+    fn is_none_or_over_a_page(&mut self, count: Value) -> Value {
+        let less = self.builder.ins().iadd_imm_s(count, -1);
+        self.builder.ins().icmp_imm_u(IntCC::UnsignedGreaterThanOrEqual, less, i64::from(PAGE_SIZE))
     }
 
     /// Nothing is left to be done.
@@ -286,23 +298,28 @@ impl Translator<'_, '_> {
             Paging::Controlled => {
                 let usual = self.usual();
                 let place = self.place(address, k, memory);
-                self.look_at_pages(&usual, address, k, memory, stops);
+                self.look_before_access(&usual, address, k, memory, stops);
                 (place, Some(usual))
             }
         }
     }
 
     /// Goes on if no such bit is set in the state of a page that is accessed.
-    fn look_at_pages(&mut self, usual: &Usual, address: Address, k: u32, memory: Type, stops: u8) {
+    fn look_before_access(&mut self, usual: &Usual, address: Address, k: u32, memory: Type, stops: u8) {
         let number = self.number(address);
         let number = self.builder.ins().iadd_imm_s(number, i64::from(k));
+        self.look_at_page(usual.slow, number, stops);
+        self.check_one_page(usual, number, memory);
+    }
+
+    /// Goes on if no such bit is set in the state of the page of an address.
+    fn look_at_page(&mut self, slow: ir::Block, number: Value, stops: u8) {
         let states = self.field(constant(), types::I64, offset_of!(NativeContext, page_states));
         let page = self.builder.ins().ushr_imm_u(number, i64::from(PAGE_SIZE.trailing_zeros()));
         let place = self.builder.ins().iadd(states, page);
         let state = self.builder.ins().load(types::I8, trusted(), place, 0);
         let stopping = self.builder.ins().band_imm_u(state, i64::from(stops));
-        self.unless(stopping, usual.slow);
-        self.check_one_page(usual, number, memory);
+        self.unless(stopping, slow);
     }
 
     /// Leaves an access that reaches into a second page to the runtime.
