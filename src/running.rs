@@ -171,7 +171,8 @@ fn print_stats(log: &Log, fuel: u64) {
         };
         let place = compilation.loop_at.map_or_else(String::new, |word| format!(", loop at word {word}"));
         let (words, function) = (compilation.words, compilation.function);
-        eprintln!("{ready:9.3} {took:9.3} {words:7} {bytes:>7}  {function}{place}{refusal}");
+        let paging = if compilation.looks_at_pages { ", under page control" } else { "" };
+        eprintln!("{ready:9.3} {took:9.3} {words:7} {bytes:>7}  {function}{place}{paging}{refusal}");
     }
 }
 

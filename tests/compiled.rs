@@ -362,3 +362,40 @@ fault:\nn = i32.div_s n, zero\nret\n}",
     let mut last = machine();
     assert_eq!((run(&mut last), compiled(&last)), (wanted, named(false).to_vec()));
 }
+
+/// What no longer fits into the memory for code is interpreted, and what was compiled before calls it.
+#[test]
+fn code_that_has_no_memory_is_interpreted() {
+    let mut source = String::from("export fn main(n: i32) -> i32 {\nreg sum: i32\nnext:\n");
+    for number in 0..20 {
+        writeln!(source, "sum = call f{number}(sum, n)").expect("a text takes everything");
+    }
+    source.push_str("n = i32.addi n, -1\ni32.br_nei n, 0, next\nret sum\n}\n");
+    for number in 0..20 {
+        let body = format!("next:\na = i32.muli a, {}\nb = i32.shr_ui b, 1\na = i32.add a, b", 2 * number + 3);
+        writeln!(source, "fn f{number}(a: i32, b: i32) -> i32 {{\n{body}\ni32.br_nei b, 0, next\nret a\n}}")
+            .expect("a text takes everything");
+    }
+    let module = program(&source);
+    let run = |engine, limit| {
+        let log = Log::default();
+        let jit = Jit::with_log(&log).with_code_limit(limit);
+        let config = Config { engine, time: Time::Virtual, ..Config::default() };
+        let mut machine = Machine::with_engine(config, Box::new(jit)).expect("the budget allows a machine");
+        let domain = machine.instantiate(&module).expect("the budget allows a domain");
+        let outcome = machine.call(domain, "main", &[Value::I32(3000)]).expect("main can be called");
+        ((outcome, machine.fuel_burnt()), log.compilations())
+    };
+    let (wanted, _) = run(EngineKind::Interp, 0);
+    for (engine, limit) in [EngineKind::Jit, EngineKind::Tiered].into_iter().flat_map(|it| [(it, 0), (it, 3 * 4096)]) {
+        let (seen, compilations) = run(engine, limit);
+        assert_eq!(seen, wanted, "{engine:?} with {limit} bytes");
+        let (made, refused): (Vec<_>, Vec<_>) = compilations.into_iter().partition(|it| it.outcome.is_ok());
+        assert!(made.len() <= limit / 4096, "{engine:?} with {limit} bytes: {made:?}");
+        let says_so =
+            |it: &limen_jit::Compilation| it.outcome == Err(format!("the memory for code, {limit} bytes, is used up"));
+        assert!(refused.iter().all(says_so), "{refused:?}");
+        // How much is asked for in the background depends on how long that takes.
+        assert!(engine == EngineKind::Tiered || made.len() + refused.len() > 20, "{made:?}\n{refused:?}");
+    }
+}

@@ -9,7 +9,7 @@ use limen_vm::{ModuleId, Verified};
 
 use crate::compile::{Compiled, Compiler, Refusal};
 use crate::lower::enter::Handler;
-use crate::translate::Entry;
+use crate::translate::{Entry, Paging};
 
 /// What is to be compiled, and who wants it.
 struct Job {
@@ -19,10 +19,17 @@ struct Job {
     answer: Sender<Made>,
 }
 
+/// Names a module's code, of which there can be one for each way of paging.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct CodeId {
+    pub(crate) module: ModuleId,
+    pub(crate) paging: Paging,
+}
+
 /// Names code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Wish {
-    pub(crate) module: ModuleId,
+    pub(crate) of: CodeId,
     pub(crate) function: u32,
     pub(crate) entry: Entry,
 }
@@ -43,7 +50,7 @@ static JOBS: LazyLock<Option<Mutex<Sender<Job>>>> = LazyLock::new(|| {
 fn work(jobs: &Receiver<Job>) {
     let Ok(mut compiler) = Compiler::new() else { return };
     for Job { wish, module, kernel, answer } in jobs {
-        let compiled = compiler.compile(&module, kernel.as_ref(), wish.function, wish.entry);
+        let compiled = compiler.compile(&module, kernel.as_ref(), wish.function, wish.entry, wish.of.paging);
         // Who asked may be gone; then so is the code.
         let _ = answer.send(Made { wish, compiled });
     }

@@ -29,6 +29,8 @@ pub(crate) struct ModuleCode {
     samples: HashMap<u32, u32>,
     /// Whether the interpreter stops wherever code could begin, not only where there is code.
     pub(crate) is_eager: bool,
+    /// Bytes of memory that it takes.
+    pub(crate) footprint: usize,
     sites: CallSites,
 }
 
@@ -62,6 +64,7 @@ impl ModuleCode {
             heads: HashMap::new(),
             samples: HashMap::new(),
             is_eager: false,
+            footprint: 0,
             sites: sites.clone(),
         }
     }
@@ -106,6 +109,7 @@ impl ModuleCode {
     pub(crate) fn publish(&mut self, function: u32, entry: Entry, compiled: Result<Compiled, Refusal>) {
         if let Ok(compiled) = &compiled {
             self.sites.add(&compiled.call_sites);
+            self.footprint += compiled.footprint();
             if entry == Entry::Call {
                 self.functions[function as usize] = compiled.code as *const u8;
             }

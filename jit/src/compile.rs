@@ -10,7 +10,7 @@ use cranelift_codegen::{Context, FinalizedMachExceptionHandler, ir};
 use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext};
 use cranelift_jit::{JITBuilder, JITModule};
 use cranelift_module::{FuncId, Linkage, Module as _, default_libcall_names};
-use limen_isa::module::Module;
+use limen_isa::module::{Module, PAGE_SIZE};
 use limen_vm::{HEADER_CELLS, NativeFrame, Verified};
 use thiserror::Error;
 
@@ -18,7 +18,7 @@ use crate::arch::{self, FRAME_OVERHEAD};
 use crate::lower::enter::Handler;
 use crate::shape::Shape;
 use crate::shared::{self, Key};
-use crate::translate::{CELL, Entry, Translator, enters_kernel, loop_signature, signature};
+use crate::translate::{CELL, Entry, Paging, Translator, enters_kernel, loop_signature, signature};
 
 /// Functions of more words than this are only interpreted: compiling them would take seconds.
 pub(crate) const MAX_WORDS: usize = 1 << 15;
@@ -36,7 +36,10 @@ pub(crate) enum Refusal {
     /// Its native frame would be too large for the native stack.
     #[error("its frame would take {0} bytes")]
     Frame(u32),
-    /// The compiler, or the memory for code, gave out.
+    /// The engine's code has come to take as many bytes as it may.
+    #[error("the memory for code, {0} bytes, is used up")]
+    Memory(usize),
+    /// The compiler gave out, or the host has no memory for code.
     #[error("{0}")]
     Compiler(String),
 }
@@ -77,6 +80,13 @@ pub(crate) struct CallSite {
     /// Where it returns to if frames are to be put into the portable form.
     pub(crate) pad: usize,
     pub(crate) at: NativeFrame,
+}
+
+impl Code {
+    /// Bytes of memory that it takes: the host protects whole pages.
+    pub(crate) fn footprint(&self) -> usize {
+        self.size.next_multiple_of(PAGE_SIZE as usize)
+    }
 }
 
 impl Drop for Code {
@@ -128,9 +138,10 @@ impl Compiler {
         kernel: Option<&Handler>,
         function: u32,
         entry: Entry,
+        paging: Paging,
     ) -> Result<Compiled, Refusal> {
         let kernel = kernel.filter(|_| enters_kernel(&module.functions[function as usize]));
-        let key = Key::new(module, kernel, function, entry);
+        let key = Key::new(module, kernel, function, entry, paging);
         if let Some(code) = shared::find(key) {
             return Ok(Compiled { code, time: Duration::ZERO });
         }
@@ -171,8 +182,9 @@ impl Compiler {
         memory: &mut JITModule,
         module: &Module,
         kernel: Option<&Handler>,
-        Key { function, entry, .. }: Key,
+        key: Key,
     ) -> Result<FuncId, Refusal> {
+        let Key { function, entry, .. } = key;
         let shape = module.signature_of(function).ok_or(Refusal::Size(0))?;
         let native = match entry {
             Entry::Call => signature(shape),
@@ -184,7 +196,7 @@ impl Compiler {
         let itself = memory.declare_func_in_func(id, &mut self.context.func);
         let mut builder = FunctionBuilder::new(&mut self.context.func, &mut self.builder);
         let shape = Shape::of(module, function);
-        let mut translator = Translator::new(&mut builder, module, function, &shape, entry, itself);
+        let mut translator = Translator::new(&mut builder, module, function, &shape, itself, entry, key.paging);
         translator.kernel = kernel;
         translator.translate();
         builder.finalize(self.isa.frontend_config());

@@ -3,6 +3,7 @@
 use limen_vm::{ContextId, Exit, Fuel, Interpreter, NativeFrame, Port, Run};
 
 use crate::arch::{self, FLOAT_ARGUMENTS, INTEGER_ARGUMENTS};
+use crate::translate::Paging;
 
 /// Where a stack was left that does not run, as Cranelift's `stack_switch` loads and stores it.
 #[derive(Clone, Copy)]
@@ -101,9 +102,11 @@ pub(crate) struct NativeContext {
     pub(crate) top: *mut u8,
     /// Behind the last cell of the stack.
     pub(crate) limit: *mut u64,
-    /// The first byte of home, and how many may be accessed without a look at page states.
+    /// The first byte of home, and how many may be accessed, without a look at page states unless its code looks at them.
     pub(crate) home: *mut u8,
     pub(crate) home_length: u64,
+    /// The states of the pages of home, if its code looks at them.
+    pub(crate) page_states: *const u8,
     /// The code of the module's functions; null where it is not compiled.
     pub(crate) functions: *const *const u8,
     /// The entries of the module's function tables, one table behind the other.
@@ -151,6 +154,8 @@ pub(crate) struct NativeContext {
     pub(crate) stack: *mut u64,
     /// Who it is.
     pub(crate) id: Option<ContextId>,
+    /// What its code was made for.
+    pub(crate) paging: Paging,
 }
 
 /// An entry of a function table.
@@ -208,6 +213,7 @@ impl NativeContext {
             limit: std::ptr::null_mut(),
             home: nowhere,
             home_length: 0,
+            page_states: std::ptr::null(),
             functions: std::ptr::null(),
             indirect: std::ptr::null(),
             unwinding: 0,
@@ -231,6 +237,7 @@ impl NativeContext {
             innermost: Innermost { at, frame: std::ptr::null_mut(), pointer: nowhere },
             stack: std::ptr::null_mut(),
             id: None,
+            paging: Paging::Open,
         }
     }
 
@@ -242,8 +249,15 @@ impl NativeContext {
 
     /// Notes what is true of the domain now.
     pub(crate) fn renew(&mut self, run: &mut Run<'_>) {
-        let (home, length) = run.open_home();
-        (self.home, self.home_length) = (home, length as u64);
+        match run.controlled_home() {
+            Some(home) if self.paging == Paging::Controlled => {
+                (self.home, self.home_length, self.page_states) = (home.base, home.length as u64, home.states);
+            }
+            _ => {
+                let (home, length) = run.open_home();
+                (self.home, self.home_length) = (home, length as u64);
+            }
+        }
         let (slots, count) = run.slots();
         (self.slots, self.slot_count) = (slots.cast(), count as u64);
         self.epoch = run.epoch();

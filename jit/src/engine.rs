@@ -9,11 +9,11 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use limen_isa::ValueType;
-use limen_isa::module::Module;
+use limen_isa::module::{Module, PAGE_SIZE};
 use limen_vm::{Engine, EngineKind, Exit, Fuel, Interpreter, ModuleId, NativeFrames, Run, Stop};
 
 use crate::arch;
-use crate::background::{Background, Made, Wish};
+use crate::background::{Background, CodeId, Made, Wish};
 use crate::code::ModuleCode;
 use crate::compile::{Compiled, Compiler, Refusal};
 use crate::context::{NativeContext, Processor, Reason};
@@ -22,12 +22,12 @@ use crate::log::{Compilation, Log};
 use crate::lower::enter::{Handler, address_of};
 use crate::shape::{loop_heads, targets};
 use crate::stack::Pool;
-use crate::translate::{CELL, Entry, Passing, REGISTER_RESULTS};
+use crate::translate::{CELL, Entry, Paging, Passing, REGISTER_RESULTS};
 
 /// The engine that compiles.
 pub struct Jit {
     interpreter: Interpreter,
-    modules: HashMap<ModuleId, ModuleCode>,
+    modules: HashMap<CodeId, ModuleCode>,
     sites: CallSites,
     pool: Pool,
     processor: Box<Processor>,
@@ -36,8 +36,13 @@ pub struct Jit {
     /// `None` where Cranelift does not know the processor: then everything is interpreted.
     compiler: Option<Compiler>,
     background: Background,
+    /// Bytes of memory that code may take.
+    code_limit: usize,
     log: Log,
 }
+
+/// Bytes of memory that an engine's code may take unless it is told otherwise.
+pub const DEFAULT_CODE_LIMIT: usize = 256 << 20;
 
 impl Default for Jit {
     fn default() -> Self {
@@ -50,6 +55,7 @@ impl Default for Jit {
             kernel: None,
             compiler: Compiler::new().ok(),
             background: Background::default(),
+            code_limit: DEFAULT_CODE_LIMIT,
             log: Log::default(),
         }
     }
@@ -57,10 +63,15 @@ impl Default for Jit {
 
 impl Engine for Jit {
     fn run(&mut self, run: &mut Run<'_>, fuel: u64) -> (Exit, u64) {
-        // Compiled code takes it that no page of home is absent or protected.
-        if run.kind() == EngineKind::Interp || self.compiler.is_none() || !run.is_home_open() {
+        if run.kind() == EngineKind::Interp || self.compiler.is_none() {
             run.settle();
             return self.interpreter.run(run, fuel);
+        }
+        // The kernel may have taken control of the pages of home.
+        let paging = code_of(run).paging;
+        let parked = run.native().and_then(|frames| (frames as &dyn Any).downcast_ref::<Parked>());
+        if parked.is_some_and(|frames| frames.context.paging != paging) {
+            run.settle();
         }
         self.prepare(run);
         self.receive();
@@ -71,7 +82,7 @@ impl Engine for Jit {
 
     fn collect(&mut self, is_alive: &dyn Fn(ModuleId) -> bool) {
         self.interpreter.collect(is_alive);
-        self.modules.retain(|module, _| is_alive(*module));
+        self.modules.retain(|id, _| is_alive(id.module));
     }
 }
 
@@ -82,18 +93,35 @@ impl Jit {
         Self { log: log.clone(), ..Self::default() }
     }
 
+    /// The engine with another limit, in bytes, for the memory that its code takes: what no longer fits is interpreted.
+    /// Code that engines of the process share counts for each of them. The default is [`DEFAULT_CODE_LIMIT`].
+    #[must_use]
+    pub fn with_code_limit(self, code_limit: usize) -> Self {
+        Self { code_limit, ..self }
+    }
+
+    /// Whether there is memory for code that takes so many bytes.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::Memory`] if not.
+    fn check_code_memory(&self, footprint: usize) -> Result<(), Refusal> {
+        let taken: usize = self.modules.values().map(|code| code.footprint).sum();
+        if taken + footprint > self.code_limit { Err(Refusal::Memory(self.code_limit)) } else { Ok(()) }
+    }
+
     /// Makes ready for the code of a module, when it first runs.
-    fn prepare(&mut self, run: &Run<'_>) {
-        let id = run.module_id();
+    fn prepare(&mut self, run: &mut Run<'_>) {
+        let id = code_of(run);
         let handler = || run.svc_handler().map(|(module, function)| Handler { module, function });
         let code = self.modules.entry(id).or_insert_with(|| ModuleCode::new(run.module(), handler(), &self.sites));
         if run.kind() == EngineKind::Jit && !code.is_eager {
             code.is_eager = true;
             for function in 0..run.module().functions.len() as u32 {
                 let start = run.module().start_of(function);
-                self.interpreter.mark(id, run.module(), start);
+                self.interpreter.mark(id.module, run.module(), start);
                 for head in loop_heads(run.module(), function) {
-                    self.interpreter.mark(id, run.module(), start + head);
+                    self.interpreter.mark(id.module, run.module(), start + head);
                 }
             }
         }
@@ -108,22 +136,47 @@ impl Jit {
 
     /// Lets code be used from now on.
     fn publish(&mut self, wish: Wish, compiled: Result<Compiled, Refusal>) {
-        let Some(code) = self.modules.get_mut(&wish.module) else { return };
+        let compiled = compiled.and_then(|it| self.check_code_memory(it.footprint()).map(|()| it));
+        let Some(code) = self.modules.get_mut(&wish.of) else { return };
         self.log.add(described(&code.module, wish, &compiled, self.log.now()));
         if compiled.is_ok() {
             let word = if let Entry::Loop(head) = wish.entry { head } else { 0 };
-            self.interpreter.mark(wish.module, &code.module, code.module.start_of(wish.function) + word);
+            self.interpreter.mark(wish.of.module, &code.module, code.module.start_of(wish.function) + word);
         }
         code.publish(wish.function, wish.entry, compiled);
     }
 
+    /// Compiles now.
+    fn compile(&mut self, wish: Wish) -> Option<Result<Compiled, Refusal>> {
+        if let Err(refusal) = self.check_code_memory(SMALLEST_CODE) {
+            return Some(Err(refusal));
+        }
+        let code = self.modules.get(&wish.of)?;
+        let kernel = code.kernel.as_ref();
+        Some(self.compiler.as_mut()?.compile(&code.module, kernel, wish.function, wish.entry, wish.of.paging))
+    }
+
     /// Has code compiled in the background, unless that was tried.
     fn wish(&mut self, wish: Wish) {
-        let Some(code) = self.modules.get_mut(&wish.module) else { return };
-        if !code.was_tried(wish.function, wish.entry) && self.background.ask(wish, &code.module, code.kernel.as_ref()) {
-            code.expect(wish.function, wish.entry);
+        let room = self.check_code_memory(SMALLEST_CODE);
+        let Some(code) = self.modules.get_mut(&wish.of) else { return };
+        if code.was_tried(wish.function, wish.entry) {
+            return;
+        }
+        match room {
+            Ok(()) if self.background.ask(wish, &code.module, code.kernel.as_ref()) => {
+                code.expect(wish.function, wish.entry)
+            }
+            Ok(()) => {}
+            Err(refusal) => self.publish(wish, Err(refusal)),
         }
     }
+}
+
+/// Names the code that a context runs.
+fn code_of(run: &mut Run<'_>) -> CodeId {
+    let paging = if run.is_home_open() { Paging::Open } else { Paging::Controlled };
+    CodeId { module: run.module_id(), paging }
 }
 
 /// An entry of the log.
@@ -132,6 +185,7 @@ fn described(module: &Module, wish: Wish, compiled: &Result<Compiled, Refusal>, 
     Compilation {
         function: name.unwrap_or_else(|| format!("function {}", wish.function)),
         loop_at: if let Entry::Loop(head) = wish.entry { Some(head) } else { None },
+        looks_at_pages: wish.of.paging == Paging::Controlled,
         words: module.functions[wish.function as usize].code.len(),
         ready,
         took: compiled.as_ref().map_or(Duration::ZERO, |compiled| compiled.time),
@@ -177,20 +231,20 @@ impl Turn<'_, '_> {
             self.run.begin();
         }
         let (function, pc) = self.run.frames().position();
-        let entry = self.jit.modules.get_mut(&self.run.module_id())?.entry_at(function, pc)?;
+        let entry = self.jit.modules.get_mut(&code_of(self.run))?.entry_at(function, pc)?;
         let code = self.code(function, entry)?;
         self.native_frames(function, entry, code).map(Ok)
     }
 
     /// Code from this entry on, if there is any; if compiling is all there is, it is compiled now.
     fn code(&mut self, function: u32, entry: Entry) -> Option<*const u8> {
-        let wish = Wish { module: self.run.module_id(), function, entry };
-        let code = self.jit.modules.get(&wish.module)?;
+        let wish = Wish { of: code_of(self.run), function, entry };
+        let code = self.jit.modules.get(&wish.of)?;
         if self.run.kind() == EngineKind::Jit && !code.was_tried(function, entry) {
-            let compiled = self.jit.compiler.as_mut()?.compile(&code.module, code.kernel.as_ref(), function, entry);
+            let compiled = self.jit.compile(wish)?;
             self.jit.publish(wish, compiled);
         }
-        self.jit.modules.get(&wish.module)?.find(function, entry)
+        self.jit.modules.get(&wish.of)?.find(function, entry)
     }
 
     /// A native stack on which the innermost portable frame will go on as a native one.
@@ -263,7 +317,7 @@ impl Turn<'_, '_> {
                     *next = Some(frames);
                     return None;
                 }
-                self.jit.wish(Wish { module: self.run.module_id(), function, entry: Entry::Call });
+                self.jit.wish(Wish { of: code_of(self.run), function, entry: Entry::Call });
                 self.leave(frames)
             }
             Reason::Leave => self.leave(frames),
@@ -324,9 +378,12 @@ impl Turn<'_, '_> {
 
     /// Tells a native context what stays as it is while its context lives.
     fn introduce(&mut self, context: &mut NativeContext) {
-        if let Some(code) = self.jit.modules.get(&self.run.module_id()) {
+        let id = code_of(self.run);
+        context.paging = id.paging;
+        if let Some(code) = self.jit.modules.get(&id) {
             (context.functions, context.indirect) = (code.functions(), code.indirect());
-            context.module = address_of(&code.module);
+            // Code that takes the place of an `svc` does not look at the states of pages.
+            context.module = if id.paging == Paging::Open { address_of(&code.module) } else { 0 };
         }
         (context.id, context.port) = (Some(self.run.context_id()), self.run.port());
         context.processor = &raw mut *self.jit.processor;
@@ -336,7 +393,10 @@ impl Turn<'_, '_> {
     fn make_kernel_ready(&mut self) {
         self.jit.processor.kernel = std::ptr::null_mut();
         let Some(entry) = self.run.svc_entry().filter(|entry| entry.kind != EngineKind::Interp) else { return };
-        let code = self.jit.modules.get(&entry.module).and_then(|module| module.find(entry.function, Entry::Call));
+        // A kernel whose home is under page control is entered by way of the machine.
+        let id = code_of(&mut self.run.of(entry.context));
+        let code = self.jit.modules.get(&id).filter(|_| id.paging == Paging::Open);
+        let code = code.and_then(|module| module.find(entry.function, Entry::Call));
         let Some(target) = code else { return };
         // SAFETY: both ends are of one stack.
         let cells = unsafe { entry.stack.end.offset_from(entry.stack.start) } as usize;
@@ -354,10 +414,7 @@ impl Turn<'_, '_> {
             context.target = target;
         }
         (context.native, context.done) = (arch::fresh(context.top), 0);
-        // Compiled code takes it that no page of home is absent or protected.
-        if self.run.of(entry.context).is_home_open() {
-            self.jit.processor.kernel = context;
-        }
+        self.jit.processor.kernel = context;
         self.jit.kernel = Some(frames);
     }
 
@@ -402,18 +459,21 @@ impl Turn<'_, '_> {
     fn sample(&mut self) {
         self.jit.receive();
         let (function, pc) = self.run.frames().position();
-        let module = self.run.module_id();
-        let Some(code) = self.jit.modules.get_mut(&module) else { return };
+        let of = code_of(self.run);
+        let Some(code) = self.jit.modules.get_mut(&of) else { return };
         if code.sample(function) < HOT {
             return;
         }
         let words = &code.module.functions[function as usize].code[pc as usize..];
         let head = targets(words, pc).into_iter().find(|target| *target <= pc);
         for entry in head.map(Entry::Loop).into_iter().chain([Entry::Call]) {
-            self.jit.wish(Wish { module, function, entry });
+            self.jit.wish(Wish { of, function, entry });
         }
     }
 }
+
+/// No code takes less memory.
+const SMALLEST_CODE: usize = PAGE_SIZE as usize;
 
 /// Units of fuel from one look at what is hot to the next.
 const SAMPLED: u64 = 1024;

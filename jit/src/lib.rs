@@ -31,7 +31,7 @@ mod translate;
 
 use limen_vm::{Config, Machine, MachineError, Snapshot};
 
-pub use engine::Jit;
+pub use engine::{DEFAULT_CODE_LIMIT, Jit};
 pub use log::{Compilation, Log};
 
 /// A machine that runs its code as `config.engine` says.

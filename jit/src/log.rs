@@ -10,6 +10,8 @@ pub struct Compilation {
     pub function: String,
     /// The word at which the code begins, if that is the head of a loop.
     pub loop_at: Option<u32>,
+    /// Whether the code is for a home whose pages are under a kernel's control.
+    pub looks_at_pages: bool,
     /// Words of bytecode.
     pub words: usize,
     /// When the code could be used, counted from when the list was begun.

@@ -9,7 +9,7 @@ use limen_vm::Verified;
 
 use crate::compile::Code;
 use crate::lower::enter::{Handler, address_of};
-use crate::translate::Entry;
+use crate::translate::{Entry, Paging};
 
 /// Names code in the process. A module's address names it as long as its code is there, which keeps the module.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -19,12 +19,19 @@ pub(crate) struct Key {
     kernel: Option<(usize, u32)>,
     pub(crate) function: u32,
     pub(crate) entry: Entry,
+    pub(crate) paging: Paging,
 }
 
 impl Key {
-    pub(crate) fn new(module: &Verified<Module>, kernel: Option<&Handler>, function: u32, entry: Entry) -> Self {
+    pub(crate) fn new(
+        module: &Verified<Module>,
+        kernel: Option<&Handler>,
+        function: u32,
+        entry: Entry,
+        paging: Paging,
+    ) -> Self {
         let kernel = kernel.map(|handler| (address_of(&handler.module), handler.function));
-        Self { module: address_of(module), kernel, function, entry }
+        Self { module: address_of(module), kernel, function, entry, paging }
     }
 }
 

@@ -54,6 +54,15 @@ impl Entry {
     }
 }
 
+/// Who sees to it that pages of home may be accessed. Code is made for one or the other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Paging {
+    /// Nobody needs to.
+    Open,
+    /// The kernel: at each access the code looks at the state of the page.
+    Controlled,
+}
+
 /// Which arguments travel in registers: the first few of each class.
 pub(crate) struct Passing {
     integers: usize,
@@ -152,6 +161,7 @@ pub(crate) struct Translator<'a, 'b> {
     /// Where context and frame are kept for cold blocks.
     at_hand: Option<StackSlot>,
     entry: Entry,
+    pub(crate) paging: Paging,
     /// The code that is being made.
     pub(crate) itself: ir::FuncRef,
     slow_signature: SigRef,
@@ -224,8 +234,9 @@ impl<'a, 'b> Translator<'a, 'b> {
         module: &'a Module,
         index: u32,
         shape: &'a Shape,
-        entry: Entry,
         itself: ir::FuncRef,
+        entry: Entry,
+        paging: Paging,
     ) -> Self {
         let function = &module.functions[index as usize];
         let blocks = shape.blocks.iter().map(|_| builder.create_block()).collect();
@@ -266,6 +277,7 @@ impl<'a, 'b> Translator<'a, 'b> {
             fuel,
             at_hand: None,
             entry,
+            paging,
             itself,
             slow_signature,
             pc: 0,

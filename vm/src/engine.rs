@@ -179,6 +179,18 @@ pub struct PageWait {
     pub(crate) write: bool,
 }
 
+/// A home whose pages are under the kernel's control.
+#[derive(Clone, Copy, Debug)]
+pub struct ControlledHome {
+    /// The first byte.
+    pub base: *mut u8,
+    /// How many there are.
+    pub length: usize,
+    /// The state of the first page, a byte, and those of the others behind it; see [`crate::layout::PAGE_STOPS_READS`]. They
+    /// stay there as long as the home.
+    pub states: *const u8,
+}
+
 /// The innermost frames of a context while they are not in the portable form. They go with the context when it ends.
 pub trait NativeFrames: std::any::Any + Send {
     /// Turns them into portable frames.
@@ -232,6 +244,14 @@ impl<'a> Run<'a> {
     /// The first byte of home, and how many may be accessed without a look at page states.
     pub fn open_home(&mut self) -> (*mut u8, usize) {
         self.store.open_home(self.domain)
+    }
+
+    /// Home with the states of its pages, once they are under the kernel's control.
+    pub fn controlled_home(&mut self) -> Option<ControlledHome> {
+        let home = self.store.home_of(self.domain);
+        let memory = self.store.memory_mut(home);
+        let states = memory.states()?.cast();
+        Some(ControlledHome { base: memory.base(), length: memory.length() as usize, states })
     }
 
     /// Names the context that runs.
@@ -340,6 +360,12 @@ impl<'a> Run<'a> {
     /// Enters the first function.
     pub fn begin(&mut self) {
         self.store.context_mut(self.context).fresh = false;
+    }
+
+    /// The frames that are not in the portable form.
+    #[must_use]
+    pub fn native(&self) -> Option<&dyn NativeFrames> {
+        self.store.context(self.context).native.as_deref()
     }
 
     /// Takes over the frames that are not in the portable form.

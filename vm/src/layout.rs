@@ -2,6 +2,7 @@
 
 use std::mem::offset_of;
 
+use crate::memory::PageState;
 use crate::object::Entry;
 use crate::port::{Message, Port};
 
@@ -25,6 +26,12 @@ pub const ENTRY_BASE: usize = offset_of!(Entry, base);
 
 /// Bytes of a memory entry that may be accessed without further looks.
 pub const ENTRY_OPEN_LENGTH: usize = offset_of!(Entry, open_length);
+
+/// Bits of the state of a page, which is a byte: if any of them is set, a read is more than a read.
+pub const PAGE_STOPS_READS: u8 = PageState::STOPS_READS;
+
+/// If any of these is set, a write is more than a write.
+pub const PAGE_STOPS_WRITES: u8 = PageState::STOPS_WRITES;
 
 /// What the kernel has noted in an entry.
 pub const ENTRY_PAYLOAD: usize = offset_of!(Entry, payload);

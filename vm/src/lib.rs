@@ -59,7 +59,8 @@ pub use account::Budget;
 pub use clock::Time;
 pub use context::{Frame, HEADER_CELLS};
 pub use engine::{
-    ContextId, Engine, EngineKind, Exit, Frames, Fuel, ModuleId, NativeFrame, NativeFrames, PageWait, Run, SvcEntry,
+    ContextId, ControlledHome, Engine, EngineKind, Exit, Frames, Fuel, ModuleId, NativeFrame, NativeFrames, PageWait,
+    Run, SvcEntry,
 };
 pub use fault::{FaultReport, Omitted, TraceEntry};
 pub use host::{Host, NoServices, SvcCall, SvcOutcome};

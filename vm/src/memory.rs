@@ -18,18 +18,66 @@ pub(crate) struct Memory {
     room: Room,
     pages: u32,
     max_pages: u32,
-    /// The state of each page, once the kernel has taken control of them.
+    /// The state of each page, once the kernel has taken control of them. Compiled code has the address of the first, so
+    /// there is room for all from the beginning.
     states: Option<Vec<PageState>>,
     /// Entries of the object table and domains that still name this memory.
     pub(crate) users: u32,
 }
 
-/// What the kernel said of a page, and what happened to it.
+/// What the kernel said of a page, and what happened to it, so that one look at a few bits tells compiled code whether an
+/// access needs more than to be done: these bits say what is *not* so.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct PageState {
-    pub(crate) access: Access,
-    pub(crate) used: bool,
-    pub(crate) written: bool,
+#[repr(transparent)]
+pub(crate) struct PageState(u8);
+
+impl PageState {
+    const UNREADABLE: u8 = 1;
+    const UNUSED: u8 = 2;
+    const UNWRITABLE: u8 = 4;
+    const UNWRITTEN: u8 = 8;
+
+    /// Any of these is set if a read needs more than to be done.
+    pub(crate) const STOPS_READS: u8 = Self::UNREADABLE | Self::UNUSED;
+
+    /// Any of these is set if a write needs more than to be done.
+    pub(crate) const STOPS_WRITES: u8 = Self::STOPS_READS | Self::UNWRITABLE | Self::UNWRITTEN;
+
+    /// Readable and writable, and nothing happened to it.
+    const FRESH: Self = Self(Self::UNUSED | Self::UNWRITTEN);
+
+    pub(crate) fn access(self) -> Access {
+        match self.0 & (Self::UNREADABLE | Self::UNWRITABLE) {
+            0 => Access::ReadWrite,
+            Self::UNWRITABLE => Access::Read,
+            _ => Access::Absent,
+        }
+    }
+
+    fn set_access(&mut self, access: Access) {
+        let stops = match access {
+            Access::Absent => Self::UNREADABLE | Self::UNWRITABLE,
+            Access::Read => Self::UNWRITABLE,
+            Access::ReadWrite => 0,
+        };
+        self.0 = self.0 & (Self::UNUSED | Self::UNWRITTEN) | stops;
+    }
+
+    pub(crate) fn is_used(self) -> bool {
+        self.0 & Self::UNUSED == 0
+    }
+
+    pub(crate) fn is_written(self) -> bool {
+        self.0 & Self::UNWRITTEN == 0
+    }
+
+    fn mark(&mut self, write: bool) {
+        self.0 &= !(Self::UNUSED | if write { Self::UNWRITTEN } else { 0 });
+    }
+
+    fn clear_marks(&mut self) {
+        self.0 |= Self::UNUSED | Self::UNWRITTEN;
+    }
 }
 
 /// What a page allows.
@@ -90,7 +138,7 @@ impl Memory {
     pub(crate) fn set_pages(&mut self, pages: u32) {
         self.pages = pages;
         if let Some(states) = &mut self.states {
-            states.resize(pages as usize, PageState { access: Access::ReadWrite, used: false, written: false });
+            states.resize(pages as usize, PageState::FRESH);
         }
     }
 
@@ -109,15 +157,23 @@ impl Memory {
     pub(crate) fn protect(&mut self, first: u32, count: u32, access: Access) -> Result<(), Fault> {
         let end = first.checked_add(count).filter(|end| *end <= self.pages).ok_or(Fault::Bounds)?;
         for state in &mut self.states_mut()[first as usize..end as usize] {
-            state.access = access;
+            state.set_access(access);
         }
         Ok(())
     }
 
     fn states_mut(&mut self) -> &mut [PageState] {
-        let fresh = PageState { access: Access::ReadWrite, used: false, written: false };
-        let pages = self.pages as usize;
-        self.states.get_or_insert_with(|| vec![fresh; pages])
+        let (pages, max_pages) = (self.pages as usize, self.max_pages as usize);
+        self.states.get_or_insert_with(|| {
+            let mut states = Vec::with_capacity(max_pages);
+            states.resize(pages, PageState::FRESH);
+            states
+        })
+    }
+
+    /// The state of the first page, with those of the others behind it; `None` while they need no look. They stay there.
+    pub(crate) fn states(&self) -> Option<*const PageState> {
+        self.states.as_ref().map(|states| states.as_ptr())
     }
 
     /// Makes an absent page readable and writable with these contents.
@@ -125,12 +181,12 @@ impl Memory {
         if page >= self.pages {
             return Err(Fault::Bounds);
         }
-        if self.states_mut()[page as usize].access != Access::Absent {
+        if self.states_mut()[page as usize].access() != Access::Absent {
             return Err(Fault::State);
         }
         let start = page as usize * PAGE_SIZE as usize;
         self.bytes_mut()[start..start + PAGE_SIZE as usize].copy_from_slice(contents);
-        self.states_mut()[page as usize].access = Access::ReadWrite;
+        self.states_mut()[page as usize].set_access(Access::ReadWrite);
         Ok(())
     }
 
@@ -146,11 +202,9 @@ impl Memory {
         if page >= self.pages {
             return Err(Fault::Bounds);
         }
-        let Some(states) = &mut self.states else {
-            return Ok(PageState { access: Access::ReadWrite, used: true, written: true });
-        };
+        let Some(states) = &mut self.states else { return Ok(PageState(0)) };
         let state = states[page as usize];
-        states[page as usize] = PageState { used: false, written: false, ..state };
+        states[page as usize].clear_marks();
         Ok(state)
     }
 
@@ -164,15 +218,14 @@ impl Memory {
         let first = (offset / PAGE) as usize;
         let pages = &mut states[first..=((offset + length - 1) / PAGE) as usize];
         for (index, state) in pages.iter().enumerate() {
-            match state.access {
+            match state.access() {
                 Access::Absent => return Err(Blocked::Absent((first + index) as u32)),
                 Access::Read if write => return Err(Blocked::ReadOnly),
                 Access::Read | Access::ReadWrite => {}
             }
         }
         for state in pages {
-            state.used = true;
-            state.written |= write;
+            state.mark(write);
         }
         Ok(())
     }
@@ -211,8 +264,30 @@ mod tests {
         assert_eq!(memory.supply(1, &[5; 4096]), Err(Fault::State));
         assert_eq!(memory.touch(4096, 1, true), Ok(()));
         let state = memory.take_state(1).expect("page 1 exists");
-        assert!(state.used && state.written && state.access == Access::ReadWrite);
-        assert!(!memory.take_state(1).expect("page 1 exists").used);
+        assert!(state.is_used() && state.is_written() && state.access() == Access::ReadWrite);
+        assert!(!memory.take_state(1).expect("page 1 exists").is_used());
         assert!(memory.protect(2, 2, Access::Read).is_err());
+    }
+
+    #[test]
+    fn bits_of_page_states_stop_what_needs_more_than_to_be_done() {
+        let mut memory = Memory::new(1, 3).expect("the host has room");
+        memory.protect(0, 1, Access::ReadWrite).expect("page 0 exists");
+        let stops = |memory: &Memory| {
+            let state = memory.states.as_ref().expect("they are under control")[0];
+            [PageState::STOPS_READS, PageState::STOPS_WRITES].map(|bits| state.0 & bits != 0)
+        };
+        assert_eq!(stops(&memory), [true, true], "nothing is noted of its use");
+        memory.touch(0, 1, false).expect("it can be read");
+        assert_eq!(stops(&memory), [false, true]);
+        memory.touch(0, 1, true).expect("it can be written");
+        assert_eq!(stops(&memory), [false, false]);
+        for (access, expected) in [(Access::Absent, [true, true]), (Access::Read, [false, true])] {
+            memory.protect(0, 1, access).expect("page 0 exists");
+            assert_eq!(stops(&memory), expected, "{access:?}");
+        }
+        let first = memory.states();
+        memory.set_pages(memory.grown(2).expect("two more fit"));
+        assert_eq!(memory.states(), first, "they stay where they are");
     }
 }

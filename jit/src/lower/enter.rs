@@ -26,7 +26,7 @@ use crate::nans::Nan;
 use crate::ranges::operand;
 use crate::shape::{RegisterSet, Shape};
 use crate::slow::place;
-use crate::translate::{CELL, Entry, Translator, trusted, type_of};
+use crate::translate::{CELL, Entry, Paging, Translator, trusted, type_of};
 
 /// What of a kernel deals with an `svc`.
 #[derive(Clone)]
@@ -213,8 +213,15 @@ impl Translator<'_, '_> {
         inlined: Inlined,
         arguments: &[(Value, Nan)],
     ) {
-        let mut inner =
-            Translator::new(&mut *self.builder, module, plan.function, &plan.shape, Entry::Call, self.itself);
+        let mut inner = Translator::new(
+            &mut *self.builder,
+            module,
+            plan.function,
+            &plan.shape,
+            self.itself,
+            Entry::Call,
+            Paging::Open,
+        );
         (inner.context, inner.frame) = (context, frame);
         (inner.processor, inner.fuel) = (self.processor, self.fuel);
         inner.inlined = Some(inlined);

@@ -1,8 +1,11 @@
 //! Home memory.
 //!
-//! Compiled code runs only while no page of home is absent or protected, and home never shrinks. So its length is fetched
-//! once; an access beyond it is left to the interpreter, which finds a fault, or that home has grown. Where accesses need
-//! not look, [`crate::bounds`] knows.
+//! Home never shrinks. So its length is fetched once; an access beyond it is left to the interpreter, which finds a fault, or
+//! that home has grown. Where accesses need not look, [`crate::bounds`] knows.
+//!
+//! Once its pages are under the kernel's control, each access looks at the state of its page, in code that is made for that.
+//! The host's memory management could notice absence instead, but not say what is in the program's registers then, which the
+//! kernel may want to see, a snapshot needs, and a fault reports.
 
 use std::mem::offset_of;
 
@@ -11,13 +14,15 @@ use cranelift_codegen::ir::{self, InstBuilder, MemFlagsData, Type, Value, types}
 use cranelift_codegen::isa::CallConv;
 use limen_isa::module::PAGE_SIZE;
 use limen_isa::{Home, Reg};
+use limen_vm::layout;
 
+use super::object::Usual;
 use super::slowly;
 
 use crate::context::NativeContext;
 use crate::nans::Nan;
 use crate::slow::Kind;
-use crate::translate::{Translator, constant, type_of};
+use crate::translate::{Paging, Translator, constant, trusted, type_of};
 
 /// A load of `$memory`, extended to the register's type by `$extension`; and the same with an index.
 macro_rules! loads {
@@ -77,7 +82,8 @@ impl Home for Translator<'_, '_> {
     }
     fn home_copy(&mut self, to: Reg, from: Reg, n: Reg) {
         let [target, source, count] = [to, from, n].map(|register| self.extended(register));
-        let next = self.begin_piece(count, &[target, source]);
+        let stops = [(target, layout::PAGE_STOPS_WRITES), (source, layout::PAGE_STOPS_READS)];
+        let next = self.begin_piece(count, &stops);
         let [to_place, from_place] = [target, source].map(|address| self.host_address(address));
         self.call_host(offset_of!(NativeContext, copy), &[to_place, from_place, count], &[]);
         // Where the interpreter would begin at the end, it leaves the addresses as they are.
@@ -99,7 +105,7 @@ impl Home for Translator<'_, '_> {
 
     fn home_fill(&mut self, to: Reg, byte: Reg, n: Reg) {
         let [target, count] = [to, n].map(|register| self.extended(register));
-        let next = self.begin_piece(count, &[target]);
+        let next = self.begin_piece(count, &[(target, layout::PAGE_STOPS_WRITES)]);
         let (place, byte) = (self.host_address(target), self.get(byte));
         self.call_host(offset_of!(NativeContext, fill), &[place, byte, count], &[]);
         let (address, by) = (self.get(to), self.get(n));
@@ -203,20 +209,37 @@ impl Translator<'_, '_> {
         self.builder.ins().iadd(home, address)
     }
 
-    /// Leaves a bulk instruction to the runtime if it is long or its bytes at these addresses are not all in home;
-    /// gives the block to go on in.
-    fn begin_piece(&mut self, count: Value, addresses: &[Value]) -> ir::Block {
+    /// Leaves a bulk instruction to the runtime if it is long or its bytes at these addresses are not all in home, or if any
+    /// of these bits is set in the state of a page of theirs; gives the block to go on in.
+    fn begin_piece(&mut self, count: Value, addresses: &[(Value, u8)]) -> ir::Block {
         let next = self.builder.create_block();
         let slow = self.slow_block(Kind::Step, Some(next));
-        let is_long = self.builder.ins().icmp_imm_u(IntCC::UnsignedGreaterThanOrEqual, count, LONG);
+        let is_long = match self.paging {
+            Paging::Open => self.builder.ins().icmp_imm_u(IntCC::UnsignedGreaterThanOrEqual, count, LONG),
+            Paging::Controlled => self.is_none_or_over_a_page(count),
+        };
         self.unless(is_long, slow);
         let length = self.field(constant(), types::I64, offset_of!(NativeContext, home_length));
         let last = self.builder.ins().isub(length, count);
-        for address in addresses {
+        for (address, _) in addresses {
             let outside = self.builder.ins().icmp(IntCC::SignedGreaterThan, *address, last);
             self.unless(outside, slow);
         }
+        if self.paging == Paging::Controlled {
+            for (address, stops) in addresses {
+                let behind = self.builder.ins().iadd(*address, count);
+                let last = self.builder.ins().iadd_imm_s(behind, -1);
+                self.look_at_page(slow, *address, *stops);
+                self.look_at_page(slow, last, *stops);
+            }
+        }
         next
+    }
+
+    /// Whether so many bytes are none, or could lie in more than two pages.
+    fn is_none_or_over_a_page(&mut self, count: Value) -> Value {
+        let less = self.builder.ins().iadd_imm_s(count, -1);
+        self.builder.ins().icmp_imm_u(IntCC::UnsignedGreaterThanOrEqual, less, i64::from(PAGE_SIZE))
     }
 
     /// Nothing is left to be done.
@@ -241,8 +264,9 @@ impl Translator<'_, '_> {
 
     fn load(&mut self, d: Reg, address: Address, k: u32, memory: Type, extension: Extension) {
         self.store_before_load(address, k, memory);
-        let place = self.place(address, k, memory);
+        let (place, usual) = self.open_place(address, k, memory, layout::PAGE_STOPS_READS);
         self.load_from(d, place, k, memory, extension);
+        self.end_access(usual);
     }
 
     /// Loads a number that is `k` bytes behind a place in the host.
@@ -258,13 +282,69 @@ impl Translator<'_, '_> {
     }
 
     fn store(&mut self, address: Address, k: u32, v: Reg, memory: Type) {
-        let place = self.place(address, k, memory);
-        if self.nan(v) == Nan::Pending {
+        let (place, usual) = self.open_place(address, k, memory, layout::PAGE_STOPS_WRITES);
+        if self.nan(v) == Nan::Pending && usual.is_none() {
             let value = self.get(v);
             self.put_off_store(address, k, place, value);
         } else {
             self.store_waiting();
             self.store_at(place, k, v, memory);
+        }
+        self.end_access(usual);
+    }
+
+    /// As [`Translator::place`]; and where pages are under control, what needs more than to be done is left to the runtime.
+    fn open_place(&mut self, address: Address, k: u32, memory: Type, stops: u8) -> (Value, Option<Usual>) {
+        match self.paging {
+            Paging::Open => (self.place(address, k, memory), None),
+            Paging::Controlled => {
+                let usual = self.usual();
+                let place = self.place(address, k, memory);
+                self.look_before_access(&usual, address, k, memory, stops);
+                (place, Some(usual))
+            }
+        }
+    }
+
+    /// Goes on if no such bit is set in the state of a page that is accessed.
+    fn look_before_access(&mut self, usual: &Usual, address: Address, k: u32, memory: Type, stops: u8) {
+        let number = self.number(address);
+        let number = self.builder.ins().iadd_imm_s(number, i64::from(k));
+        self.look_at_page(usual.slow, number, stops);
+        self.check_one_page(usual, number, memory);
+    }
+
+    /// Goes on if no such bit is set in the state of the page of an address.
+    fn look_at_page(&mut self, slow: ir::Block, number: Value, stops: u8) {
+        let states = self.field(constant(), types::I64, offset_of!(NativeContext, page_states));
+        let page = self.builder.ins().ushr_imm_u(number, i64::from(PAGE_SIZE.trailing_zeros()));
+        let place = self.builder.ins().iadd(states, page);
+        let state = self.builder.ins().load(types::I8, trusted(), place, 0);
+        let stopping = self.builder.ins().band_imm_u(state, i64::from(stops));
+        self.unless(stopping, slow);
+    }
+
+    /// Leaves an access that reaches into a second page to the runtime.
+    fn check_one_page(&mut self, usual: &Usual, number: Value, memory: Type) {
+        let bytes = i64::from(memory.bytes());
+        if bytes == 1 {
+            return;
+        }
+        let (unaligned, next) = (self.builder.create_block(), self.builder.create_block());
+        self.builder.set_cold_block(unaligned);
+        let misalignment = self.builder.ins().band_imm_u(number, bytes - 1);
+        self.builder.ins().brif(misalignment, unaligned, &[], next, &[]);
+        self.builder.switch_to_block(unaligned);
+        let offset = self.builder.ins().band_imm_u(number, i64::from(PAGE_SIZE) - 1);
+        let last = i64::from(PAGE_SIZE) - bytes;
+        let reaches_over = self.builder.ins().icmp_imm_u(IntCC::UnsignedGreaterThan, offset, last);
+        self.builder.ins().brif(reaches_over, usual.slow, &[], next, &[]);
+        self.builder.switch_to_block(next);
+    }
+
+    fn end_access(&mut self, usual: Option<Usual>) {
+        if let Some(usual) = usual {
+            self.end(usual);
         }
     }
 

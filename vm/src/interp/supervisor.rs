@@ -140,7 +140,7 @@ impl<P: Policy> Supervisor for Cpu<P> {
         let bits = |present: bool, used: bool, written: bool| {
             u32::from(present) | u32::from(used) << 1 | u32::from(written) << 2
         };
-        let state = state.map(|state| bits(state.access != Access::Absent, state.used, state.written));
+        let state = state.map(|state| bits(state.access() != Access::Absent, state.is_used(), state.is_written()));
         self.put_at(d, state, u64::from(page))
     }
 
