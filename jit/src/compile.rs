@@ -17,7 +17,7 @@ use thiserror::Error;
 use crate::arch::{self, FRAME_OVERHEAD};
 use crate::lower::enter::Handler;
 use crate::shape::Shape;
-use crate::shared::{self, Key};
+use crate::shared::{Key, SharedCode};
 use crate::translate::{CELL, Entry, Paging, Translator, enters_kernel, loop_signature, signature};
 
 /// Functions of more words than this are only interpreted: compiling them would take seconds.
@@ -63,9 +63,8 @@ impl Deref for Compiled {
 pub(crate) struct Code {
     /// Only to be freed.
     memory: Mutex<Option<JITModule>>,
-    key: Key,
-    /// Keeps the addresses by which the module and the kernel are named.
-    _modules: (Verified<Module>, Option<Verified<Module>>),
+    /// Keeps the address by which the kernel is named whose code is in it.
+    _kernel: Option<Verified<Module>>,
     pub(crate) code: usize,
     /// In bytes.
     pub(crate) size: usize,
@@ -91,7 +90,6 @@ impl Code {
 
 impl Drop for Code {
     fn drop(&mut self) {
-        shared::forget(self.key);
         if let Some(memory) = self.memory.get_mut().unwrap_or_else(PoisonError::into_inner).take() {
             // SAFETY: who drops code has made sure that no frame is in it.
             unsafe { memory.free_memory() };
@@ -141,13 +139,13 @@ impl Compiler {
         paging: Paging,
     ) -> Result<Compiled, Refusal> {
         let kernel = kernel.filter(|_| enters_kernel(&module.functions[function as usize]));
-        let key = Key::new(module, kernel, function, entry, paging);
-        if let Some(code) = shared::find(key) {
+        let (key, shared) = (Key::new(kernel, function, entry, paging), SharedCode::of(module));
+        if let Some(code) = shared.find(key) {
             return Ok(Compiled { code, time: Duration::ZERO });
         }
         let start = Instant::now();
         let code = Arc::new(self.make(module, kernel, key)?);
-        shared::add(key, &code);
+        shared.add(key, &code);
         Ok(Compiled { code, time: start.elapsed() })
     }
 
@@ -165,7 +163,7 @@ impl Compiler {
             Ok(memory.get_finalized_function(id) as usize)
         });
         let made = match built {
-            Ok(code) => Ok(self.finish(memory, (module, kernel), key, code)),
+            Ok(code) => Ok(self.finish(memory, function, kernel, code)),
             Err(refusal) => {
                 // SAFETY: nothing of it was ever called.
                 unsafe { memory.free_memory() };
@@ -215,13 +213,7 @@ impl Compiler {
     }
 
     /// Collects what the runtime must know of the code at this address.
-    fn finish(
-        &self,
-        memory: JITModule,
-        (module, kernel): (&Verified<Module>, Option<&Handler>),
-        key: Key,
-        code: usize,
-    ) -> Code {
+    fn finish(&self, memory: JITModule, function: u32, kernel: Option<&Handler>, code: usize) -> Code {
         let (mut call_sites, mut size) = (Vec::new(), 0);
         if let Some(compiled) = self.context.compiled_code() {
             let buffer = &compiled.buffer;
@@ -235,13 +227,13 @@ impl Compiler {
                 call_sites.push(CallSite {
                     returns_to: code + site.ret_addr as usize,
                     pad: code + *pad as usize,
-                    at: NativeFrame { function: key.function, pc },
+                    at: NativeFrame { function, pc },
                 });
             }
             size = buffer.data().len();
         }
-        let kernel = kernel.map(|handler| handler.module.clone());
-        Code { memory: Mutex::new(Some(memory)), key, _modules: (module.clone(), kernel), code, size, call_sites }
+        let _kernel = kernel.map(|handler| handler.module.clone());
+        Code { memory: Mutex::new(Some(memory)), _kernel, code, size, call_sites }
     }
 }
 

@@ -1,21 +1,20 @@
-//! Code that several machines use: what one of them has compiled of a verified module is there for all others that run the same
-//! one, as long as any of them keeps it. Code knows its machine only through the context that it is called with.
+//! Code that several machines use: what one of them has compiled of a verified module stays with the module, for all that run
+//! it, at the same time or later. Code knows its machine only through the context that it is called with.
 
 use std::collections::HashMap;
-use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use limen_isa::module::Module;
 use limen_vm::Verified;
 
 use crate::compile::Code;
 use crate::lower::enter::{Handler, address_of};
 use crate::translate::{Entry, Paging};
 
-/// Names code in the process. A module's address names it as long as its code is there, which keeps the module.
+/// Names code of a module.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Key {
-    module: usize,
-    /// The kernel whose code is in it, and the function of it.
+    /// The kernel whose code is in it, and the function of it. An address names a module as long as it is there, and the code
+    /// keeps it.
     kernel: Option<(usize, u32)>,
     pub(crate) function: u32,
     pub(crate) entry: Entry,
@@ -23,39 +22,37 @@ pub(crate) struct Key {
 }
 
 impl Key {
-    pub(crate) fn new(
-        module: &Verified<Module>,
-        kernel: Option<&Handler>,
-        function: u32,
-        entry: Entry,
-        paging: Paging,
-    ) -> Self {
+    pub(crate) fn new(kernel: Option<&Handler>, function: u32, entry: Entry, paging: Paging) -> Self {
         let kernel = kernel.map(|handler| (address_of(&handler.module), handler.function));
-        Self { module: address_of(module), kernel, function, entry, paging }
+        Self { kernel, function, entry, paging }
     }
 }
 
-static ALL: LazyLock<Mutex<HashMap<Key, Weak<Code>>>> = LazyLock::new(Mutex::default);
+/// The code of a module.
+#[derive(Default)]
+pub(crate) struct SharedCode(Mutex<HashMap<Key, Arc<Code>>>);
 
-fn all() -> MutexGuard<'static, HashMap<Key, Weak<Code>>> {
-    ALL.lock().unwrap_or_else(PoisonError::into_inner)
-}
+impl SharedCode {
+    /// Of this module.
+    pub(crate) fn of<T>(module: &Verified<T>) -> Arc<Self> {
+        module.attachment()
+    }
 
-/// The code of this name, if anyone has it.
-pub(crate) fn find(key: Key) -> Option<Arc<Code>> {
-    all().get(&key).and_then(Weak::upgrade)
-}
+    fn all(&self) -> MutexGuard<'_, HashMap<Key, Arc<Code>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 
-/// Lets others find code.
-pub(crate) fn add(key: Key, code: &Arc<Code>) {
-    all().insert(key, Arc::downgrade(code));
-}
+    pub(crate) fn find(&self, key: Key) -> Option<Arc<Code>> {
+        self.all().get(&key).cloned()
+    }
 
-/// Forgets code that nobody has any more.
-pub(crate) fn forget(key: Key) {
-    let mut all = all();
-    // Meanwhile someone may have compiled it anew.
-    if all.get(&key).is_some_and(|code| code.strong_count() == 0) {
-        all.remove(&key);
+    /// Keeps code. What has another kernel in it makes way, so that no module keeps kernels that are gone; whoever still runs it
+    /// has it.
+    pub(crate) fn add(&self, key: Key, code: &Arc<Code>) {
+        let mut all = self.all();
+        if key.kernel.is_some() {
+            all.retain(|other, _| other.kernel.is_none() || other.kernel == key.kernel);
+        }
+        all.insert(key, Arc::clone(code));
     }
 }

@@ -9,8 +9,9 @@ mod function;
 mod rules;
 mod structure;
 
+use std::any::Any;
 use std::ops::Deref;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use limen_isa::module::Module;
 
@@ -37,6 +38,8 @@ struct Inner<T> {
     mode: Mode,
     /// Where each function's words begin in the module's code.
     starts: Vec<u32>,
+    /// What engines keep with it, at most one of each type.
+    attachments: Mutex<Vec<Arc<dyn Any + Send + Sync>>>,
 }
 
 impl<T> Clone for Verified<T> {
@@ -50,6 +53,21 @@ impl<T> Deref for Verified<T> {
 
     fn deref(&self) -> &T {
         &self.inner.value
+    }
+}
+
+impl<T> Verified<T> {
+    /// What an engine keeps with it, such as its code, for all machines of the process that have it: made when it is first asked
+    /// for, and gone with the last of its clones.
+    #[must_use]
+    pub fn attachment<A: Any + Send + Sync + Default>(&self) -> Arc<A> {
+        let mut all = self.inner.attachments.lock().unwrap_or_else(PoisonError::into_inner);
+        let found = all.iter().find_map(|attachment| Arc::clone(attachment).downcast::<A>().ok());
+        found.unwrap_or_else(|| {
+            let made = Arc::new(A::default());
+            all.push(made.clone());
+            made
+        })
     }
 }
 
@@ -91,5 +109,5 @@ pub fn verify(module: Module, mode: Mode) -> Result<Verified<Module>, VerifyErro
         Some(start)
     });
     let starts = starts.collect();
-    Ok(Verified { inner: Arc::new(Inner { value: module, mode, starts }) })
+    Ok(Verified { inner: Arc::new(Inner { value: module, mode, starts, attachments: Mutex::default() }) })
 }
