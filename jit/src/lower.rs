@@ -7,6 +7,7 @@ pub(crate) mod float;
 pub(crate) mod home;
 pub(crate) mod inline;
 mod integer;
+pub(crate) mod kept;
 pub(crate) mod object;
 mod reference;
 mod segment;

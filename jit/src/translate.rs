@@ -24,6 +24,7 @@ use crate::bounds::{Bounds, access};
 use crate::context::NativeContext;
 use crate::lower::enter::{Handler, Inlined};
 use crate::lower::inline::computes;
+use crate::lower::kept::{self, Kept};
 use crate::lower::object::Looked;
 use crate::lower::stores::Waiting;
 use crate::nans::{Nan, Nans};
@@ -144,6 +145,8 @@ pub(crate) struct Translator<'a, 'b> {
     pub(crate) open: Vec<u32>,
     /// References whose entries were looked at in the basic block, and what was found; only where no instruction can end one.
     pub(crate) looked_at: Vec<Looked>,
+    /// What loops keep of references to memory.
+    pub(crate) kept: Vec<Kept>,
     /// The basic block that is being translated.
     pub(crate) block: usize,
     /// For so many registers of a function that is called, a call before it in the basic block has found room.
@@ -246,6 +249,7 @@ impl<'a, 'b> Translator<'a, 'b> {
         let mut slow = Signature::new(CallConv::PreserveAll);
         slow.params.push(AbiParam::new(types::I64));
         let slow_signature = builder.import_signature(slow);
+        let kept = kept::kept(builder, module, index, shape);
         let nothing = Value::from_u32(0);
         let parameters = module.types[function.signature as usize].params.len() as u16;
         let at_start = match entry {
@@ -268,6 +272,7 @@ impl<'a, 'b> Translator<'a, 'b> {
             bounds: Bounds::of(module, index, shape, entry),
             open: Vec::new(),
             looked_at: Vec::new(),
+            kept,
             block: 0,
             room: None,
             room_in_loops: None,
@@ -319,6 +324,7 @@ impl<'a, 'b> Translator<'a, 'b> {
             let processor = self.field(constant(), types::I64, offset_of!(NativeContext, processor));
             self.builder.def_var(variable, processor);
         }
+        self.begin_kept();
         match self.entry {
             Entry::Call => {
                 self.arguments(&params[2..]);
@@ -590,6 +596,7 @@ impl<'a, 'b> Translator<'a, 'b> {
     pub(crate) fn set(&mut self, register: Reg, value: Value) {
         self.nans[usize::from(register.0)] = Nan::Kept;
         self.builder.def_var(self.variables[usize::from(register.0)], value);
+        self.forget_kept_in(register);
     }
 
     pub(crate) fn type_of(&self, register: Reg) -> ValueType {
@@ -761,6 +768,7 @@ impl<'a, 'b> Translator<'a, 'b> {
         let (leave, go_on) = (self.return_block(read), self.continuation());
         self.builder.ins().brif(unwinding, leave, &[], go_on, &[]);
         self.builder.switch_to_block(go_on);
+        self.forget_kept();
         for register in written {
             self.load_cell(register);
         }
@@ -830,6 +838,7 @@ impl<'a, 'b> Translator<'a, 'b> {
         };
         self.builder.switch_to_block(next);
         self.take_fuel();
+        self.forget_kept();
         values
     }
 

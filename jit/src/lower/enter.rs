@@ -107,6 +107,7 @@ impl Translator<'_, '_> {
         let leave = self.return_block(taken.iter().map(|register| register.0).collect());
         self.builder.ins().brif(processor, answered, &[], leave, &[]);
         self.builder.switch_to_block(answered);
+        self.forget_kept();
     }
 
     /// Has the driver ask the machine about an `svc`.
@@ -225,6 +226,8 @@ impl Translator<'_, '_> {
         (inner.context, inner.frame) = (context, frame);
         (inner.processor, inner.fuel) = (self.processor, self.fuel);
         inner.inlined = Some(inlined);
+        // Without loops there is nothing to keep.
+        inner.kept.clear();
         for (register, (value, nan)) in (0..).map(Reg).zip(arguments) {
             inner.set_as(register, *value, *nan);
         }

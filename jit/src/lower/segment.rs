@@ -35,7 +35,7 @@ macro_rules! stores {
 }
 
 /// A reference, an offset in its segment, and a constant that is added to it.
-type Place = (Reg, Reg, u32);
+pub(super) type Place = (Reg, Reg, u32);
 
 impl Segment for Translator<'_, '_> {
     loads! {
@@ -107,7 +107,18 @@ impl Translator<'_, '_> {
     }
 
     /// The place in the host of an offset in a segment, if `memory` so many bytes behind it is within what is open.
-    fn seg_place(&mut self, usual: &Usual, (s, o, k): Place, memory: Type, rights: Rights) -> Value {
+    fn seg_place(&mut self, usual: &Usual, place: Place, memory: Type, rights: Rights) -> Value {
+        if let Some(address) = self.kept_place(usual, place, memory, rights) {
+            return address;
+        }
+        let (base, _) = self.seg_span(usual, place, memory, rights);
+        let offset = self.get(place.1);
+        self.builder.ins().iadd(base, offset)
+    }
+
+    /// Where the bytes of a segment begin in the host and how many of them are open, if that is enough for `memory` so many bytes
+    /// behind an offset.
+    pub(super) fn seg_span(&mut self, usual: &Usual, (s, o, k): Place, memory: Type, rights: Rights) -> (Value, Value) {
         let (reference, offset) = (self.get(s), self.get(o));
         let entry = self.entry(usual, reference, Kind::MEMORY, rights);
         let length = self.builder.ins().load(types::I64, trusted(), entry, layout::ENTRY_OPEN_LENGTH as i32);
@@ -117,7 +128,6 @@ impl Translator<'_, '_> {
         self.unless(short, usual.slow);
         let outside = self.builder.ins().icmp(IntCC::UnsignedGreaterThan, offset, last);
         self.unless(outside, usual.slow);
-        let base = self.builder.ins().load(types::I64, trusted(), entry, layout::ENTRY_BASE as i32);
-        self.builder.ins().iadd(base, offset)
+        (self.builder.ins().load(types::I64, trusted(), entry, layout::ENTRY_BASE as i32), length)
     }
 }

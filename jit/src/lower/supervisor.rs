@@ -91,6 +91,7 @@ impl Supervisor for Translator<'_, '_> {
         self.unless(is_null, usual.slow);
         self.set(d, lent);
         self.looked_at.clear();
+        self.forget_kept();
         self.end(usual);
     }
 
