@@ -291,41 +291,31 @@ impl ObjectTable {
     }
 
     fn enter_rings(&mut self, index: u32) {
-        let details = self.details[index as usize];
-        if let Some(first) = self.first_of.place(details.object) {
-            *first = self.rings.push(Sort::Object, *first, index);
-        }
-        if details.is_among_owned()
-            && let Some((first, count)) = self.of_owner.place(details.owner)
-        {
-            *first = self.rings.push(Sort::Owner, *first, index);
-            *count += 1;
-        }
-        if self.entries[index as usize].anchor != index {
-            let rings = &mut self.rings;
-            let first = hung_with(&self.entries, &mut self.hanging, &mut self.dead, index);
-            *first = rings.push(Sort::Anchor, *first, index);
-        }
+        self.change_rings(index, Rings::push, 1);
     }
 
     fn leave_rings(&mut self, index: u32) {
-        let details = self.details[index as usize];
+        self.change_rings(index, Rings::remove, -1);
+        let hanging = std::mem::replace(&mut self.hanging[index as usize], EMPTY);
+        self.dead = self.rings.join(Sort::Anchor, self.dead, hanging);
+    }
+
+    /// Changes all rings that an entry belongs to, of which its owner counts the entries.
+    fn change_rings(&mut self, index: u32, change: fn(&mut Rings, Sort, u32, u32) -> u32, more: i32) {
+        let (rings, details) = (&mut self.rings, self.details[index as usize]);
         if let Some(first) = self.first_of.place(details.object) {
-            *first = self.rings.remove(Sort::Object, *first, index);
+            *first = change(rings, Sort::Object, *first, index);
         }
         if details.is_among_owned()
             && let Some((first, count)) = self.of_owner.place(details.owner)
         {
-            *first = self.rings.remove(Sort::Owner, *first, index);
-            *count -= 1;
+            *first = change(rings, Sort::Owner, *first, index);
+            *count = count.wrapping_add_signed(more);
         }
         if self.entries[index as usize].anchor != index {
-            let rings = &mut self.rings;
             let first = hung_with(&self.entries, &mut self.hanging, &mut self.dead, index);
-            *first = rings.remove(Sort::Anchor, *first, index);
+            *first = change(rings, Sort::Anchor, *first, index);
         }
-        let hanging = std::mem::replace(&mut self.hanging[index as usize], EMPTY);
-        self.dead = self.rings.join(Sort::Anchor, self.dead, hanging);
     }
 
     fn extend(&mut self) -> Option<u32> {
