@@ -44,7 +44,7 @@ impl System {
         let config = Config { engine, time: Time::Virtual, fuel: Some(piece), ..Config::default() };
         let mut machine =
             Machine::with_engine(config, Box::new(Jit::with_log(&log))).expect("the budget allows a machine");
-        let mut outcome = machine.boot(&self.kernel, &[self.user.clone()]).expect("the kernel boots");
+        let mut outcome = machine.boot(&self.kernel, std::slice::from_ref(&self.user)).expect("the kernel boots");
         while outcome == Outcome::OutOfFuel {
             machine.add_fuel(piece);
             machine.set_engine(None, engines.next().unwrap_or_default()).expect("all domains are meant");

@@ -5,6 +5,15 @@
 //! and code can be entered with such frames, at a function's beginning or at the head of a loop; so a domain changes engines
 //! while it runs, and a machine can be frozen whatever runs it. See `engine` for the turns, `translate` for how code is
 //! made, `frames` for how frames become portable, `slow` for what code leaves to the runtime.
+//!
+//! # Signals and threads
+//!
+//! The engine installs no signal handler. Compiled code runs on stacks of its own, and so does a handler of the embedding
+//! program that interrupts it, unless that was installed with `SA_ONSTACK` and its thread has an alternate stack. Such a
+//! handler has at least 400 KiB; behind them is a page that ends the process when it is touched. It must not unwind through
+//! compiled code, nor use the machine.
+//!
+//! One thread of the process compiles in the background for all engines. It ends with the process.
 
 #![cfg_attr(
     not(all(target_arch = "x86_64", unix)),

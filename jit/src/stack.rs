@@ -1,27 +1,39 @@
 //! Native stacks: what compiled code runs on.
 
 use std::collections::VecDeque;
+use std::io::Error;
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 use memmap2::{MmapMut, MmapOptions, UncheckedAdvice};
+use region::Protection;
 
 use crate::compile::STACK_RATIO;
 
-/// Bytes beyond what compiled code can take, for what it calls.
+/// Bytes beyond what compiled code can take, for what it calls, signal handlers among it, and for the guard page at the end.
 const RESERVE: usize = 512 << 10;
 
 /// A native stack. The host gives it substance when it is touched.
 pub(crate) struct NativeStack {
     memory: MmapMut,
+    /// Whether it has given back what a deep recursion has left, and nothing ran on it since.
+    is_shrunk: bool,
 }
 
 impl NativeStack {
-    fn new(bytes: usize) -> std::io::Result<Self> {
-        Ok(Self { memory: MmapOptions::new().len(bytes).no_reserve_swap().map_anon()? })
+    fn new(bytes: usize) -> Result<Self, Error> {
+        let memory = MmapOptions::new().len(bytes).no_reserve_swap().map_anon()?;
+        // Compiled code never gets there. What else runs on the stack, a signal handler perhaps, should not get into memory of
+        // others either: mappings lie next to each other.
+        // SAFETY: nothing uses the memory yet, and nothing will ever access its first page.
+        unsafe { region::protect(memory.as_ptr(), region::page::size(), Protection::NONE) }.map_err(Error::other)?;
+        Ok(Self { memory, is_shrunk: true })
     }
 
     /// Gives back what a deep recursion has left.
-    fn shrink(&self) {
+    fn shrink(&mut self) {
+        if std::mem::replace(&mut self.is_shrunk, true) {
+            return;
+        }
         let unused = self.memory.len() - KEPT_BYTES;
         // SAFETY: nothing runs on a free stack, and nothing of it is read before it is written. Should the host refuse, it
         // has only less room for others.
@@ -65,13 +77,38 @@ impl Pool {
         }
     }
 
-    /// Keeps a stack that nothing runs on, in place of the one that was free longest if there are too many.
-    pub(crate) fn put(&self, stack: NativeStack) {
-        stack.shrink();
+    /// Keeps a stack that nothing runs on, in place of the one that was free longest if there are too many. It stays as it is
+    /// until another one comes: most likely it is wanted again at once, and asking the host takes its time.
+    pub(crate) fn put(&self, mut stack: NativeStack) {
+        stack.is_shrunk = false;
         let mut free = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(last) = free.back_mut() {
+            last.shrink();
+        }
         free.push_back(stack);
         let superfluous = if free.len() > KEPT { free.pop_front() } else { None };
         drop(free);
         drop(superfluous); // takes its time
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stacks_end_with_a_page_that_nobody_may_touch() {
+        let pool = Pool(Arc::default());
+        let mut stack = pool.take(1 << 12).expect("the host has room");
+        let (first, top) = (stack.memory.as_mut_ptr(), stack.top());
+        for _ in 0..2 {
+            let guard = region::query(first).expect("it is mapped");
+            let rest = region::query(first.wrapping_add(region::page::size())).expect("it is mapped");
+            assert_eq!((guard.protection(), guard.len()), (Protection::NONE, region::page::size()));
+            assert_eq!(rest.protection(), Protection::READ_WRITE);
+            assert!(rest.as_ptr_range::<u8>().end >= top);
+            pool.put(stack);
+            stack = pool.take(1 << 12).expect("it is free");
+        }
     }
 }

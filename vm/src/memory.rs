@@ -181,7 +181,8 @@ impl Memory {
         if page >= self.pages {
             return Err(Fault::Bounds);
         }
-        if self.states_mut()[page as usize].access() != Access::Absent {
+        let state = self.states.as_ref().map(|states| states[page as usize]);
+        if state.is_none_or(|state| state.access() != Access::Absent) {
             return Err(Fault::State);
         }
         let start = page as usize * PAGE_SIZE as usize;
@@ -255,6 +256,8 @@ mod tests {
     #[test]
     fn page_states_follow_accesses() {
         let mut memory = Memory::new(3, 3).expect("the host has room");
+        assert_eq!(memory.supply(1, &[5; 4096]), Err(Fault::State));
+        assert!(memory.is_open(), "nothing was said of its pages");
         memory.protect(1, 1, Access::Absent).expect("page 1 exists");
         memory.protect(2, 1, Access::Read).expect("page 2 exists");
         assert_eq!(memory.touch(4090, 12, false), Err(Blocked::Absent(1)));

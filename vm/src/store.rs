@@ -453,11 +453,22 @@ impl Store {
         }
     }
 
-    /// Brings a memory's pages under control, whatever was said of it before.
-    pub(crate) fn control_pages(&mut self, key: MemoryKey) {
-        self.epoch += 1;
-        let length = self.memory_mut(key).length();
-        self.objects.refresh_memory(key, length, false);
+    /// Does what brings a memory's pages under control, if that succeeds. The first time, all that was said of the memory
+    /// before becomes untrue.
+    pub(crate) fn control_pages(
+        &mut self,
+        key: MemoryKey,
+        control: impl FnOnce(&mut Memory) -> Result<(), Fault>,
+    ) -> Result<(), Fault> {
+        let memory = self.memory_mut(key);
+        let was_open = memory.is_open();
+        control(memory)?;
+        if was_open {
+            let length = memory.length();
+            self.epoch += 1;
+            self.objects.refresh_memory(key, length, false);
+        }
+        Ok(())
     }
 
     /// Checks an access to a segment by the rules and finds its bytes, whatever the state of their pages.

@@ -116,9 +116,7 @@ impl<P: Policy> Supervisor for Cpu<P> {
         let store = self.store();
         let protected = store.memory_of(reference).and_then(|memory| {
             let access = Access::from_code(access).ok_or(Fault::Argument)?;
-            store.memory_mut(memory).protect(first, count, access)?;
-            store.control_pages(memory);
-            Ok(())
+            store.control_pages(memory, |memory| memory.protect(first, count, access))
         });
         self.reload_home();
         self.done_at(protected, u64::from(first))
@@ -510,9 +508,7 @@ fn supply_outside(store: &mut Store, to: Ref, page: u32) -> Option<u32> {
 fn supply(store: &mut Store, to: Ref, page: u32, from: Ref, from_page: u32) -> Outcome<()> {
     let (to, from) = (store.memory_of(to)?, store.memory_of(from)?);
     let contents = store.memory_mut(from).page(from_page)?.to_vec();
-    store.memory_mut(to).supply(page, &contents)?;
-    store.control_pages(to);
-    Ok(())
+    store.control_pages(to, |memory| memory.supply(page, &contents))
 }
 
 /// Reads and verifies a module: `None` if it is refused, `Some(None)` if the account has no room for it.
