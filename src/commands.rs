@@ -5,4 +5,5 @@ pub(crate) mod dis;
 pub(crate) mod fmt;
 pub(crate) mod resume;
 pub(crate) mod run;
+pub(crate) mod test;
 pub(crate) mod verify;

@@ -71,7 +71,7 @@ pub(crate) fn load_module(path: &Path) -> Result<Module, Failure> {
 
 /// A source assembled: the module and its bytes.
 pub(crate) fn assemble_text(path: &Path, source: &str, strip: bool) -> Result<(Module, Vec<u8>), Failure> {
-    let options = Options { strip };
+    let options = Options { strip, ..Options::default() };
     let assembled = if is_dash(path) {
         assemble("<stdin>", source, &NoFiles, options)
     } else {
@@ -79,6 +79,13 @@ pub(crate) fn assemble_text(path: &Path, source: &str, strip: bool) -> Result<(M
         assemble(&name, source, &Directory(directory_of(path)), options)
     }?;
     Ok((assembled.module, assembled.bytes))
+}
+
+/// A source assembled with its tests.
+pub(crate) fn assemble_tests(path: &Path, source: &str) -> Result<Module, Failure> {
+    let options = Options { tests: true, ..Options::default() };
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    Ok(assemble(&name, source, &Directory(directory_of(path)), options)?.module)
 }
 
 fn directory_of(path: &Path) -> PathBuf {

@@ -4,6 +4,7 @@ mod bare;
 mod commands;
 mod failure;
 mod files;
+mod messages;
 mod running;
 
 use std::process::ExitCode;
@@ -25,6 +26,7 @@ enum Command {
     Fmt(commands::fmt::Arguments),
     Verify(commands::verify::Arguments),
     Run(commands::run::Arguments),
+    Test(commands::test::Arguments),
     Resume(commands::resume::Arguments),
 }
 
@@ -34,6 +36,7 @@ fn main() -> ExitCode {
         Command::Dis(arguments) => commands::dis::run(&arguments),
         Command::Fmt(arguments) => commands::fmt::run(&arguments),
         Command::Verify(arguments) => commands::verify::run(&arguments),
+        Command::Test(arguments) => commands::test::run(&arguments),
         Command::Run(arguments) => commands::run::run(&arguments),
         Command::Resume(arguments) => commands::resume::run(&arguments),
     };

@@ -11,6 +11,7 @@ use limen_vm::{Config, EngineKind, Machine, Outcome, Value};
 use crate::bare::BareHost;
 use crate::failure::Failure;
 use crate::files;
+use crate::messages::Messages;
 
 /// Status for a program that ended with a fault (EX_SOFTWARE of sysexits.h).
 const FAULTED: u8 = 70;
@@ -82,7 +83,7 @@ impl Options {
         }
         let timeout = self.timeout.map(seconds).transpose()?;
         let end = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
-        Ok(Running { options: self, end, fuel: self.fuel, log: Log::default() })
+        Ok(Running { options: self, end, fuel: self.fuel, log: Log::default(), messages: Messages::default() })
     }
 }
 
@@ -93,6 +94,8 @@ pub(crate) struct Running<'a> {
     /// With what the machine has been given and not burnt yet.
     fuel: Option<u64>,
     log: Log,
+    /// What the traps of the program mean.
+    pub(crate) messages: Messages,
 }
 
 impl Running<'_> {
@@ -134,7 +137,7 @@ impl Running<'_> {
         if self.options.stats {
             print_stats(&self.log, machine.fuel_burnt());
         }
-        Ok(status(&outcome))
+        Ok(status(&outcome, &self.messages))
     }
 
     /// Keeps the state of a program that was suspended; whether that was all that it was suspended for.
@@ -176,7 +179,7 @@ fn print_stats(log: &Log, fuel: u64) {
 }
 
 /// Says how the run ended, if it did not end well, and gives the status to exit with.
-fn status(outcome: &Outcome) -> ExitCode {
+fn status(outcome: &Outcome, messages: &Messages) -> ExitCode {
     match outcome {
         Outcome::Returned(values) => match values.as_slice() {
             [Value::I32(status)] => ExitCode::from(*status as u8),
@@ -184,7 +187,7 @@ fn status(outcome: &Outcome) -> ExitCode {
         },
         Outcome::Exited(status) | Outcome::Halted(status) => ExitCode::from(*status as u8),
         Outcome::Faulted(report) => {
-            eprintln!("limen: {report}");
+            eprintln!("limen: {}", messages.explain(report));
             ExitCode::from(FAULTED)
         }
         Outcome::OutOfFuel => stopped("its fuel is used up"),

@@ -15,6 +15,8 @@ use crate::source::{Directory, Loader, SourceFile, SourceMap, Span};
 pub struct Options {
     /// Leave out names and source lines.
     pub strip: bool,
+    /// Keep the tests, and export each as `test` and its name.
+    pub tests: bool,
 }
 
 /// What came out of a source.
@@ -42,7 +44,7 @@ pub fn assemble(name: &str, source: &str, loader: &dyn Loader, options: Options)
         return Err(errors.into_diagnostics(sources));
     }
     let globals = Globals::collect(&trees, &mut errors);
-    let module = emit(&globals, &sources, options.strip, &mut errors);
+    let module = emit(&globals, &sources, options, &mut errors);
     if !errors.is_empty() {
         return Err(errors.into_diagnostics(sources));
     }

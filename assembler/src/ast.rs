@@ -1,5 +1,8 @@
 //! A source file as a tree. Nothing is looked up or computed yet: names are names, expressions are expressions.
 
+mod structured;
+
+pub use self::structured::*;
 pub use crate::literal::Float;
 use crate::source::Span;
 use limen_isa::ValueType;
@@ -32,10 +35,38 @@ pub enum Item {
     Slots(Slots),
     /// `fn NAME(...) { ... }`
     Function(Box<Function>),
+    /// `struct NAME { ... }`
+    Struct(Struct),
+    /// `enum NAME { ... }`
+    Enum(Enum),
+    /// `static NAME: T`
+    Static(Static),
+    /// `test "name" { ... }`
+    Test(Test),
     /// `export "name" = ...`
     Export(Export),
     /// A line that begins with `@`.
     Annotation(FileAnnotation),
+}
+
+/// Who sees a declaration.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Scope {
+    /// All files of the program.
+    #[default]
+    Program,
+    /// `export`: whoever has the module, too.
+    Exported,
+    /// `private`: its file.
+    File,
+}
+
+impl Scope {
+    /// Whether the module exports it under its name.
+    #[must_use]
+    pub fn exported(self) -> bool {
+        self == Self::Exported
+    }
 }
 
 /// An identifier where it stands.
@@ -59,10 +90,12 @@ pub struct Text {
 /// `[export] const NAME = EXPR`
 #[derive(Clone, Debug)]
 pub struct Const {
-    /// Whether it is exported under its name.
-    pub exported: bool,
+    /// Who sees it.
+    pub scope: Scope,
     /// Its name.
     pub name: Name,
+    /// Its type, if one is given.
+    pub ty: Option<TypeExpr>,
     /// Its value.
     pub value: Expr,
 }
@@ -79,8 +112,8 @@ pub struct Clause {
 /// `[export] data NAME [align N] [at ADDR] { ... }`
 #[derive(Clone, Debug)]
 pub struct Data {
-    /// Whether its address is exported under its name.
-    pub exported: bool,
+    /// Who sees it.
+    pub scope: Scope,
     /// Its name.
     pub name: Name,
     /// `align` and `at`.
@@ -106,8 +139,8 @@ pub enum DataItem {
 /// `[export] reserve NAME SIZE [align N] [at ADDR]`
 #[derive(Clone, Debug)]
 pub struct Reserve {
-    /// Whether its address is exported under its name.
-    pub exported: bool,
+    /// Who sees it.
+    pub scope: Scope,
     /// Its name.
     pub name: Name,
     /// Its size in bytes.
@@ -156,21 +189,49 @@ pub struct Slots {
     pub count: Expr,
 }
 
-/// `[export] fn NAME(a: i32) [-> (i32)] { ... }`
+/// `[export] fn NAME[T](a: T) [-> (T)] [! E] { ... }`
 #[derive(Clone, Debug)]
 pub struct Function {
-    /// Whether it is exported under its name.
-    pub exported: bool,
-    /// Its name.
+    /// Who sees it.
+    pub scope: Scope,
+    /// Its name; a method's has a dot.
     pub name: Name,
+    /// Its type parameters.
+    pub generics: Vec<Name>,
     /// Its parameters.
     pub params: Vec<Param>,
     /// Types of its results.
-    pub results: Vec<ValueType>,
+    pub results: Results,
     /// Its body.
     pub body: Vec<Line>,
     /// The brace that ends the body.
     pub close: Span,
+}
+
+impl Function {
+    /// Whether all of it is in the instruction notation.
+    #[must_use]
+    pub fn is_plain(&self) -> bool {
+        let plain = |line: &Line| match line {
+            Line::Statement(_) => false,
+            Line::Registers(registers) => registers.ty.machine().is_some(),
+            Line::Instruction(_) | Line::Label(_) | Line::Annotation(_) => true,
+        };
+        self.generics.is_empty()
+            && self.results.error.is_none()
+            && self.params.iter().all(|param| param.ty.machine().is_some())
+            && self.results.types.iter().all(|ty| ty.machine().is_some())
+            && self.body.iter().all(plain)
+    }
+}
+
+/// `-> (T, U) ! E`
+#[derive(Clone, Debug, Default)]
+pub struct Results {
+    /// Types of the results.
+    pub types: Vec<TypeExpr>,
+    /// Type of the errors, if it can fail.
+    pub error: Option<TypeExpr>,
 }
 
 /// A parameter.
@@ -179,7 +240,7 @@ pub struct Param {
     /// Its name.
     pub name: Name,
     /// Its type.
-    pub ty: ValueType,
+    pub ty: TypeExpr,
 }
 
 /// `export "name" = EXPR`: a function under another name if `EXPR` is the name of one, else a constant.
@@ -246,6 +307,8 @@ pub enum Line {
     Registers(Registers),
     /// A line that begins with `@`.
     Annotation(LineAnnotation),
+    /// A line of the structured notation.
+    Statement(Box<Statement>),
 }
 
 /// `reg x, y: i32`
@@ -254,7 +317,7 @@ pub struct Registers {
     /// The names.
     pub names: Vec<Name>,
     /// The type of all of them.
-    pub ty: ValueType,
+    pub ty: TypeExpr,
 }
 
 /// An annotation in a body.

@@ -7,7 +7,7 @@ use indexmap::map::Entry;
 use limen_isa::module::{LineRow, MAX_FUNCTION_WORDS, MAX_REGISTERS, Signature};
 use limen_isa::{Field, Flow, ValueType};
 
-use crate::ast::{Expr, Function, Instruction, Line, LineAnnotation, Name};
+use crate::ast::{Expr, ExprKind, Function, Instruction, Line, LineAnnotation, Name, Operand, Operands};
 use crate::debug::{LineContext, Lines};
 use crate::diagnostic::{Diagnostic, Errors};
 use crate::globals::twice;
@@ -22,10 +22,12 @@ pub(crate) struct Body {
     pub(crate) lines: Vec<LineRow>,
 }
 
-/// Encodes function number `index` of the program. What is wrong is reported; the body is then of no use.
+/// Encodes function number `index` of the program, which is all in the instruction notation; `order` says where each
+/// function comes to stand. What is wrong is reported; the body is then of no use.
 pub(crate) fn encode(
     program: &Program<'_>,
     index: usize,
+    order: &[u32],
     context: &mut LineContext<'_, '_>,
     errors: &mut Errors,
 ) -> Body {
@@ -39,11 +41,12 @@ pub(crate) fn encode(
         branches: Vec::new(),
         code: Vec::new(),
         end: End::Open(None),
+        order,
         errors,
     };
     let mut lines = Lines::of(function);
     for param in &function.params {
-        encoder.declare(&param.name, param.ty);
+        encoder.declare(&param.name, param.ty.machine().unwrap_or(ValueType::I32));
     }
     for line in &function.body {
         encoder.line(line, &mut lines, context);
@@ -51,9 +54,10 @@ pub(crate) fn encode(
     encoder.finish(lines)
 }
 
-/// A declared register; its number is its position.
+/// A declared register.
 #[derive(Clone, Copy)]
 pub(crate) struct Register {
+    pub(crate) number: usize,
     pub(crate) ty: ValueType,
     pub(crate) declared: Span,
 }
@@ -85,6 +89,8 @@ pub(crate) struct Encoder<'p, 'a> {
     pub(crate) program: &'p Program<'a>,
     pub(crate) function: &'a Function,
     pub(crate) signature: &'p Signature,
+    /// Where each function comes to stand.
+    pub(crate) order: &'p [u32],
     pub(crate) registers: IndexMap<&'a str, Register>,
     labels: HashMap<&'a str, (usize, Span)>,
     pub(crate) branches: Vec<Branch<'a>>,
@@ -93,12 +99,49 @@ pub(crate) struct Encoder<'p, 'a> {
     pub(crate) errors: &'p mut Errors,
 }
 
-impl<'a> Encoder<'_, 'a> {
+impl<'p, 'a> Encoder<'p, 'a> {
+    /// For single instructions of a function, whose registers are given.
+    pub(crate) fn of_line(
+        program: &'p Program<'a>,
+        function: &'a Function,
+        signature: &'p Signature,
+        registers: IndexMap<&'a str, Register>,
+        errors: &'p mut Errors,
+    ) -> Self {
+        Self {
+            program,
+            function,
+            signature,
+            order: &[],
+            registers,
+            labels: HashMap::new(),
+            branches: Vec::new(),
+            code: Vec::new(),
+            end: End::Open(None),
+            errors,
+        }
+    }
+
+    /// An instruction whose branches are still to be resolved: its labels in order.
+    pub(crate) fn resolve(
+        &mut self,
+        instruction: &'a Instruction,
+    ) -> Option<(limen_isa::codec::Instruction, Vec<(&'a str, Span)>)> {
+        let resolved = self.values(instruction)?;
+        let branches = self.branches.drain(..).map(|branch| (branch.label, branch.span)).collect();
+        Some((resolved, branches))
+    }
+
     fn line(&mut self, line: &'a Line, lines: &mut Lines, context: &mut LineContext<'_, '_>) {
         let pc = self.code.len() as u32;
         match line {
             Line::Label(name) => self.label(name),
-            Line::Registers(registers) => registers.names.iter().for_each(|name| self.declare(name, registers.ty)),
+            Line::Registers(registers) => {
+                let ty = registers.ty.machine().unwrap_or(ValueType::I32);
+                registers.names.iter().for_each(|name| self.declare(name, ty));
+            }
+            // A function that has one is not encoded from its source.
+            Line::Statement(_) => {}
             Line::Annotation(LineAnnotation::Words(words)) => self.words(words),
             Line::Annotation(annotation) => lines.annotation(pc, annotation, context, self.errors),
             Line::Instruction(instruction) => {
@@ -120,7 +163,7 @@ impl<'a> Encoder<'_, 'a> {
         let number = self.registers.len();
         match self.registers.entry(&name.text) {
             Entry::Vacant(entry) => {
-                entry.insert(Register { ty, declared: name.span });
+                entry.insert(Register { number, ty, declared: name.span });
             }
             Entry::Occupied(entry) => {
                 let first = entry.get().declared;
@@ -201,6 +244,31 @@ impl<'a> Encoder<'_, 'a> {
         }
         self.code[branch.word] |= ((distance as u64) << branch.field.shift()) & branch.field.mask();
     }
+}
+
+/// The names that stand in an instruction.
+pub(crate) fn names(instruction: &Instruction) -> Vec<&str> {
+    let mut names: Vec<&str> = instruction.results.iter().map(|name| &*name.text).collect();
+    match &instruction.operands {
+        Operands::List(list) => {
+            for operand in list {
+                match operand {
+                    Operand::Expr(expr) => names.extend(name_of(expr)),
+                    Operand::Bracket(bracket) => names.extend(bracket.parts.iter().map(|part| &*part.base.text)),
+                }
+            }
+        }
+        Operands::Call(call) => names.extend(call.arguments.list.iter().filter_map(name_of)),
+        Operands::Indirect(call) => {
+            names.push(&call.index.text);
+            names.extend(call.arguments.list.iter().filter_map(name_of));
+        }
+    }
+    names
+}
+
+fn name_of(expr: &Expr) -> Option<&str> {
+    if let ExprKind::Name(name) = &expr.kind { Some(name) } else { None }
 }
 
 fn open_end(close: Span, last: Option<Span>) -> Diagnostic {

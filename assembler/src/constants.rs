@@ -66,7 +66,7 @@ impl<'a> Constants<'a> {
             ExprKind::Float(value) => Some(Value::Float(*value)),
             ExprKind::Bits(bits) => Some(Value::Bits(*bits)),
             ExprKind::Name(name) => self.named(name, expr.span, errors),
-            ExprKind::SizeOf(name) => match self.globals.get(&name.text) {
+            ExprKind::SizeOf(name) => match self.globals.get(&name.text, name.span.file) {
                 Some((Symbol::Area(area), _)) => {
                     self.extent(area).map(|extent| Value::Integer(i128::from(extent.size)))
                 }
@@ -101,7 +101,7 @@ impl<'a> Constants<'a> {
     }
 
     fn named(&self, name: &str, span: Span, errors: &mut Errors) -> Option<Value> {
-        match self.globals.get(name) {
+        match self.globals.get(name, span.file) {
             Some((Symbol::Const(index), _)) => self.values[index],
             Some((Symbol::Area(area), _)) => self.layout()?.address(area).map(|at| Value::Integer(i128::from(at))),
             None if name == "inf" => Some(Value::Float(Float { double: f64::INFINITY, single: f32::INFINITY })),
@@ -330,13 +330,13 @@ impl Order<'_> {
     fn needed_by(&self, expr: &Expr, need: &mut dyn FnMut(Node)) {
         let globals = self.constants.globals;
         match &expr.kind {
-            ExprKind::Name(name) => match globals.get(name) {
+            ExprKind::Name(name) => match globals.get(name, expr.span.file) {
                 Some((Symbol::Const(index), _)) => need(Node::Const(index)),
                 Some((Symbol::Area(_), _)) => need(Node::Layout),
                 _ => {}
             },
             ExprKind::SizeOf(name) => {
-                if let Some((Symbol::Area(index), _)) = globals.get(&name.text) {
+                if let Some((Symbol::Area(index), _)) = globals.get(&name.text, name.span.file) {
                     need(Node::Size(index));
                 }
             }

@@ -122,6 +122,18 @@ pub(crate) struct LineContext<'p, 'a> {
     pub(crate) sites: usize,
 }
 
+impl LineContext<'_, '_> {
+    /// Notes that the instruction that begins at `pc` comes from a place of a source.
+    pub(crate) fn row(&mut self, pc: u32, span: Span, rows: &mut Vec<LineRow>) {
+        let Some(source) = self.sources.get(span.file) else { return };
+        let row =
+            LineRow { pc, file: Some(self.files.named(source.name())), line: source.line(span.start), site: None };
+        if rows.last().is_none_or(|last| LineRow { pc, ..*last } != row) {
+            rows.push(row);
+        }
+    }
+}
+
 /// The line rows of a function in the making.
 pub(crate) struct Lines {
     rows: Vec<LineRow>,
@@ -143,16 +155,7 @@ impl Lines {
         if self.explicit {
             return;
         }
-        let Some(source) = context.sources.get(instruction.span.file) else { return };
-        let row = LineRow {
-            pc,
-            file: Some(context.files.named(source.name())),
-            line: source.line(instruction.span.start),
-            site: None,
-        };
-        if self.rows.last().is_none_or(|last| LineRow { pc, ..*last } != row) {
-            self.rows.push(row);
-        }
+        context.row(pc, instruction.span, &mut self.rows);
     }
 
     /// Notes what an annotation says about the instructions from `pc` on.

@@ -94,6 +94,11 @@ impl Errors {
         room
     }
 
+    /// How many there have been.
+    pub(crate) fn mark(&self) -> usize {
+        self.list.len() + self.omitted
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.list.is_empty()
     }

@@ -2,11 +2,13 @@
 
 use std::collections::HashMap;
 
+use indexmap::IndexSet;
 use limen_isa::module::{
     CustomSection, DataSegment, Debug, Export, ExportItem, FIRST_CUSTOM_SECTION, Function, Home, MAX_NAME, MAX_PAGES,
-    MAX_SLOTS, Module, PAGE_SIZE,
+    MAX_SLOTS, Module, PAGE_SIZE, Signature,
 };
 
+use crate::assemble::Options;
 use crate::ast::{Expr, ExprKind, Name, Table};
 use crate::body;
 use crate::clauses;
@@ -16,58 +18,129 @@ use crate::globals::{Area, Globals, Section, Symbol, twice};
 use crate::layout;
 use crate::program::Program;
 use crate::source::{SourceMap, Span};
+use crate::structured::{Compiler, Entry, encode};
 
 /// Makes the module of a program. What is wrong is reported; the module is then of no use.
-pub(crate) fn emit(globals: &Globals<'_>, sources: &SourceMap, strip: bool, errors: &mut Errors) -> Module {
+pub(crate) fn emit(globals: &Globals<'_>, sources: &SourceMap, options: Options, errors: &mut Errors) -> Module {
     let program = Program::new(globals, errors);
+    let program = &program;
+    let mut compiler = Compiler::new(program, errors);
+    compiler.place_statics(program.constants.layout().map_or(0, layout::Layout::end));
+    compiler.compile();
+    let data = compiler.segments();
+    let end = compiler.pool_start + compiler.pool.len() as u64;
+    let kept = compiler.needed(options.tests);
+    let mut order = vec![u32::MAX; compiler.entries.len()];
+    (0..).zip(&kept).for_each(|(place, number)| order[*number as usize] = place);
+    let entries = std::mem::take(&mut compiler.entries);
+    let made = Made {
+        entries,
+        kept,
+        order,
+        data,
+        end,
+        signatures: std::mem::take(&mut compiler.signatures),
+        table: compiler.table.iter().copied().collect(),
+        messages: compiler.messages.iter().cloned().collect(),
+        tests: if options.tests { compiler.tests.clone() } else { Vec::new() },
+    };
+    drop(compiler);
     let mut module = Module {
-        types: program.signatures.all().cloned().collect(),
-        home: home(&program, errors),
-        tables: globals.tables.iter().map(|declared| table(declared, globals, errors)).collect(),
-        exports: Exports::collect(&program, errors),
+        home: home(program, &made, errors),
+        tables: globals.tables.iter().map(|declared| table(declared, globals, &made.order, errors)).collect(),
+        exports: Exports::collect(program, &made, errors),
         ..Module::default()
     };
+    if !made.table.is_empty() {
+        let place = |number: &u32| made.order.get(*number as usize).copied().filter(|place| *place != u32::MAX);
+        module.tables.push(std::iter::once(None).chain(made.table.iter().map(place)).collect());
+    }
     check_tables(globals, errors);
-    let debug = functions(&mut module, &program, sources, errors);
-    module.debug = (!strip && !globals.no_debug).then_some(debug);
-    sections(&mut module, &program, errors);
+    let debug = functions(&mut module, program, made, sources, errors);
+    module.debug = (!options.strip && !globals.no_debug).then_some(debug);
+    sections(&mut module, program, errors);
     module
 }
 
-fn functions(module: &mut Module, program: &Program<'_>, sources: &SourceMap, errors: &mut Errors) -> Debug {
+/// What the compiler made of the program.
+struct Made<'a> {
+    entries: Vec<Entry<'a>>,
+    /// The functions that stay, in order.
+    kept: Vec<u32>,
+    /// Where each function comes to stand.
+    order: Vec<u32>,
+    data: Vec<DataSegment>,
+    /// The end of all data.
+    end: u64,
+    signatures: IndexSet<Signature>,
+    /// The functions that are values.
+    table: Vec<u32>,
+    messages: Vec<String>,
+    tests: Vec<u32>,
+}
+
+/// The number of the section that says what the codes of traps mean.
+const MESSAGES: u32 = 0x8000_0001;
+
+/// A count, and each text behind its length.
+fn messages(texts: &[String]) -> Vec<u8> {
+    let mut bytes = (texts.len() as u32).to_le_bytes().to_vec();
+    for text in texts {
+        bytes.extend((text.len() as u32).to_le_bytes());
+        bytes.extend(text.as_bytes());
+    }
+    bytes
+}
+
+fn functions(
+    module: &mut Module,
+    program: &Program<'_>,
+    mut made: Made<'_>,
+    sources: &SourceMap,
+    errors: &mut Errors,
+) -> Debug {
     let globals = program.globals;
     let mut files = Files::registered(globals, errors);
     let sites = sites(&globals.sites, &mut files, &program.constants, errors);
     let mut context = LineContext { files: &mut files, sources, constants: &program.constants, sites: sites.len() };
-    let mut lines = Vec::with_capacity(globals.functions.len());
-    for index in 0..globals.functions.len() {
-        let body = body::encode(program, index, &mut context, errors);
-        let signature = program.signatures.of_function(index).0;
+    let mut lines = Vec::with_capacity(made.kept.len());
+    let heap_start = made.end.next_multiple_of(16) as u32;
+    for number in &made.kept {
+        let entry = &made.entries[*number as usize];
+        let body = match &entry.code {
+            Some(code) => encode(code, &made.order, heap_start, &mut context, errors),
+            None => body::encode(program, *number as usize, &made.order, &mut context, errors),
+        };
+        let signature = made.signatures.insert_full(entry.shape.signature.clone()).0 as u32;
         module.functions.push(Function { signature, registers: body.registers, code: body.code });
         lines.push(body.lines);
     }
-    let function_names = if globals.no_names { Vec::new() } else { function_names(globals, errors) };
+    module.types = made.signatures.iter().cloned().collect();
+    if !made.messages.is_empty() {
+        module.custom.push(CustomSection { id: MESSAGES, bytes: messages(&made.messages) });
+    }
+    let function_names = if globals.no_names { Vec::new() } else { function_names(globals, &made, errors) };
     Debug { files: files.into_list(), function_names, sites, lines }
 }
 
-fn function_names(globals: &Globals<'_>, errors: &mut Errors) -> Vec<String> {
-    let name = |named: &crate::globals::NamedFunction<'_>| match named.debug_name {
+fn function_names(globals: &Globals<'_>, made: &Made<'_>, errors: &mut Errors) -> Vec<String> {
+    let name = |number: &u32| match globals.functions.get(*number as usize).and_then(|named| named.debug_name) {
         Some(name) => utf8(name, errors),
-        None => named.function.name.text.to_string(),
+        None => made.entries[*number as usize].name.clone(),
     };
-    globals.functions.iter().map(name).collect()
+    made.kept.iter().map(name).collect()
 }
 
 // ---- Home -----------------------------------------------------------------------------------------------------------
 
-fn home(program: &Program<'_>, errors: &mut Errors) -> Home {
+fn home(program: &Program<'_>, made: &Made<'_>, errors: &mut Errors) -> Home {
     let globals = program.globals;
-    let end = program.constants.layout().map_or(0, layout::Layout::end);
+    let end = made.end;
     let needed = end.div_ceil(u64::from(PAGE_SIZE)) as u32;
     let (min_pages, max_pages) = pages(program, needed, errors);
     let slots =
         globals.slots.and_then(|slots| program.constants.integer(&slots.count, 0, i128::from(MAX_SLOTS), errors));
-    Home { min_pages, max_pages, slots: slots.unwrap_or(0) as u32, data: segments(program, errors) }
+    Home { min_pages, max_pages, slots: slots.unwrap_or(0) as u32, data: segments(program, made, errors) }
 }
 
 fn pages(program: &Program<'_>, needed: u32, errors: &mut Errors) -> (u32, u32) {
@@ -89,7 +162,7 @@ fn pages(program: &Program<'_>, needed: u32, errors: &mut Errors) -> (u32, u32) 
 }
 
 /// The contents of data, in the order of their addresses. Data of no bytes have an address but no segment.
-fn segments(program: &Program<'_>, errors: &mut Errors) -> Vec<DataSegment> {
+fn segments(program: &Program<'_>, made: &Made<'_>, errors: &mut Errors) -> Vec<DataSegment> {
     let Some(layout) = program.constants.layout() else { return Vec::new() };
     let mut segments = Vec::new();
     for (index, area) in program.globals.areas.iter().enumerate() {
@@ -99,6 +172,7 @@ fn segments(program: &Program<'_>, errors: &mut Errors) -> Vec<DataSegment> {
             segments.push(DataSegment { address: address as u32, bytes });
         }
     }
+    segments.extend(made.data.iter().cloned());
     segments.sort_by_key(|segment| segment.address);
     segments
 }
@@ -114,9 +188,9 @@ fn check_tables(globals: &Globals<'_>, errors: &mut Errors) {
     }
 }
 
-fn table(table: &Table, globals: &Globals<'_>, errors: &mut Errors) -> Vec<Option<u32>> {
-    let mut entry = |name: &Name| match globals.get(&name.text) {
-        Some((Symbol::Function(index), _)) => Some(index as u32),
+fn table(table: &Table, globals: &Globals<'_>, order: &[u32], errors: &mut Errors) -> Vec<Option<u32>> {
+    let mut entry = |name: &Name| match globals.get(&name.text, name.span.file) {
+        Some((Symbol::Function(index), _)) => Some(order[index]),
         None if &*name.text == "null" => None,
         other => {
             errors.add(|| no_function(name, other, globals));
@@ -139,6 +213,7 @@ fn no_function(name: &Name, found: Option<(Symbol, Span)>, globals: &Globals<'_>
 /// Exports in the making.
 struct Exports<'p, 'a> {
     program: &'p Program<'a>,
+    made: &'p Made<'a>,
     list: Vec<Export>,
     /// Where each name was exported.
     names: HashMap<String, Span>,
@@ -147,12 +222,13 @@ struct Exports<'p, 'a> {
 
 impl Exports<'_, '_> {
     /// All exports, sorted by name.
-    fn collect(program: &Program<'_>, errors: &mut Errors) -> Vec<Export> {
-        let mut exports = Exports { program, list: Vec::new(), names: HashMap::new(), errors };
+    fn collect<'a>(program: &Program<'a>, made: &Made<'a>, errors: &mut Errors) -> Vec<Export> {
+        let mut exports = Exports { program, made, list: Vec::new(), names: HashMap::new(), errors };
         exports.functions();
         exports.constants();
         exports.areas();
         exports.renamed();
+        exports.tests();
         let mut list = exports.list;
         list.sort_by(|a, b| a.name.as_bytes().cmp(b.name.as_bytes()));
         list
@@ -160,14 +236,14 @@ impl Exports<'_, '_> {
 
     fn functions(&mut self) {
         for (index, named) in self.program.globals.functions.iter().enumerate() {
-            if named.function.exported {
-                self.named(&named.function.name, Some(ExportItem::Function(index as u32)));
+            if named.function.scope.exported() {
+                self.named(&named.function.name, Some(ExportItem::Function(self.made.order[index])));
             }
         }
     }
 
     fn constants(&mut self) {
-        let exported = self.program.globals.consts.iter().filter(|constant| constant.exported);
+        let exported = self.program.globals.consts.iter().filter(|constant| constant.scope.exported());
         for constant in exported {
             let value = self.constant(&constant.value);
             self.named(&constant.name, value);
@@ -177,7 +253,7 @@ impl Exports<'_, '_> {
     fn areas(&mut self) {
         let layout = self.program.constants.layout();
         for (index, area) in self.program.globals.areas.iter().enumerate() {
-            if area.exported() {
+            if area.scope().exported() {
                 let address = layout.and_then(|layout| layout.address(index));
                 self.named(area.name(), address.map(|address| ExportItem::Constant(address as i64)));
             }
@@ -197,9 +273,16 @@ impl Exports<'_, '_> {
 
     fn function(&self, value: &Expr) -> Option<u32> {
         let ExprKind::Name(name) = &value.kind else { return None };
-        match self.program.globals.get(name) {
-            Some((Symbol::Function(index), _)) => Some(index as u32),
+        match self.program.globals.get(name, value.span.file) {
+            Some((Symbol::Function(index), _)) => Some(self.made.order[index]),
             _ => None,
+        }
+    }
+
+    fn tests(&mut self) {
+        for (number, test) in self.made.tests.iter().zip(&self.program.globals.tests) {
+            let function = ExportItem::Function(self.made.order[*number as usize]);
+            self.add(test.function.name.text.to_string(), test.name.span, Some(function));
         }
     }
 

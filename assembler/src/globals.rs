@@ -4,11 +4,11 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
 use crate::ast::{
-    Ast, Clause, Const, Data, DataItem, Export, Expr, FileAnnotation, Function, Home, Item, Name, Reserve, Site, Slots,
-    Table, Text, TypeDefinition,
+    Ast, Clause, Const, Data, DataItem, Enum, Export, Expr, FileAnnotation, Function, Home, Item, Name, Reserve, Scope,
+    Site, Slots, Static, Struct, Table, Test, Text, TypeDefinition,
 };
 use crate::diagnostic::{Diagnostic, Errors};
-use crate::source::Span;
+use crate::source::{FileId, Span};
 use crate::suggest;
 
 /// What a name stands for; the number is an index into the list of its kind.
@@ -19,6 +19,9 @@ pub(crate) enum Symbol {
     Table(usize),
     Type(usize),
     Function(usize),
+    Static(usize),
+    Struct(usize),
+    Enum(usize),
 }
 
 impl Symbol {
@@ -30,6 +33,9 @@ impl Symbol {
             Self::Table(_) => "a table",
             Self::Type(_) => "a type",
             Self::Function(_) => "a function",
+            Self::Static(_) => "a static",
+            Self::Struct(_) => "a structure",
+            Self::Enum(_) => "an enumeration",
         }
     }
 }
@@ -56,10 +62,10 @@ impl<'a> Area<'a> {
         }
     }
 
-    pub(crate) fn exported(self) -> bool {
+    pub(crate) fn scope(self) -> Scope {
         match self {
-            Self::Data(data) => data.exported,
-            Self::Reserve(reserve) => reserve.exported,
+            Self::Data(data) => data.scope,
+            Self::Reserve(reserve) => reserve.scope,
         }
     }
 }
@@ -82,11 +88,17 @@ pub(crate) struct Section<'a> {
 #[derive(Default)]
 pub(crate) struct Globals<'a> {
     names: HashMap<&'a str, (Symbol, Span)>,
+    /// Those that only one file knows.
+    private: HashMap<(FileId, &'a str), (Symbol, Span)>,
     pub(crate) consts: Vec<&'a Const>,
     pub(crate) areas: Vec<Area<'a>>,
     pub(crate) tables: Vec<&'a Table>,
     pub(crate) types: Vec<&'a TypeDefinition>,
     pub(crate) functions: Vec<NamedFunction<'a>>,
+    pub(crate) statics: Vec<&'a Static>,
+    pub(crate) structs: Vec<&'a Struct>,
+    pub(crate) enums: Vec<&'a Enum>,
+    pub(crate) tests: Vec<&'a Test>,
     pub(crate) exports: Vec<&'a Export>,
     pub(crate) home: Option<&'a Home>,
     pub(crate) slots: Option<&'a Slots>,
@@ -124,23 +136,36 @@ impl<'a> Globals<'a> {
         match item {
             Item::Use(_) => {}
             Item::Const(item) => {
-                self.declare(&item.name, Symbol::Const(self.consts.len()), errors);
+                self.declare(&item.name, item.scope, Symbol::Const(self.consts.len()), errors);
                 self.consts.push(item);
             }
             Item::Data(item) => self.area(Area::Data(item), errors),
             Item::Reserve(item) => self.area(Area::Reserve(item), errors),
             Item::Table(item) => {
-                self.declare(&item.name, Symbol::Table(self.tables.len()), errors);
+                self.declare(&item.name, Scope::Program, Symbol::Table(self.tables.len()), errors);
                 self.tables.push(item);
             }
             Item::Type(item) => {
-                self.declare(&item.name, Symbol::Type(self.types.len()), errors);
+                self.declare(&item.name, Scope::Program, Symbol::Type(self.types.len()), errors);
                 self.types.push(item);
             }
             Item::Function(function) => {
-                self.declare(&function.name, Symbol::Function(self.functions.len()), errors);
+                self.declare(&function.name, function.scope, Symbol::Function(self.functions.len()), errors);
                 self.functions.push(NamedFunction { function, debug_name: debug_name.take() });
             }
+            Item::Struct(item) => {
+                self.declare(&item.name, item.scope, Symbol::Struct(self.structs.len()), errors);
+                self.structs.push(item);
+            }
+            Item::Enum(item) => {
+                self.declare(&item.name, item.scope, Symbol::Enum(self.enums.len()), errors);
+                self.enums.push(item);
+            }
+            Item::Static(item) => {
+                self.declare(&item.name, item.scope, Symbol::Static(self.statics.len()), errors);
+                self.statics.push(item);
+            }
+            Item::Test(item) => self.tests.push(item),
             Item::Home(item) => once(&mut self.home, item, item.span, |home| home.span, errors),
             Item::Slots(item) => once(&mut self.slots, item, item.span, |slots| slots.span, errors),
             Item::Export(item) => self.exports.push(item),
@@ -149,7 +174,7 @@ impl<'a> Globals<'a> {
     }
 
     fn area(&mut self, area: Area<'a>, errors: &mut Errors) {
-        self.declare(area.name(), Symbol::Area(self.areas.len()), errors);
+        self.declare(area.name(), area.scope(), Symbol::Area(self.areas.len()), errors);
         self.areas.push(area);
     }
 
@@ -164,31 +189,47 @@ impl<'a> Globals<'a> {
         }
     }
 
-    fn declare(&mut self, name: &'a Name, symbol: Symbol, errors: &mut Errors) {
+    fn declare(&mut self, name: &'a Name, scope: Scope, symbol: Symbol, errors: &mut Errors) {
         if PREDEFINED.contains(&&*name.text) {
             errors.add(|| Diagnostic::new(name.span, format!("`{}` has a meaning of its own", name.text)));
             return;
         }
-        match self.names.entry(&name.text) {
-            Entry::Vacant(entry) => {
-                entry.insert((symbol, name.span));
-            }
-            Entry::Occupied(entry) => {
-                let first = entry.get().1;
-                errors.add(|| twice(&format!("`{}`", name.text), name.span, first));
-            }
+        let first = match scope {
+            Scope::File => enter(self.private.entry((name.span.file, &*name.text)), (symbol, name.span)),
+            Scope::Program | Scope::Exported => enter(self.names.entry(&name.text), (symbol, name.span)),
+        };
+        if let Some(first) = first {
+            errors.add(|| twice(&format!("`{}`", name.text), name.span, first));
         }
     }
 
-    /// What a name stands for and where it was declared.
-    pub(crate) fn get(&self, name: &str) -> Option<(Symbol, Span)> {
-        self.names.get(name).copied()
+    /// What a name stands for in a file, and where it was declared.
+    pub(crate) fn get(&self, name: &str, file: FileId) -> Option<(Symbol, Span)> {
+        self.private.get(&(file, name)).or_else(|| self.names.get(name)).copied()
+    }
+
+    /// Whether anything is in the structured notation.
+    pub(crate) fn uses_structures(&self) -> bool {
+        !self.statics.is_empty()
+            || !self.tests.is_empty()
+            || self.functions.iter().any(|named| !named.function.is_plain())
     }
 
     /// Advice for a name that is not declared as one of the wanted kinds.
     pub(crate) fn similar(&self, name: &str, wanted: impl Fn(Symbol) -> bool) -> Option<String> {
         let candidates = self.names.iter().filter(|(_, (symbol, _))| wanted(*symbol));
         suggest::similar(name, candidates.map(|(name, _)| *name))
+    }
+}
+
+/// Puts a declaration in its place, or says where the one is that stands there.
+fn enter<K>(entry: Entry<'_, K, (Symbol, Span)>, declared: (Symbol, Span)) -> Option<Span> {
+    match entry {
+        Entry::Vacant(entry) => {
+            entry.insert(declared);
+            None
+        }
+        Entry::Occupied(entry) => Some(entry.get().1),
     }
 }
 

@@ -89,6 +89,21 @@ struct Wanted<'w> {
 impl<'p, 'a> Encoder<'p, 'a> {
     /// Appends the instruction's words. `None` once an error is reported.
     pub(crate) fn instruction(&mut self, instruction: &'a Instruction) -> Option<Flow> {
+        let mut resolved = self.values(instruction)?;
+        let row = resolved.opcode.row();
+        for (operand, value) in row.operands.iter().zip(&mut resolved.values) {
+            if let (OperandKind::Function, Value::Integer(function)) = (operand.kind, value) {
+                *function = i64::from(self.order[*function as usize]);
+            }
+        }
+        match codec::encode(&resolved, &mut self.code) {
+            Ok(()) => Some(row.flow),
+            Err(error) => self.refuse(|| Diagnostic::new(instruction.span, error.to_string())),
+        }
+    }
+
+    /// The instruction's operands; labels are noted in `branches`. `None` once an error is reported.
+    pub(crate) fn values(&mut self, instruction: &'a Instruction) -> Option<codec::Instruction> {
         let opcode = self.opcode(&instruction.mnemonic)?;
         let row = opcode.row();
         let values = vec![Value::Integer(0); row.operands.len()];
@@ -99,11 +114,7 @@ impl<'p, 'a> Encoder<'p, 'a> {
             self.branches.truncate(branches);
             return None;
         }
-        let encoded = codec::encode(&codec::Instruction { opcode, values: current.values }, &mut self.code);
-        match encoded {
-            Ok(()) => Some(row.flow),
-            Err(error) => self.refuse(|| Diagnostic::new(instruction.span, error.to_string())),
-        }
+        Some(codec::Instruction { opcode, values: current.values })
     }
 
     /// Reports an error.
@@ -121,7 +132,10 @@ impl<'p, 'a> Encoder<'p, 'a> {
             None => {
                 let program = self.program;
                 self.refuse(|| {
-                    let is_function = matches!(program.globals.get(&mnemonic.text), Some((Symbol::Function(_), _)));
+                    let is_function = matches!(
+                        program.globals.get(&mnemonic.text, mnemonic.span.file),
+                        Some((Symbol::Function(_), _))
+                    );
                     let call = is_function.then(|| format!("call a function with `call {}(...)`", mnemonic.text));
                     let mnemonics = Opcode::ALL.iter().map(|opcode| opcode.mnemonic());
                     Diagnostic::new(mnemonic.span, format!("there is no instruction `{}`", mnemonic.text))
@@ -234,7 +248,7 @@ impl<'p, 'a> Encoder<'p, 'a> {
 
     /// Where the register was declared that stands where a constant belongs.
     fn register_instead_of_constant(&self, expr: &'a Expr) -> Option<Span> {
-        let name = Place::of_expr(expr).name.filter(|name| self.program.globals.get(name).is_none())?;
+        let name = Place::of_expr(expr).name.filter(|name| self.program.globals.get(name, expr.span.file).is_none())?;
         self.registers.get(name).map(|register| register.declared)
     }
 
@@ -293,7 +307,7 @@ impl<'p, 'a> Encoder<'p, 'a> {
 
     fn function(&mut self, current: &mut Current<'p, 'a>, place: Place<'a>) -> Option<i64> {
         let program = self.program;
-        match place.name.map(|name| (name, program.globals.get(name))) {
+        match place.name.map(|name| (name, program.globals.get(name, place.span.file))) {
             Some((name, Some((Symbol::Function(index), _)))) => {
                 current.callee = Some((program.signatures.of_function(index).1, name));
                 Some(index as i64)
@@ -303,7 +317,7 @@ impl<'p, 'a> Encoder<'p, 'a> {
     }
 
     fn table(&mut self, place: Place<'a>) -> Option<i64> {
-        match place.name.and_then(|name| self.program.globals.get(name)) {
+        match place.name.and_then(|name| self.program.globals.get(name, place.span.file)) {
             Some((Symbol::Table(index), _)) => Some(index as i64),
             _ => self.wrong_symbol(place, "table", |symbol| matches!(symbol, Symbol::Table(_))),
         }
@@ -311,7 +325,7 @@ impl<'p, 'a> Encoder<'p, 'a> {
 
     fn signature(&mut self, current: &mut Current<'p, 'a>, place: Place<'a>) -> Option<i64> {
         let program = self.program;
-        match place.name.map(|name| (name, program.globals.get(name))) {
+        match place.name.map(|name| (name, program.globals.get(name, place.span.file))) {
             Some((name, Some((Symbol::Type(index), _)))) => {
                 let (index, signature) = program.signatures.of_type(index);
                 current.callee = Some((signature, name));
@@ -323,7 +337,7 @@ impl<'p, 'a> Encoder<'p, 'a> {
 
     fn wrong_symbol<T>(&mut self, place: Place<'a>, wanted: &str, is_wanted: fn(Symbol) -> bool) -> Option<T> {
         let globals = self.program.globals;
-        self.refuse(|| match place.name.map(|name| (name, globals.get(name))) {
+        self.refuse(|| match place.name.map(|name| (name, globals.get(name, place.span.file))) {
             Some((_, Some((symbol, declared)))) => {
                 Diagnostic::new(place.span, format!("the name of a {wanted} belongs here"))
                     .label(format!("this is {}", symbol.kind()))
@@ -354,7 +368,7 @@ impl<'p, 'a> Encoder<'p, 'a> {
     /// Number, type and declaration of a register.
     fn any_register(&mut self, place: Place<'a>) -> Option<(i64, ValueType, Span)> {
         match place.name.and_then(|name| self.registers.get_full(name)) {
-            Some((number, _, register)) => Some((number as i64, register.ty, register.declared)),
+            Some((_, _, register)) => Some((register.number as i64, register.ty, register.declared)),
             None => {
                 if self.errors.has_room() {
                     let diagnostic = self.no_register(place);
@@ -369,7 +383,7 @@ impl<'p, 'a> Encoder<'p, 'a> {
         let Some(name) = place.name else {
             return Diagnostic::new(place.span, "a register belongs here").label("this is a constant expression");
         };
-        if let Some((symbol, declared)) = self.program.globals.get(name) {
+        if let Some((symbol, declared)) = self.program.globals.get(name, place.span.file) {
             return Diagnostic::new(place.span, "a register belongs here")
                 .label(format!("this is {}", symbol.kind()))
                 .also(declared, "declared here");
@@ -384,7 +398,7 @@ impl<'p, 'a> Encoder<'p, 'a> {
     fn declared_later(&self, name: &str) -> Option<Span> {
         let declared = self.function.body.iter().filter_map(|line| match line {
             Line::Registers(registers) => Some(&registers.names),
-            Line::Instruction(_) | Line::Label(_) | Line::Annotation(_) => None,
+            Line::Instruction(_) | Line::Label(_) | Line::Annotation(_) | Line::Statement(_) => None,
         });
         declared.flatten().find(|later| &*later.text == name).map(|later| later.span)
     }

@@ -78,6 +78,40 @@ pub(crate) enum Token<'s> {
     #[regex(r"/\*([^*]|\*+[^*/])*\**", priority = 1)]
     OpenComment,
 
+    /// A word that the table of instructions knows, where an instruction stands. Not made here but in `words.rs`, as are
+    /// the words of the structured notation that follow.
+    Mnemonic(&'s str),
+    RefTo,
+    Let,
+    Var,
+    If,
+    Then,
+    Else,
+    While,
+    For,
+    In,
+    Loop,
+    Break,
+    Continue,
+    Match,
+    Return,
+    Fail,
+    Try,
+    Catch,
+    Defer,
+    Assert,
+    As,
+    Both,
+    Either,
+    Not,
+    True,
+    False,
+    Struct,
+    Enum,
+    Static,
+    Test,
+    Private,
+
     #[token("(")]
     LeftParen,
     #[token(")")]
@@ -122,6 +156,62 @@ pub(crate) enum Token<'s> {
     Xor,
     #[token("~")]
     Tilde,
+    #[token("==")]
+    Equal,
+    #[token("!=")]
+    NotEqual,
+    #[token("<")]
+    Less,
+    #[token("<=")]
+    LessEqual,
+    #[token(">")]
+    Greater,
+    #[token(">=")]
+    GreaterEqual,
+    #[token("=>")]
+    FatArrow,
+    #[token("!")]
+    Bang,
+    #[token(".")]
+    Dot,
+    #[token("..")]
+    DotDot,
+    #[token("..=")]
+    DotDotEquals,
+    #[token(".*")]
+    DotStar,
+    #[token("+%")]
+    PlusWrapping,
+    #[token("-%")]
+    MinusWrapping,
+    #[token("*%")]
+    StarWrapping,
+    #[token("+=")]
+    PlusEquals,
+    #[token("-=")]
+    MinusEquals,
+    #[token("*=")]
+    StarEquals,
+    #[token("/=")]
+    SlashEquals,
+    #[token("%=")]
+    PercentEquals,
+    #[token("&=")]
+    AndEquals,
+    #[token("|=")]
+    OrEquals,
+    #[token("^=")]
+    XorEquals,
+    #[token("<<=")]
+    ShiftLeftEquals,
+    #[token(">>=")]
+    ShiftRightEquals,
+    #[token("+%=")]
+    PlusWrappingEquals,
+    #[token("-%=")]
+    MinusWrappingEquals,
+    #[token("*%=")]
+    StarWrappingEquals,
 }
 
 impl Token<'_> {
@@ -130,6 +220,68 @@ impl Token<'_> {
         matches!(
             self,
             Token::Word(_) | Token::Data | Token::Reserve | Token::Table | Token::Type | Token::Home | Token::Slots
+        )
+    }
+}
+
+/// The words of the structured notation, which are reserved in its own lines only.
+const WORDS: [(&str, Token<'static>); 29] = [
+    ("let", Token::Let),
+    ("var", Token::Var),
+    ("if", Token::If),
+    ("then", Token::Then),
+    ("else", Token::Else),
+    ("while", Token::While),
+    ("for", Token::For),
+    ("in", Token::In),
+    ("loop", Token::Loop),
+    ("break", Token::Break),
+    ("continue", Token::Continue),
+    ("match", Token::Match),
+    ("return", Token::Return),
+    ("fail", Token::Fail),
+    ("try", Token::Try),
+    ("catch", Token::Catch),
+    ("defer", Token::Defer),
+    ("assert", Token::Assert),
+    ("as", Token::As),
+    ("and", Token::Both),
+    ("or", Token::Either),
+    ("not", Token::Not),
+    ("true", Token::True),
+    ("false", Token::False),
+    ("struct", Token::Struct),
+    ("enum", Token::Enum),
+    ("static", Token::Static),
+    ("test", Token::Test),
+    ("private", Token::Private),
+];
+
+impl<'s> Token<'s> {
+    /// What a word is in a line of the structured notation.
+    pub(crate) fn keyword(self) -> Self {
+        let Token::Word(text) = self else { return self };
+        WORDS.iter().find(|(word, _)| *word == text).map_or(self, |(_, token)| *token)
+    }
+
+    /// Whether it stands between a place and what is assigned to it.
+    pub(crate) fn assigns(self) -> bool {
+        matches!(
+            self,
+            Token::Equals
+                | Token::PlusEquals
+                | Token::MinusEquals
+                | Token::StarEquals
+                | Token::SlashEquals
+                | Token::PercentEquals
+                | Token::AndEquals
+                | Token::OrEquals
+                | Token::XorEquals
+                | Token::ShiftLeftEquals
+                | Token::ShiftRightEquals
+                | Token::PlusWrappingEquals
+                | Token::MinusWrappingEquals
+                | Token::StarWrappingEquals
         )
     }
 }

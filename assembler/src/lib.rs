@@ -19,6 +19,7 @@ mod globals;
 mod instruction;
 mod layout;
 mod lexer;
+mod library;
 mod lines;
 mod listing;
 mod literal;
@@ -28,7 +29,9 @@ mod parse;
 mod program;
 mod shape;
 mod source;
+mod structured;
 mod suggest;
+mod words;
 
 pub use assemble::{Assembled, Options, assemble, assemble_file};
 pub use diagnostic::{Diagnostic, Diagnostics, Label};

@@ -11,9 +11,9 @@ use crate::source::Span;
 /// line and not the rest of the file.
 pub(crate) fn statements<'s>(lexemes: &[Lexeme<'s>], errors: &mut Errors) -> Vec<Lexeme<'s>> {
     let out = Vec::with_capacity(lexemes.len());
-    let mut lines = Lines { out, open: Vec::new(), signs: 0, skipping: false, errors };
-    for lexeme in lexemes {
-        lines.push(*lexeme);
+    let mut lines = Lines { out, open: Vec::new(), signs: 0, blocks: 0, skipping: false, errors };
+    for (index, lexeme) in lexemes.iter().enumerate() {
+        lines.push(*lexeme, lexemes.get(index + 1).map(|next| next.token));
     }
     lines.report_open_from(0);
     lines.out
@@ -25,21 +25,27 @@ struct Lines<'s, 'e> {
     open: Vec<(Lexeme<'s>, usize)>,
     /// Operators before the operand that is still to come, such as all of `- ( - ~`.
     signs: usize,
+    /// How many braces are open.
+    blocks: usize,
     /// Whether the rest of the line is left out: what is nested too deeply would make the parser's recovery slow.
     skipping: bool,
     errors: &'e mut Errors,
 }
 
 impl<'s> Lines<'s, '_> {
-    fn push(&mut self, lexeme: Lexeme<'s>) {
+    fn push(&mut self, lexeme: Lexeme<'s>, next: Option<Token<'s>>) {
         self.skipping &= !ends_skipping(lexeme.token);
+        if !self.count_block(lexeme) {
+            return;
+        }
         match lexeme.token {
             _ if self.skipping => return,
             Token::LineComment | Token::BlockComment => return,
             Token::Newline if self.out.last().is_some_and(|last| last.token == Token::Comma) => return,
-            Token::Minus | Token::Tilde => self.signs += 1,
+            Token::Minus | Token::Tilde | Token::Star | Token::And => self.signs += 1,
             Token::LeftParen | Token::LeftBracket => self.open.push((lexeme, self.out.len())),
             Token::RightParen | Token::RightBracket => self.close(lexeme),
+            Token::Fn if next == Some(Token::LeftParen) => self.signs = 0,
             token if ends_brackets(token) => self.report_open_from(0),
             _ => self.signs = 0,
         }
@@ -47,6 +53,25 @@ impl<'s> Lines<'s, '_> {
             self.skip_line(lexeme);
         } else {
             self.out.push(lexeme);
+        }
+    }
+
+    /// Counts a brace; false for those of blocks that lie too deep, which are reported once and left out.
+    fn count_block(&mut self, lexeme: Lexeme<'s>) -> bool {
+        match lexeme.token {
+            Token::LeftBrace => {
+                self.blocks += 1;
+                if self.blocks == MAX_BLOCKS + 1 {
+                    self.errors.add(|| deep_block(lexeme.span));
+                }
+                self.blocks <= MAX_BLOCKS
+            }
+            Token::RightBrace => {
+                let deep = self.blocks > MAX_BLOCKS;
+                self.blocks = self.blocks.saturating_sub(1);
+                !deep
+            }
+            _ => true,
         }
     }
 
@@ -82,12 +107,19 @@ impl<'s> Lines<'s, '_> {
     }
 }
 
+/// The most blocks that may lie in each other.
+const MAX_BLOCKS: usize = 64;
+
 /// The error for what is nested beyond [`Expr::MAX_DEPTH`].
 pub(crate) fn too_deep(span: Span) -> Diagnostic {
     let first = Span { end: span.start + 1, ..span };
     Diagnostic::new(first, "this is nested too deeply")
         .note(format!("at most {} levels are allowed", Expr::MAX_DEPTH))
         .help(["name parts of it with `const`"])
+}
+
+fn deep_block(span: Span) -> Diagnostic {
+    Diagnostic::new(span, "this block is nested too deeply").note(format!("at most {MAX_BLOCKS} levels are allowed"))
 }
 
 fn ends_skipping(token: Token<'_>) -> bool {

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use crate::ast::{Ast, Item, Text};
 use crate::diagnostic::{Diagnostic, Errors};
+use crate::library;
 use crate::parse::parse_file;
 use crate::source::{FileId, Loader, SourceFile, SourceMap, join};
 
@@ -61,11 +62,16 @@ impl Reading<'_> {
     fn follow(&mut self, from: FileId, path: &Text) -> Result<(), String> {
         let path = str::from_utf8(&path.bytes).map_err(|_| "the path is not UTF-8")?;
         let from = self.loaded.sources.get(from).map_or("", SourceFile::name);
-        let name = join(from, path)?;
+        let name = join(if library::names(path) { "" } else { from }, path)?;
         if !self.known.insert(name.clone()) {
             return Ok(());
         }
-        let text = self.loader.load(&name).map_err(|error| error.to_string())?;
+        // What lies beside the root file goes before what is built in, so that the library can be worked on.
+        let text = match (self.loader.load(&name), library::find(&name)) {
+            (Ok(text), _) => text,
+            (Err(_), Some(text)) => text.to_owned(),
+            (Err(error), None) => return Err(error.to_string()),
+        };
         self.add(name, text);
         Ok(())
     }

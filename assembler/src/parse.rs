@@ -6,13 +6,17 @@ use std::ops::Range;
 use lalrpop_util::{ErrorRecovery, ParseError, lalrpop_mod};
 use limen_isa::ValueType;
 
-use crate::ast::{Ast, BinaryOperator, Expr, ExprKind, Float, Name, Text, UnaryOperator};
+use crate::ast::{
+    Argument, Ast, BinaryOperator, Block, Expr, ExprKind, Float, Function, Infix, Line, Name, Prefix, Results, Scope,
+    Statement, StatementKind, Term, TermKind, Test, Text, TypeExpr, UnaryOperator,
+};
 use crate::diagnostic::{Diagnostic, Errors};
 use crate::lexer::{Token, lex};
 use crate::lines::{statements, too_deep};
 use crate::literal::{self, BadLiteral};
 use crate::source::{FileId, SourceFile, Span};
 use crate::suggest;
+use crate::words;
 
 lalrpop_mod!(
     #[allow(clippy::all, clippy::pedantic, missing_docs, unreachable_pub, unused_qualifications, unused_extern_crates)]
@@ -32,7 +36,8 @@ pub(crate) fn parse_file(id: FileId, file: &SourceFile) -> (Ast, Vec<Diagnostic>
         errors.add(|| Diagnostic::new(Span::new(id, 0, 0), "this file is too large").note("at most 4 GiB are read"));
     }
     let lexemes = lex(id, file.text(), &mut errors);
-    let statements = statements(&lexemes, &mut errors);
+    let mut statements = statements(&lexemes, &mut errors);
+    words::mark(&mut statements);
     let mut context = Context { file: id, text: file.text(), errors };
     let tokens = statements.into_iter().map(|lexeme| Ok((lexeme.span.start, lexeme.token, lexeme.span.end)));
     let ast = grammar::FileParser::new().parse(&mut context, tokens).unwrap_or_else(|error| {
@@ -194,6 +199,148 @@ impl Context<'_> {
         Expr { kind, span, depth }
     }
 
+    // ---- Terms ------------------------------------------------------------------------------------------------------
+
+    pub(crate) fn literal_term(&self, expr: Expr) -> Term {
+        let kind = match expr.kind {
+            ExprKind::Integer(value) => TermKind::Integer(value),
+            ExprKind::Float(value) => TermKind::Float(value),
+            _ => TermKind::Bad,
+        };
+        Term { kind, span: expr.span, depth: 1 }
+    }
+
+    pub(crate) fn text(&self, text: Text) -> Term {
+        Term { kind: TermKind::Text(text.bytes), span: text.span, depth: 1 }
+    }
+
+    pub(crate) fn bool(&self, start: u32, value: bool, end: u32) -> Term {
+        Term { kind: TermKind::Bool(value), span: self.span(start, end), depth: 1 }
+    }
+
+    pub(crate) fn named_term(&self, name: Name) -> Term {
+        Term { kind: TermKind::Name(name.text), span: name.span, depth: 1 }
+    }
+
+    /// `a.b.c`
+    pub(crate) fn path(&mut self, start: u32, text: &str, end: u32) -> Term {
+        let first = text.split('.').next().unwrap_or(text);
+        let after = start + first.len() as u32;
+        let term = self.named_term(self.name(start, first, after));
+        self.fields(term, after + 1, &text[first.len() + 1..], end)
+    }
+
+    /// `a.` and the names in `text`, which begins at `start`.
+    pub(crate) fn fields(&mut self, term: Term, start: u32, text: &str, _end: u32) -> Term {
+        let mut at = start;
+        text.split('.').fold(term, |term, part| {
+            let end = at + part.len() as u32;
+            let name = self.name(at, part, end);
+            at = end + 1;
+            let (span, depth) = (self.span(term.span.start, end), term.depth + 1);
+            self.deeper(TermKind::Field(Box::new(term), name), span, depth)
+        })
+    }
+
+    pub(crate) fn size_of_term(&self, start: u32, ty: TypeExpr, end: u32) -> Term {
+        Term { kind: TermKind::SizeOf(ty), span: self.span(start, end), depth: 1 }
+    }
+
+    pub(crate) fn array(&mut self, start: u32, elements: Vec<Term>, end: u32) -> Term {
+        let depth = elements.iter().map(|element| element.depth).max().unwrap_or(0) + 1;
+        self.deeper(TermKind::Array(elements), self.span(start, end), depth)
+    }
+
+    pub(crate) fn grouped(&mut self, start: u32, inner: Term, end: u32) -> Term {
+        let depth = inner.depth + 1;
+        self.deeper(inner.kind, self.span(start, end), depth)
+    }
+
+    pub(crate) fn prefix(&mut self, start: u32, prefix: Prefix, a: Term) -> Term {
+        let (span, depth) = (self.span(start, a.span.end), a.depth + 1);
+        self.deeper(TermKind::Prefix(prefix, Box::new(a)), span, depth)
+    }
+
+    pub(crate) fn infix(&mut self, infix: Infix, a: Term, b: Term) -> Term {
+        let (span, depth) = (a.span.to(b.span), a.depth.max(b.depth) + 1);
+        self.deeper(TermKind::Infix(infix, Box::new((a, b))), span, depth)
+    }
+
+    pub(crate) fn choice(&mut self, start: u32, c: Term, a: Term, b: Term) -> Term {
+        let (span, depth) = (self.span(start, b.span.end), c.depth.max(a.depth).max(b.depth) + 1);
+        self.deeper(TermKind::If(Box::new((c, a, b))), span, depth)
+    }
+
+    pub(crate) fn cast(&mut self, a: Term, ty: TypeExpr) -> Term {
+        let (span, depth) = (a.span.to(ty.span), a.depth + 1);
+        self.deeper(TermKind::Cast(Box::new(a), ty), span, depth)
+    }
+
+    pub(crate) fn call(&mut self, callee: Term, arguments: Vec<Argument>, end: u32) -> Term {
+        let inner = arguments.iter().map(|argument| argument.value.depth).max().unwrap_or(0);
+        let (span, depth) = (self.span(callee.span.start, end), callee.depth.max(inner) + 1);
+        self.deeper(TermKind::Call(Box::new(callee), arguments), span, depth)
+    }
+
+    pub(crate) fn index(&mut self, a: Term, arguments: Vec<Term>, end: u32) -> Term {
+        let inner = arguments.iter().map(|argument| argument.depth).max().unwrap_or(0);
+        let (span, depth) = (self.span(a.span.start, end), a.depth.max(inner) + 1);
+        self.deeper(TermKind::Index(Box::new(a), arguments), span, depth)
+    }
+
+    pub(crate) fn slice(&mut self, a: Term, from: Option<Term>, to: Option<Term>, end: u32) -> Term {
+        let inner = from.iter().chain(&to).map(|bound| bound.depth).max().unwrap_or(0);
+        let (span, depth) = (self.span(a.span.start, end), a.depth.max(inner) + 1);
+        self.deeper(TermKind::Slice(Box::new(a), from.map(Box::new), to.map(Box::new)), span, depth)
+    }
+
+    pub(crate) fn target(&mut self, a: Term, end: u32) -> Term {
+        let (span, depth) = (self.span(a.span.start, end), a.depth + 1);
+        self.deeper(TermKind::Target(Box::new(a)), span, depth)
+    }
+
+    /// A term with others inside, or [`TermKind::Bad`] if there are too many.
+    fn deeper(&mut self, kind: TermKind, span: Span, depth: u16) -> Term {
+        if depth > Expr::MAX_DEPTH {
+            self.errors.add(|| too_deep(span));
+            return Term { kind: TermKind::Bad, span, depth: 1 };
+        }
+        Term { kind, span, depth }
+    }
+
+    /// The registers left of an instruction's `=`.
+    pub(crate) fn names(&mut self, terms: Vec<Term>) -> Vec<Name> {
+        terms.into_iter().map(|term| self.register_name(term)).collect()
+    }
+
+    fn register_name(&mut self, term: Term) -> Name {
+        let text = if let TermKind::Name(text) = term.kind { Some(text) } else { None };
+        if text.is_none() {
+            self.errors.add(|| Diagnostic::new(term.span, "the name of a register belongs here"));
+        }
+        Name { text: text.unwrap_or_default(), span: term.span }
+    }
+
+    pub(crate) fn test(&self, name: Text, body: Block) -> Test {
+        let text = format!("test {}", String::from_utf8_lossy(&name.bytes)).into();
+        let function = Function {
+            scope: Scope::Program,
+            name: Name { text, span: name.span },
+            generics: Vec::new(),
+            params: Vec::new(),
+            results: Results::default(),
+            body: body.lines,
+            close: body.close,
+        };
+        Test { name, function }
+    }
+
+    /// A statement as a block of its own.
+    pub(crate) fn block_of(&self, start: u32, kind: StatementKind, end: u32) -> Block {
+        let statement = Statement { kind, span: self.span(start, end) };
+        Block { lines: vec![Line::Statement(Box::new(statement))], close: self.span(end, end) }
+    }
+
     /// The value of a literal that begins at `start`, or `None` once the error is reported.
     fn literal<T>(&mut self, start: u32, value: Result<T, BadLiteral>) -> Option<T> {
         value.map_err(|bad| self.bad_literal(start, bad)).ok()
@@ -216,8 +363,9 @@ fn unknown_type(name: &Name) -> Diagnostic {
 fn expectation(expected: &[String]) -> Option<String> {
     let names = expected.iter().map(|name| name.trim_matches('"'));
     let at_file_level = names.clone().any(|name| name == "use");
+    let starts_type = names.clone().any(|name| name == "ref");
     let mut classes: Vec<String> = Vec::new();
-    for class in names.map(|name| class(name, at_file_level)) {
+    for class in names.map(|name| class(name, at_file_level, starts_type)) {
         if !classes.contains(&class) {
             classes.push(class);
         }
@@ -231,16 +379,25 @@ fn expectation(expected: &[String]) -> Option<String> {
 }
 
 /// The kind of thing that a token of the grammar is.
-fn class(name: &str, at_file_level: bool) -> String {
+fn class(name: &str, at_file_level: bool, starts_type: bool) -> String {
     let class = match name {
         "newline" | ";" => "end of line",
         "use" | "const" | "export" | "@file" | "@site" | "@nodebug" | "@nonames" | "@section" | "@name" => {
             "a declaration"
         }
+        "struct" | "enum" | "static" | "test" | "private" => "a declaration",
         "data" | "reserve" | "table" | "type" | "home" | "slots" | "fn" if at_file_level => "a declaration",
         "word" | "data" | "reserve" | "table" | "type" | "home" | "slots" => "a name",
-        "dotted word" => "a mnemonic",
-        "integer" | "float" | "character" | "sizeof" | "~" => "a value",
+        "dotted word" => "a name",
+        "mnemonic" => "a mnemonic",
+        "ref" | "*" if starts_type => "a type",
+        "integer" | "float" | "character" | "sizeof" | "~" | "not" | "try" | "true" | "false" => "a value",
+        "let" | "var" | "while" | "for" | "loop" | "match" | "return" | "fail" | "break" | "continue" | "defer"
+        | "assert" => "a statement",
+        "+=" | "-=" | "*=" | "/=" | "%=" | "&=" | "|=" | "^=" | "<<=" | ">>=" | "+%=" | "-%=" | "*%=" => {
+            "an assignment"
+        }
+        "==" | "!=" | "<" | "<=" | ">" | ">=" | "and" | "or" | "as" | "+%" | "-%" | "*%" => "an operator",
         "+" | "-" | "*" | "/" | "%" | "<<" | ">>" | "&" | "|" | "^" => "an operator",
         "string" => "a string",
         "reg" | "@line" | "@word" => "a line of a body",

@@ -7,6 +7,7 @@ use crate::ast::{Function, Name};
 use crate::constants::Constants;
 use crate::diagnostic::{Diagnostic, Errors};
 use crate::globals::Globals;
+use crate::structured::{Bindings, Types, shape};
 
 /// A program without its code.
 pub(crate) struct Program<'a> {
@@ -18,7 +19,8 @@ pub(crate) struct Program<'a> {
 impl<'a> Program<'a> {
     pub(crate) fn new(globals: &'a Globals<'a>, errors: &mut Errors) -> Self {
         let constants = Constants::evaluate_all(globals, errors);
-        Self { globals, constants, signatures: Signatures::collect(globals, errors) }
+        let signatures = Signatures::collect(globals, &constants, errors);
+        Self { globals, constants, signatures }
     }
 }
 
@@ -26,12 +28,13 @@ impl<'a> Program<'a> {
 pub(crate) struct Signatures {
     all: IndexSet<Signature>,
     of_types: Vec<u32>,
-    of_functions: Vec<u32>,
+    of_functions: Vec<(u32, Signature)>,
 }
 
 impl Signatures {
-    fn collect(globals: &Globals<'_>, errors: &mut Errors) -> Self {
+    fn collect<'a>(globals: &Globals<'a>, constants: &Constants<'a>, errors: &mut Errors) -> Self {
         let mut all = IndexSet::new();
+        let mut known = Types::new(globals, constants);
         let mut add = |name: &Name, signature: Signature| {
             check_length(name, &signature, errors);
             all.insert_full(signature).0 as u32
@@ -41,7 +44,12 @@ impl Signatures {
             .map(|ty| add(&ty.name, Signature { params: ty.params.clone(), results: ty.results.clone() }))
             .collect();
         let functions = globals.functions.iter();
-        let of_functions = functions.map(|named| add(&named.function.name, signature_of(named.function))).collect();
+        let of_functions = functions
+            .map(|named| {
+                let signature = signature_of(named.function, &mut known);
+                (add(&named.function.name, signature.clone()), signature)
+            })
+            .collect();
         Self { all, of_types, of_functions }
     }
 
@@ -58,14 +66,17 @@ impl Signatures {
 
     /// Index and signature of a function.
     pub(crate) fn of_function(&self, function: usize) -> (u32, &Signature) {
-        let index = self.of_functions[function];
-        (index, &self.all[index as usize])
+        let (index, signature) = &self.of_functions[function];
+        (*index, signature)
     }
 }
 
-fn signature_of(function: &Function) -> Signature {
-    let params = function.params.iter().map(|param| param.ty).collect();
-    Signature { params, results: function.results.clone() }
+/// The registers that a function takes and gives; what is wrong with its types is reported when it is compiled.
+fn signature_of<'a>(function: &'a Function, types: &mut Types<'_, 'a>) -> Signature {
+    if !function.generics.is_empty() {
+        return Signature::default();
+    }
+    shape(types, function, &Bindings::new(), &mut Errors::default()).signature
 }
 
 fn check_length(name: &Name, signature: &Signature, errors: &mut Errors) {

@@ -10,6 +10,7 @@ use limen_vm::{Budget, Config, Machine, Mode, Time, verify};
 use crate::bare::BareHost;
 use crate::failure::Failure;
 use crate::files;
+use crate::messages::Messages;
 use crate::running::Options;
 
 /// Verify a program and run it
@@ -50,7 +51,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     };
     let module = verify(find(file)?, Mode::User).map_err(|error| Failure::of_file(file, error))?;
     let config = config(arguments)?;
-    let running = arguments.options.start()?;
+    let mut running = arguments.options.start()?;
+    running.messages = Messages::of(&module);
     let mut host = BareHost::new(arguments.program.clone(), arguments.options.dir.as_deref())?;
     let of_file = |error| Failure::of_file(file, error);
     let mut machine = Machine::with_engine(running.config(config), running.engine()).map_err(of_file)?;

@@ -1,0 +1,89 @@
+//! Code in the making: instructions over any number of registers, and labels.
+
+use limen_isa::codec::Value;
+use limen_isa::{List, Opcode, OperandKind, Role, ValueType};
+
+use crate::source::Span;
+
+/// A register before it has its place in the frame.
+pub(crate) type Reg = u32;
+
+/// A place that branches go to.
+pub(crate) type Label = u32;
+
+/// An instruction. Registers are numbers of [`Code::registers`], branch targets are labels, functions are numbers of the
+/// compiler.
+#[derive(Clone, Debug)]
+pub(crate) struct Inst {
+    pub(crate) opcode: Opcode,
+    pub(crate) values: Vec<Value>,
+    pub(crate) span: Span,
+    /// Whether its constant is the first address behind all data.
+    pub(crate) heap_start: bool,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) enum Item {
+    Label(Label),
+    Inst(Inst),
+}
+
+/// The code of a function.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Code {
+    pub(crate) items: Vec<Item>,
+    /// Their types; the parameters come first.
+    pub(crate) registers: Vec<ValueType>,
+    pub(crate) labels: u32,
+}
+
+/// A register as an instruction uses it.
+pub(crate) struct Use<'i> {
+    pub(crate) register: &'i mut i64,
+    pub(crate) reads: bool,
+    pub(crate) writes: bool,
+}
+
+impl Inst {
+    /// Calls `visit` with each register.
+    pub(crate) fn registers(&mut self, mut visit: impl FnMut(Use<'_>)) {
+        for (operand, value) in self.opcode.row().operands.iter().zip(&mut self.values) {
+            match (operand.kind, value) {
+                (OperandKind::Register { role, .. }, Value::Integer(register)) => {
+                    visit(Use { register, reads: role != Role::Write, writes: role != Role::Read });
+                }
+                (OperandKind::List(List::Targets), _) => {}
+                (OperandKind::List(list), Value::List(registers)) => {
+                    let writes = matches!(list, List::CallResults | List::SvcResults);
+                    registers.iter_mut().for_each(|register| visit(Use { register, reads: !writes, writes }));
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// Calls `visit` with each label.
+    pub(crate) fn labels(&self, mut visit: impl FnMut(Label)) {
+        for (operand, value) in self.opcode.row().operands.iter().zip(&self.values) {
+            match (operand.kind, value) {
+                (OperandKind::Label, Value::Integer(label)) => visit(*label as Label),
+                (OperandKind::List(List::Targets), Value::List(labels)) => {
+                    labels.iter().for_each(|label| visit(*label as Label));
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// Whether it only computes its results: without them nothing is lost.
+    pub(crate) fn is_pure(&self) -> bool {
+        let row = self.opcode.row();
+        let computes = ["i32.", "i64.", "f32.", "f64.", "ref."].iter().any(|family| row.mnemonic.starts_with(family));
+        let writes = |kind| matches!(kind, OperandKind::Register { role: Role::Write, .. });
+        computes
+            && row.faults.is_empty()
+            && !row.mnemonic.contains("seg_")
+            && row.operands.first().is_some_and(|first| writes(first.kind))
+            && !row.operands.iter().any(|operand| matches!(operand.kind, OperandKind::Label))
+    }
+}

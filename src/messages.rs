@@ -1,0 +1,48 @@
+//! What the codes of a module's traps mean: its section says it.
+
+use limen_isa::Fault;
+use limen_isa::module::Module;
+use limen_vm::FaultReport;
+
+/// The number of the section.
+const SECTION: u32 = 0x8000_0001;
+
+/// The code that stands for the first message.
+const FIRST: u64 = 0x8000_0000;
+
+/// The messages of a module; none if it has no such section, or one that is damaged.
+#[derive(Default)]
+pub(crate) struct Messages(Vec<String>);
+
+impl Messages {
+    pub(crate) fn of(module: &Module) -> Self {
+        let section = module.custom.iter().find(|section| section.id == SECTION);
+        Self(section.and_then(|section| read(&section.bytes)).unwrap_or_default())
+    }
+
+    /// A fault as its user is told of it, with the message that it stands for before it.
+    pub(crate) fn explain(&self, report: &FaultReport) -> String {
+        let index = report.detail.checked_sub(FIRST).filter(|_| report.fault == Fault::Trap);
+        match index.and_then(|index| self.0.get(usize::try_from(index).ok()?)) {
+            Some(message) => format!("{message}\n{report}"),
+            None => report.to_string(),
+        }
+    }
+}
+
+fn read(bytes: &[u8]) -> Option<Vec<String>> {
+    let (count, mut rest) = number(bytes)?;
+    let mut messages = Vec::new();
+    for _ in 0..count {
+        let (length, after) = number(rest)?;
+        let text = after.get(..length as usize)?;
+        messages.push(String::from_utf8_lossy(text).into_owned());
+        rest = &after[length as usize..];
+    }
+    Some(messages)
+}
+
+fn number(bytes: &[u8]) -> Option<(u32, &[u8])> {
+    let (first, rest) = bytes.split_first_chunk()?;
+    Some((u32::from_le_bytes(*first), rest))
+}
