@@ -593,12 +593,12 @@ impl<'a> Lower<'_, '_, 'a> {
                 if let Some(index) = self.function_term(callee) {
                     return Some(self.of_function(index, Vec::new(), None));
                 }
-                if !self.is_value(of) {
-                    if let TermKind::Name(owner) = &of.kind {
-                        return self.error(|| {
-                            Diagnostic::new(callee.span, format!("there is no function `{owner}.{}`", name.text))
-                        });
-                    }
+                if !self.is_value(of)
+                    && let TermKind::Name(owner) = &of.kind
+                {
+                    return self.error(|| {
+                        Diagnostic::new(callee.span, format!("there is no function `{owner}.{}`", name.text))
+                    });
                 }
                 self.method(callee, of, &name.text, name.span)
             }

@@ -332,7 +332,7 @@ impl<'a> Lower<'_, '_, 'a> {
         let (ty, x, y) = self.unify(x, x_span, y, y_span, want)?;
         match self.ty(ty) {
             Type::AnyInt => self.fold(infix, &x, &y, span),
-            Type::Int(int) => self.integers(infix, int, ty, x.parts[0], y.parts[0], dest, span),
+            Type::Int(int) => self.integers(infix, int, ty, (x.parts[0], y.parts[0]), dest, span),
             Type::Bool if matches!(infix, Infix::And | Infix::Or | Infix::Xor) => {
                 let (x, y) = (self.reg(x.parts[0], ValueType::I32), self.reg(y.parts[0], ValueType::I32));
                 let mnemonic = format!("i32.{}", bitwise(infix));
@@ -426,16 +426,14 @@ impl<'a> Lower<'_, '_, 'a> {
         infix: Infix,
         int: Int,
         ty: Ty,
-        a: Part,
-        b: Part,
+        (a, b): (Part, Part),
         dest: Option<Reg>,
         span: Span,
     ) -> Option<Rv> {
         let family = width(int);
         let sign = if int.signed { "s" } else { "u" };
-        if let (Part::Int(x), Part::Int(y)) = (a, b) {
+        if let (Part::Int(_), Part::Int(_)) = (a, b) {
             let rv = self.fold(infix, &Rv::one(Ty::ANY_INT, a), &Rv::one(Ty::ANY_INT, b), span)?;
-            let _ = (x, y);
             if !matches!(infix, Infix::AddWrapping | Infix::SubtractWrapping | Infix::MultiplyWrapping) {
                 return self.coerce(rv, ty, span);
             }
