@@ -215,7 +215,7 @@ fn lines_are_those_of_the_source_until_an_annotation_says_otherwise() {
 #[test]
 fn debug_information_can_be_left_out() {
     let source = "fn f() { ret }";
-    let stripped = assemble("a.lim", source, &NoFiles, Options { strip: true }).unwrap();
+    let stripped = assemble("a.lim", source, &NoFiles, Options { strip: true, ..Options::default() }).unwrap();
     assert_eq!(stripped.module.debug, None);
     assert_eq!(module_of("@nodebug\nfn f() { ret }").debug, None);
     assert!(module_of("@nonames\nfn f() { ret }").debug.unwrap().function_names.is_empty());
