@@ -179,7 +179,7 @@ fn shape(source: &str) -> String {
 /// Runs everything on a text; if it parses, its layout is checked too.
 fn survives(source: &str) {
     let (_, errors) = parse(source);
-    let assembled = assemble("soup.lim", source, &empty_file, Options { strip: true });
+    let assembled = assemble("soup.lim", source, &empty_file, Options { strip: true, ..Options::default() });
     if let Err(errors) = &assembled {
         assert!(!errors.list().is_empty());
         assert!(!errors.render(true).is_empty());
@@ -192,7 +192,8 @@ fn survives(source: &str) {
             assert_eq!(text.matches(comment).count(), source.matches(comment).count(), "comments were lost");
         }
         if let Ok(assembled) = assembled {
-            let again = assemble("soup.lim", &text, &empty_file, Options { strip: true }).unwrap();
+            let again =
+                assemble("soup.lim", &text, &empty_file, Options { strip: true, ..Options::default() }).unwrap();
             assert_eq!(again.bytes, assembled.bytes);
         }
     }
