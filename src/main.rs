@@ -24,6 +24,7 @@ enum Command {
     Dis(commands::dis::Arguments),
     Fmt(commands::fmt::Arguments),
     Verify(commands::verify::Arguments),
+    Import(commands::import::Arguments),
     Run(commands::run::Arguments),
     Resume(commands::resume::Arguments),
 }
@@ -34,6 +35,7 @@ fn main() -> ExitCode {
         Command::Dis(arguments) => commands::dis::run(&arguments),
         Command::Fmt(arguments) => commands::fmt::run(&arguments),
         Command::Verify(arguments) => commands::verify::run(&arguments),
+        Command::Import(arguments) => commands::import::run(&arguments),
         Command::Run(arguments) => commands::run::run(&arguments),
         Command::Resume(arguments) => commands::resume::run(&arguments),
     };

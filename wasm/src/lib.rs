@@ -120,12 +120,7 @@ fn assemble(mut context: Context<'_>, mut functions: Vec<Function>) -> Result<Tr
         names.push(name.to_owned());
         functions.push(function);
     }
-    let home = Home {
-        min_pages: context.layout.min_pages,
-        max_pages: context.layout.max_pages,
-        slots: 0,
-        data,
-    };
+    let home = Home { min_pages: context.layout.min_pages, max_pages: context.layout.max_pages, slots: 0, data };
     let lines = vec![Vec::new(); functions.len()];
     let debug = Some(Debug { files: Vec::new(), function_names: names, sites: Vec::new(), lines });
     let tables = context.function_tables()?;

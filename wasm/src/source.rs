@@ -44,7 +44,6 @@ pub(crate) struct Service {
 }
 
 pub(crate) struct Table {
-    pub(crate) ty: Type,
     pub(crate) limits: Limits,
 }
 
@@ -178,7 +177,7 @@ impl<'a> Source<'a> {
     fn table(&mut self, table: wasmparser::Table<'_>) {
         debug_assert!(matches!(table.init, TableInit::RefNull), "typed function references are not enabled");
         let limits = Limits { min: table.ty.initial, max: table.ty.maximum };
-        self.tables.push(Table { ty: Type::of_reference(table.ty.element_type), limits });
+        self.tables.push(Table { limits });
     }
 
     fn import(&mut self, import: wasmparser::Import<'a>, imports: &mut dyn Imports) {
@@ -206,8 +205,8 @@ impl<'a> Source<'a> {
                 self.globals.push(Global { ty: *ty, mutable: *mutable, value });
             }
             (Some(Provided::Memory(limits)), ImportKind::Memory(_)) => self.memory = Some(limits),
-            (Some(Provided::Table(limits)), ImportKind::Table { ty, .. }) => {
-                self.tables.push(Table { ty: *ty, limits });
+            (Some(Provided::Table(limits)), ImportKind::Table { .. }) => {
+                self.tables.push(Table { limits });
             }
             _ => self.lack(import),
         }
@@ -221,7 +220,7 @@ impl<'a> Source<'a> {
                 self.globals.push(Global { ty: *ty, mutable: *mutable, value: 0 });
             }
             ImportKind::Memory(limits) => self.memory = Some(*limits),
-            ImportKind::Table { ty, limits } => self.tables.push(Table { ty: *ty, limits: *limits }),
+            ImportKind::Table { limits, .. } => self.tables.push(Table { limits: *limits }),
         }
         self.missing.push(import);
     }
@@ -230,10 +229,9 @@ impl<'a> Source<'a> {
         let kind = match &element.kind {
             ElementKind::Passive => SegmentKind::Passive,
             ElementKind::Declared => SegmentKind::Declared,
-            ElementKind::Active { table_index, offset_expr } => SegmentKind::Active {
-                index: table_index.unwrap_or(0),
-                offset: self.constant(offset_expr)? as u32,
-            },
+            ElementKind::Active { table_index, offset_expr } => {
+                SegmentKind::Active { index: table_index.unwrap_or(0), offset: self.constant(offset_expr)? as u32 }
+            }
         };
         let items = match element.items.clone() {
             ElementItems::Functions(functions) => {

@@ -4,10 +4,10 @@ use limen_isa::{Opcode, ValueType};
 use wasmparser::{MemArg, Operator};
 
 use super::Translator;
+use crate::condition::Condition;
 use crate::context::{Tables, Trap};
 use crate::emit::Register;
 use crate::operators::{load, store};
-use crate::condition::Condition;
 
 /// Offsets of instructions are less.
 const OFFSETS: u64 = 1 << 24;

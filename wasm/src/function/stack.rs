@@ -199,13 +199,8 @@ impl Translator<'_, '_> {
         let result = self.push_home(ty);
         let start = self.code.position();
         write(&mut self.code, result);
-        self.last = Some(Last {
-            start,
-            end: self.code.position(),
-            place: Place::first_of(start),
-            result,
-            condition: None,
-        });
+        self.last =
+            Some(Last { start, end: self.code.position(), place: Place::first_of(start), result, condition: None });
     }
 
     /// Pushes whether a condition holds.
