@@ -235,7 +235,7 @@ impl<'m, 'a> Translator<'m, 'a> {
 
     fn select(&mut self) {
         let condition = self.pop();
-        let condition = self.read(condition, 2);
+        let condition = self.read(condition, 0);
         let (second, first) = (self.pop(), self.pop());
         let ty = first.ty;
         let (second, first) = (self.read(second, 1), self.read(first, 0));

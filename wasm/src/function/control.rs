@@ -232,24 +232,13 @@ impl Translator<'_, '_> {
         let count = self.frames[target].branch_types().len();
         let first = self.stack.len() - count;
         if self.frames[target].kind == Kind::Function {
-            let values: Vec<Register> = (first..self.stack.len()).map(|depth| self.register_of(depth)).collect();
+            let values: Vec<Register> =
+                (first..self.stack.len()).map(|depth| self.read_at(self.stack[depth], depth)).collect();
             return self.code.ret(&values);
         }
         self.bring(first, self.frames[target].height, count);
         self.frames[target].is_target = true;
         self.code.jump(self.frames[target].label);
-    }
-
-    /// The register of an entry that stays where it is; constants are written.
-    fn register_of(&mut self, depth: usize) -> Register {
-        let entry = self.stack[depth];
-        let above = depth.wrapping_sub(self.stack.len());
-        if entry.constant().is_some_and(|bits| bits != 0) {
-            let register = self.home(depth, entry.ty);
-            self.copy_entry(depth, register);
-            return register;
-        }
-        self.read(entry, above)
     }
 
     fn branch_if(&mut self, relative_depth: u32) {

@@ -21,7 +21,7 @@ impl Translator<'_, '_> {
             }
         } else if let Some((opcode, place)) = store(operator) {
             let value = self.pop();
-            let value = self.read(value, 1);
+            let value = self.read(value, 0);
             if let Some((base, offset)) = self.address(place, 2) {
                 self.code.wide24(opcode, base, value, offset);
             }

@@ -100,12 +100,17 @@ impl Translator<'_, '_> {
 
     /// The register in which an entry is, that lay so far above what is the stack now.
     pub(super) fn read(&mut self, entry: Entry, above: usize) -> Register {
+        self.read_at(entry, self.stack.len() + above)
+    }
+
+    /// The register in which an entry is that lies, or lay, at this depth.
+    pub(super) fn read_at(&mut self, entry: Entry, depth: usize) -> Register {
         match entry.what {
-            What::Home => self.scratch(above, entry.ty),
+            What::Home => self.home(depth, entry.ty),
             What::Local(local) => self.locals[local as usize].0,
             What::Constant(0) => self.zero(entry.ty),
             What::Constant(bits) => {
-                let register = self.scratch(above, entry.ty);
+                let register = self.home(depth, entry.ty);
                 self.constant(register, entry.ty, bits);
                 register
             }
