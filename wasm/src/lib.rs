@@ -68,29 +68,21 @@ pub struct Translation {
 pub fn translate(wasm: &[u8], imports: &mut dyn Imports) -> Result<Translation, Error> {
     let mut source = Source::read(wasm, imports)?;
     let bodies = std::mem::take(&mut source.bodies);
-    let (tables, bodies) = match translate_with(wasm, &source, Tables::Fixed, bodies)? {
-        Attempt::Done(translation) => return Ok(translation),
-        Attempt::WantsTablesInHome => (Tables::InHome, Source::read(wasm, imports)?.bodies),
-    };
-    match translate_with(wasm, &source, tables, bodies)? {
-        Attempt::Done(translation) => Ok(translation),
-        Attempt::WantsTablesInHome => unreachable!("they are there"),
+    if let Some(translation) = translate_with(wasm, &source, Tables::Fixed, bodies)? {
+        return Ok(translation);
     }
+    let bodies = Source::read(wasm, imports)?.bodies;
+    let translation = translate_with(wasm, &source, Tables::InHome, bodies)?;
+    Ok(translation.unwrap_or_else(|| unreachable!("the tables lie in home")))
 }
 
-/// What comes of an attempt to translate a module.
-enum Attempt {
-    Done(Translation),
-    /// Code uses tables in a way that was not foreseen.
-    WantsTablesInHome,
-}
-
+/// Gives nothing if code uses tables in a way that was not foreseen: then they have to lie in home.
 fn translate_with(
     wasm: &[u8],
     source: &Source<'_>,
     tables: Tables,
     bodies: Vec<source::Body<'_>>,
-) -> Result<Attempt, Error> {
+) -> Result<Option<Translation>, Error> {
     let mut context = Context::new(source, tables)?;
     let mut functions = services::functions(&context);
     let mut allocations = FuncValidatorAllocations::default();
@@ -100,10 +92,10 @@ fn translate_with(
         let function = translator.function(index, body, &mut allocations);
         functions.push(function.map_err(|failure| failure.explain(wasm))?);
         if translator.wants_another_layout() {
-            return Ok(Attempt::WantsTablesInHome);
+            return Ok(None);
         }
     }
-    assemble(context, functions).map(Attempt::Done)
+    assemble(context, functions).map(Some)
 }
 
 /// Puts everything together.
