@@ -3,6 +3,7 @@
 pub(crate) mod asm;
 pub(crate) mod dis;
 pub(crate) mod fmt;
+pub(crate) mod import;
 pub(crate) mod resume;
 pub(crate) mod run;
 pub(crate) mod test;

@@ -25,6 +25,7 @@ enum Command {
     Dis(commands::dis::Arguments),
     Fmt(commands::fmt::Arguments),
     Verify(commands::verify::Arguments),
+    Import(commands::import::Arguments),
     Run(commands::run::Arguments),
     Test(commands::test::Arguments),
     Resume(commands::resume::Arguments),
@@ -37,6 +38,7 @@ fn main() -> ExitCode {
         Command::Fmt(arguments) => commands::fmt::run(&arguments),
         Command::Verify(arguments) => commands::verify::run(&arguments),
         Command::Test(arguments) => commands::test::run(&arguments),
+        Command::Import(arguments) => commands::import::run(&arguments),
         Command::Run(arguments) => commands::run::run(&arguments),
         Command::Resume(arguments) => commands::resume::run(&arguments),
     };

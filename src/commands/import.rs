@@ -1,0 +1,41 @@
+//! `limen import`
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use limen_vm::{Mode, verify};
+use limen_wasm::{NoImports, translate};
+
+use crate::failure::Failure;
+use crate::files;
+
+/// Translate a WebAssembly module into a module
+#[derive(clap::Args)]
+pub(crate) struct Arguments {
+    /// The WebAssembly module, or `-` for standard input
+    file: PathBuf,
+
+    /// The module to write, or `-` for standard output; by default FILE with the ending .limo
+    #[arg(short, long, value_name = "OUT")]
+    output: Option<PathBuf>,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
+    let of_file = |error: &dyn std::fmt::Display| Failure::of_file(&arguments.file, error);
+    let wasm = files::read(&arguments.file)?;
+    let translation = translate(&wasm, &mut NoImports).map_err(|error| of_file(&error))?;
+    // Whatever the translation gives, only what the verifier finds good is written.
+    let module = verify(translation.module, Mode::User).map_err(|error| of_file(&error))?;
+    let bytes = module.write().map_err(|error| of_file(&error))?;
+    files::write(&output(arguments), &bytes)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What comes from standard input goes to standard output.
+fn output(arguments: &Arguments) -> PathBuf {
+    match &arguments.output {
+        Some(output) => output.clone(),
+        None if files::is_dash(&arguments.file) => PathBuf::from("-"),
+        None => arguments.file.with_extension("limo"),
+    }
+}

@@ -1,0 +1,197 @@
+//! What the translation of one function needs to know of the module, and leaves for it.
+
+use std::collections::HashMap;
+
+use limen_isa::module::{Function, MAX_TABLES, Module, Signature};
+use limen_isa::{Fault, ValueType};
+
+use crate::error::Error;
+use crate::layout::Layout;
+use crate::source::{SegmentKind, Source};
+use crate::types::{FunctionType, Type};
+
+/// The routines, assembled.
+static ROUTINES: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/routines.limo"));
+
+/// Words that an `svc` can hand over, each way.
+const MESSAGE_WORDS: usize = 8;
+
+/// Why translated code traps where no instruction faults by itself: the codes of its `trap` instructions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trap {
+    /// `unreachable` was executed.
+    Unreachable = 0,
+    /// An access lies outside the memory.
+    Memory = 1,
+    /// An access lies outside a table.
+    Table = 2,
+}
+
+impl Trap {
+    /// What a fault of translated code means in the words of WebAssembly, and in those of its test suite.
+    #[must_use]
+    pub fn describe(fault: Fault, detail: u64) -> &'static str {
+        match (fault, detail) {
+            (Fault::Trap, 0) => "unreachable",
+            (Fault::Trap, 1) => "out of bounds memory access",
+            (Fault::Trap, 2) => "out of bounds table access",
+            (Fault::Bounds, _) => "out of bounds access",
+            (Fault::Division, _) => "integer divide by zero",
+            (Fault::Overflow, _) => "integer overflow",
+            (Fault::Conversion, _) => "invalid conversion to integer",
+            (Fault::Signature, _) => "indirect call type mismatch or uninitialized element",
+            (Fault::Stack, _) => "call stack exhausted",
+            _ => "a fault that WebAssembly does not have",
+        }
+    }
+}
+
+/// A signature of the machine for a function type.
+#[derive(Clone, Copy)]
+pub(crate) struct Callable {
+    pub(crate) signature: u32,
+    /// `ref` parameters behind the others, always null. References are integers here, so two types can come to have the
+    /// same registers; these tell them apart.
+    pub(crate) marks: usize,
+}
+
+/// Where a call through a table finds its functions.
+pub(crate) enum Tables {
+    /// Code does no more with them than call through them: each is a table of the machine.
+    Fixed,
+    /// They lie in home, and hold indices of one table of the machine that has all functions.
+    InHome,
+}
+
+pub(crate) struct Context<'a> {
+    pub(crate) source: &'a Source<'a>,
+    pub(crate) layout: Layout,
+    pub(crate) tables: Tables,
+    /// By index of the function type.
+    pub(crate) callables: Vec<Callable>,
+    pub(crate) signatures: Signatures,
+    /// Code was met that does more with tables than call through them.
+    pub(crate) wants_tables_in_home: bool,
+    /// The routines that are called, each once.
+    routines: Vec<&'static str>,
+}
+
+impl<'a> Context<'a> {
+    pub(crate) fn new(source: &'a Source<'a>, tables: Tables) -> Result<Self, Error> {
+        let words = source.services.len();
+        let wide = (0..words as u32).map(|function| message_words(source.type_of(function)));
+        let layout = Layout::of(source, matches!(tables, Tables::InHome), wide.max().unwrap_or(0))?;
+        let mut signatures = Signatures::default();
+        let callables = callables(&source.types, &mut signatures);
+        let (wants_tables_in_home, routines) = (false, Vec::new());
+        Ok(Self { source, layout, tables, callables, signatures, wants_tables_in_home, routines })
+    }
+
+    pub(crate) fn callable_of(&self, function: u32) -> Callable {
+        self.callables[self.source.functions[function as usize] as usize]
+    }
+
+    /// The function of the translated module that is this routine.
+    pub(crate) fn routine(&mut self, name: &'static str) -> u32 {
+        let known = self.routines.iter().position(|used| *used == name);
+        let position = known.unwrap_or_else(|| {
+            self.routines.push(name);
+            self.routines.len() - 1
+        });
+        (self.source.functions.len() + position) as u32
+    }
+
+    /// Copies of the routines that are called, and their names.
+    pub(crate) fn take_routines(&mut self) -> Vec<(&'static str, Function)> {
+        // What this crate was built with is a module.
+        let library = Module::read(ROUTINES).unwrap_or_default();
+        let mut copy = |name: &'static str| {
+            let index = library.exported_function(name)? as usize;
+            let function = library.functions.get(index)?;
+            let signature = self.signatures.intern(library.types.get(function.signature as usize)?.clone());
+            Some((name, Function { signature, ..function.clone() }))
+        };
+        std::mem::take(&mut self.routines).into_iter().filter_map(&mut copy).collect()
+    }
+
+    /// The tables of the machine.
+    pub(crate) fn function_tables(&self) -> Result<Vec<Vec<Option<u32>>>, Error> {
+        if self.source.tables.len() > MAX_TABLES {
+            let (size, limit) = (self.source.tables.len() as u64, MAX_TABLES as u64);
+            return Err(Error::TooLarge { what: "the number of tables".to_owned(), size, limit });
+        }
+        Ok(match self.tables {
+            Tables::InHome => {
+                let functions = 0..self.source.functions.len() as u32;
+                vec![std::iter::once(None).chain(functions.map(Some)).collect()]
+            }
+            Tables::Fixed => self.fixed_tables(),
+        })
+    }
+
+    /// Each as long as its last element needs: beyond are only elements that cannot be called.
+    fn fixed_tables(&self) -> Vec<Vec<Option<u32>>> {
+        let mut tables = vec![Vec::new(); self.source.tables.len()];
+        for segment in &self.source.elements {
+            let SegmentKind::Active { index, offset } = segment.kind else { continue };
+            let limit = self.source.tables[index as usize].limits.min;
+            if !crate::layout::fits(offset, segment.items.len(), limit) {
+                break;
+            }
+            let table: &mut Vec<Option<u32>> = &mut tables[index as usize];
+            let (start, end) = (offset as usize, offset as usize + segment.items.len());
+            table.resize(table.len().max(end), None);
+            for (place, item) in table[start..end].iter_mut().zip(&segment.items) {
+                *place = item.checked_sub(1);
+            }
+        }
+        tables
+    }
+}
+
+/// Words of the message area that a call of the embedder needs: none if all fits its message.
+pub(crate) fn message_words(ty: &FunctionType) -> usize {
+    let most = ty.params.len().max(ty.results.len());
+    if most > MESSAGE_WORDS { most } else { 0 }
+}
+
+/// Signatures of the machine, each once.
+#[derive(Default)]
+pub(crate) struct Signatures {
+    pub(crate) all: Vec<Signature>,
+    indices: HashMap<Signature, u32>,
+}
+
+impl Signatures {
+    pub(crate) fn intern(&mut self, signature: Signature) -> u32 {
+        if let Some(index) = self.indices.get(&signature) {
+            return *index;
+        }
+        let index = self.all.len() as u32;
+        self.indices.insert(signature.clone(), index);
+        self.all.push(signature);
+        index
+    }
+}
+
+/// A signature for each function type: the same one only for equal types.
+fn callables(types: &[FunctionType], signatures: &mut Signatures) -> Vec<Callable> {
+    let mut known: HashMap<&FunctionType, Callable> = HashMap::new();
+    let mut alike: HashMap<Signature, usize> = HashMap::new();
+    let mut callable = |ty| {
+        *known.entry(ty).or_insert_with(|| {
+            let mut signature = registers_of(ty);
+            let count = alike.entry(signature.clone()).or_default();
+            let marks = *count;
+            *count += 1;
+            signature.params.extend(std::iter::repeat_n(ValueType::Ref, marks));
+            Callable { signature: signatures.intern(signature), marks }
+        })
+    };
+    types.iter().map(&mut callable).collect()
+}
+
+fn registers_of(ty: &FunctionType) -> Signature {
+    let registers = |types: &[Type]| types.iter().map(|ty| ty.register()).collect();
+    Signature { params: registers(&ty.params), results: registers(&ty.results) }
+}

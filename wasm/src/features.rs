@@ -1,0 +1,49 @@
+//! Which features of WebAssembly are understood, and how those that are not are named.
+
+use wasmparser::{Validator, WasmFeatures};
+
+use crate::error::Error;
+
+/// What is translated: WebAssembly 2.0 without vectors, and constant expressions that compute.
+pub(crate) fn supported() -> WasmFeatures {
+    WasmFeatures::WASM2.difference(WasmFeatures::SIMD).union(WasmFeatures::EXTENDED_CONST)
+}
+
+/// The others, by the names that the field has for them. One that needs another comes before it.
+const OTHERS: &[(WasmFeatures, &str)] = &[
+    (WasmFeatures::RELAXED_SIMD, "relaxed vectors (relaxed SIMD)"),
+    (WasmFeatures::SIMD, "vectors (SIMD)"),
+    (WasmFeatures::SHARED_EVERYTHING_THREADS, "shared-everything threads"),
+    (WasmFeatures::THREADS, "threads"),
+    (WasmFeatures::MEMORY64, "64-bit memories (memory64)"),
+    (WasmFeatures::MULTI_MEMORY, "several memories"),
+    (WasmFeatures::CUSTOM_PAGE_SIZES, "custom page sizes"),
+    (WasmFeatures::TAIL_CALL, "tail calls"),
+    (WasmFeatures::LEGACY_EXCEPTIONS, "exceptions in their old form"),
+    (WasmFeatures::EXCEPTIONS, "exceptions"),
+    (WasmFeatures::STACK_SWITCHING, "stack switching"),
+    (WasmFeatures::GC, "garbage collection"),
+    (WasmFeatures::FUNCTION_REFERENCES, "typed function references"),
+    (WasmFeatures::WIDE_ARITHMETIC, "wide arithmetic"),
+    (WasmFeatures::MEMORY_CONTROL, "memory control"),
+    (WasmFeatures::COMPACT_IMPORTS, "compact imports"),
+];
+
+/// Says of an error whether it is one only because features are missing, and which.
+pub(crate) fn explain(wasm: &[u8], error: wasmparser::Error) -> Error {
+    let is_valid = |features| Validator::new_with_features(features).validate_all(wasm).is_ok();
+    let mut features = OTHERS.iter().fold(supported(), |all, (feature, _)| all.union(*feature));
+    if !is_valid(features) {
+        return error.into();
+    }
+    let mut missing = Vec::new();
+    for (feature, name) in OTHERS {
+        let without = features.difference(*feature);
+        if is_valid(without) {
+            features = without;
+        } else {
+            missing.push(*name);
+        }
+    }
+    if missing.is_empty() { error.into() } else { Error::Unsupported(missing) }
+}

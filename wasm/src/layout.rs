@@ -1,0 +1,174 @@
+//! Where things lie in home.
+//!
+//! ```text
+//! 0       message area, for calls of the embedder with more than a message holds
+//!         variables
+//!         tables and element segments, if code does more with tables than call through them
+//!         data segments that code may use
+//! base    the memory of the module, to the end of home
+//! ```
+//!
+//! An address of WebAssembly is read without a sign, and `base` is part of the offset in each instruction: so no access
+//! reaches below `base`, home ends where the memory ends, and it grows with it.
+
+use limen_isa::module::{DataSegment, MAX_PAGES, PAGE_SIZE};
+
+use crate::error::Error;
+use crate::image::Image;
+use crate::source::{SegmentKind, Source};
+
+/// Pages of the machine in one of WebAssembly.
+pub(crate) const PAGES_PER_PAGE: u64 = 65536 / PAGE_SIZE as u64;
+
+/// A table without a declared maximum, or with a greater one, can grow by as many elements.
+const ROOM_TO_GROW: u64 = 16384;
+
+/// What lies below `base` has an end: addresses must fit offsets for most code.
+const MAX_BASE: u64 = 1 << 30;
+
+/// Addresses in home.
+#[derive(Default)]
+pub(crate) struct Layout {
+    /// Where the module's memory begins.
+    pub(crate) base: u32,
+    /// Of variables; 0 for constants, which have none.
+    pub(crate) globals: Vec<u32>,
+    pub(crate) tables: Vec<u32>,
+    pub(crate) elements: Vec<u32>,
+    pub(crate) data: Vec<u32>,
+    /// Pages of the machine.
+    pub(crate) min_pages: u32,
+    pub(crate) max_pages: u32,
+}
+
+impl Layout {
+    /// Gives everything its place. The message area takes `message_words` words.
+    pub(crate) fn of(source: &Source<'_>, tables_in_home: bool, message_words: usize) -> Result<Self, Error> {
+        let mut layout = Self::default();
+        let mut room = Room { end: 8 * message_words as u64 };
+        for global in &source.globals {
+            let address = if global.mutable { room.take(u64::from(global.ty.size()), 8)? } else { 0 };
+            layout.globals.push(address);
+        }
+        if tables_in_home {
+            for table in &source.tables {
+                layout.tables.push(room.take(8 + 4 * capacity(table.limits.min, table.limits.max), 4)?);
+            }
+            for elements in &source.elements {
+                let length = if elements.kind == SegmentKind::Passive { elements.items.len() } else { 0 };
+                layout.elements.push(room.take(4 + 4 * length as u64, 4)?);
+            }
+        }
+        for data in source.data.iter().filter(|_| source.has_data_count) {
+            let length = if data.kind == SegmentKind::Passive { data.bytes.len() } else { 0 };
+            layout.data.push(room.take(4 + length as u64, 4)?);
+        }
+        layout.base = room.end.next_multiple_of(PAGE_SIZE as u64) as u32;
+        layout.set_pages(source)?;
+        Ok(layout)
+    }
+
+    fn set_pages(&mut self, source: &Source<'_>) -> Result<(), Error> {
+        let below = u64::from(self.base) / PAGE_SIZE as u64;
+        let limits = source.memory.map_or((0, 0), |memory| (memory.min, memory.max.unwrap_or(65536)));
+        let pages = below + limits.0 * PAGES_PER_PAGE;
+        if pages > u64::from(MAX_PAGES) {
+            let limit = (u64::from(MAX_PAGES) - below) / PAGES_PER_PAGE;
+            return Err(Error::TooLarge { what: "the memory in pages".to_owned(), size: limits.0, limit });
+        }
+        self.min_pages = pages as u32;
+        self.max_pages = (below + limits.1 * PAGES_PER_PAGE).min(u64::from(MAX_PAGES)) as u32;
+        Ok(())
+    }
+
+    /// What lies where when the module begins, and whether a segment does not fit and so ends instantiation with a trap.
+    pub(crate) fn contents(&self, source: &Source<'_>) -> (Vec<DataSegment>, Option<Misfit>) {
+        let mut image = Image::default();
+        self.put_globals(source, &mut image);
+        for (segment, address) in source.elements.iter().zip(&self.elements) {
+            if segment.kind == SegmentKind::Passive {
+                image.put_counted(*address, &words(&segment.items), segment.items.len());
+            }
+        }
+        for (segment, address) in source.data.iter().zip(&self.data) {
+            if segment.kind == SegmentKind::Passive {
+                image.put_counted(*address, segment.bytes, segment.bytes.len());
+            }
+        }
+        let misfit = self.put_tables(source, &mut image).or_else(|| self.put_data(source, &mut image));
+        (image.finish(), misfit)
+    }
+
+    fn put_globals(&self, source: &Source<'_>, image: &mut Image) {
+        for (global, address) in source.globals.iter().zip(&self.globals).filter(|(global, _)| global.mutable) {
+            image.put(u64::from(*address), &global.value.to_le_bytes()[..global.ty.size() as usize]);
+        }
+    }
+
+    /// Segments take effect in order; the first that does not fit is the last that counts.
+    fn put_tables(&self, source: &Source<'_>, image: &mut Image) -> Option<Misfit> {
+        for (table, address) in source.tables.iter().zip(&self.tables) {
+            image.put(u64::from(*address), &words(&[table.limits.min as u32]));
+            image.put(u64::from(*address) + 4, &words(&[capacity(table.limits.min, table.limits.max) as u32]));
+        }
+        for segment in &source.elements {
+            let SegmentKind::Active { index, offset } = segment.kind else { continue };
+            if !fits(offset, segment.items.len(), source.tables[index as usize].limits.min) {
+                return Some(Misfit::Table);
+            }
+            if let Some(address) = self.tables.get(index as usize) {
+                image.put(u64::from(*address) + 8 + 4 * u64::from(offset), &words(&segment.items));
+            }
+        }
+        None
+    }
+
+    fn put_data(&self, source: &Source<'_>, image: &mut Image) -> Option<Misfit> {
+        let size = source.memory.map_or(0, |memory| memory.min * 65536);
+        for segment in &source.data {
+            let SegmentKind::Active { offset, .. } = segment.kind else { continue };
+            if !fits(offset, segment.bytes.len(), size) {
+                return Some(Misfit::Memory);
+            }
+            image.put(u64::from(self.base) + u64::from(offset), segment.bytes);
+        }
+        None
+    }
+}
+
+/// What an active segment does not fit into.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Misfit {
+    Table,
+    Memory,
+}
+
+pub(crate) fn fits(offset: u32, length: usize, size: u64) -> bool {
+    u64::from(offset) + length as u64 <= size
+}
+
+/// Elements that there is room for.
+fn capacity(min: u64, max: Option<u64>) -> u64 {
+    max.unwrap_or(u64::MAX).min(min + ROOM_TO_GROW)
+}
+
+fn words(items: &[u32]) -> Vec<u8> {
+    items.iter().flat_map(|item| item.to_le_bytes()).collect()
+}
+
+/// Room below `base`, given away from the bottom up.
+struct Room {
+    end: u64,
+}
+
+impl Room {
+    fn take(&mut self, bytes: u64, align: u64) -> Result<u32, Error> {
+        let address = self.end.next_multiple_of(align);
+        self.end = address + bytes;
+        if self.end > MAX_BASE {
+            let what = "what lies below the memory in bytes".to_owned();
+            return Err(Error::TooLarge { what, size: self.end, limit: MAX_BASE });
+        }
+        Ok(address as u32)
+    }
+}
