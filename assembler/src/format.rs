@@ -1,10 +1,11 @@
 //! The formatter. It works on tokens: what is not white space, a `;` or needless parentheses around a result type goes
 //! through unchanged, so it cannot change what a source means.
 
-use crate::diagnostic::{Diagnostics, Errors};
+use crate::ast::{Ast, Item};
+use crate::diagnostic::{Diagnostic, Diagnostics, Errors};
 use crate::lexer::{Lexeme, Token, lex};
 use crate::parse::parse_file;
-use crate::source::{FileId, SourceFile};
+use crate::source::{FileId, SourceFile, Span};
 
 /// Lays a source out in the one canonical way: a statement a line, bodies indented by four spaces and labels by two,
 /// comments and single blank lines kept, trailing comments of adjacent lines aligned. Formatting twice changes nothing more.
@@ -23,7 +24,8 @@ pub fn format(source: &str) -> Result<String, Diagnostics> {
 /// If the source does not parse.
 pub fn format_named(name: &str, source: &str) -> Result<String, Diagnostics> {
     let file = SourceFile::new(name, source.to_owned());
-    let (_, errors) = parse_file(FileId(0), &file);
+    let (tree, mut errors) = parse_file(FileId(0), &file);
+    errors.extend(structured(&tree).filter(|_| errors.is_empty()).map(unknown_layout));
     if !errors.is_empty() {
         return Err(Diagnostics::of_file(file, errors));
     }
@@ -33,6 +35,22 @@ pub fn format_named(name: &str, source: &str) -> Result<String, Diagnostics> {
         formatter.push(*lexeme, &lexemes[index + 1..]);
     }
     Ok(formatter.finish())
+}
+
+/// The first declaration that the formatter has no layout for: it knows the instruction notation alone.
+fn structured(tree: &Ast) -> Option<Span> {
+    tree.items.iter().find_map(|item| match item {
+        Item::Struct(item) => Some(item.name.span),
+        Item::Enum(item) => Some(item.name.span),
+        Item::Static(item) => Some(item.name.span),
+        Item::Test(item) => Some(item.name.span),
+        Item::Function(function) if !function.is_plain() => Some(function.name.span),
+        _ => None,
+    })
+}
+
+fn unknown_layout(span: Span) -> Diagnostic {
+    Diagnostic::new(span, "this cannot be formatted").label("there is no layout of the structured notation yet")
 }
 
 /// `-> (i32)` becomes `-> i32`, and `-> ()` nothing.
