@@ -149,6 +149,7 @@ impl<'s> Marker<'_, 's> {
         let uses = after.assigns() || matches!(after, Token::Colon | Token::Dot | Token::DotStar | Token::Comma);
         match self.token(index) {
             _ if uses => false,
+            _ if self.is_meant_as_mnemonic(index, assigned) => true,
             Some(Token::Word(text)) => Opcode::from_mnemonic(text).is_some_and(|opcode| {
                 !assigned || opcode.row().operands.first().is_some_and(|first| first.is_result())
             }),
@@ -156,6 +157,20 @@ impl<'s> Marker<'_, 's> {
             Some(Token::Dotted(text)) => Opcode::from_mnemonic(text).is_some() || looks_like_instruction(text),
             _ => false,
         }
+    }
+
+    /// Whether a word that may be no mnemonic was meant as one: no expression has a word or a number right behind a name.
+    fn is_meant_as_mnemonic(&self, index: usize, assigned: bool) -> bool {
+        let is_free = |token: Token<'s>| token.keyword() == token;
+        let Some(token @ (Token::Word(_) | Token::Dotted(_))) = self.token(index) else { return false };
+        let is_followed = match self.token(index + 1) {
+            Some(after @ (Token::Word(_) | Token::Dotted(_) | Token::Integer(_) | Token::Float(_))) => is_free(after),
+            None | Some(Token::Newline | Token::Semicolon | Token::RightBrace) => {
+                !assigned && matches!(token, Token::Dotted(_))
+            }
+            Some(_) => false,
+        };
+        is_free(token) && is_followed
     }
 
     /// `ref Name` is one type.

@@ -184,7 +184,11 @@ fn survives(source: &str) {
         assert!(!errors.list().is_empty());
         assert!(!errors.render(true).is_empty());
     }
-    assert_eq!(errors.is_empty(), format(source).is_ok());
+    match format(source) {
+        Ok(_) => assert_eq!(errors, []),
+        // There is no layout of the structured notation.
+        Err(refusal) => assert!(!errors.is_empty() || refusal.to_string().contains("this cannot be formatted")),
+    }
     if let Ok(text) = format(source) {
         assert_eq!(shape(&text), shape(source), "the layout changed the meaning:\n{source}\n--\n{text}");
         assert_eq!(format(&text).unwrap(), text, "not settled:\n{source}");
