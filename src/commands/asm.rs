@@ -24,15 +24,6 @@ pub(crate) struct Arguments {
 pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let source = files::read_text(&arguments.file)?;
     let (_, bytes) = files::assemble_text(&arguments.file, &source, arguments.strip)?;
-    files::write(&output(arguments), &bytes)?;
+    files::write(&files::module_path(&arguments.file, arguments.output.as_deref()), &bytes)?;
     Ok(ExitCode::SUCCESS)
-}
-
-/// What comes from standard input goes to standard output.
-fn output(arguments: &Arguments) -> PathBuf {
-    match &arguments.output {
-        Some(output) => output.clone(),
-        None if files::is_dash(&arguments.file) => PathBuf::from("-"),
-        None => arguments.file.with_extension("limo"),
-    }
 }

@@ -27,15 +27,6 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     // Whatever the translation gives, only what the verifier finds good is written.
     let module = verify(translation.module, Mode::User).map_err(|error| of_file(&error))?;
     let bytes = module.write().map_err(|error| of_file(&error))?;
-    files::write(&output(arguments), &bytes)?;
+    files::write(&files::module_path(&arguments.file, arguments.output.as_deref()), &bytes)?;
     Ok(ExitCode::SUCCESS)
-}
-
-/// What comes from standard input goes to standard output.
-fn output(arguments: &Arguments) -> PathBuf {
-    match &arguments.output {
-        Some(output) => output.clone(),
-        None if files::is_dash(&arguments.file) => PathBuf::from("-"),
-        None => arguments.file.with_extension("limo"),
-    }
 }

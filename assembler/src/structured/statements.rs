@@ -536,16 +536,7 @@ impl<'a> Lower<'_, '_, 'a> {
             (Ty::ANY_INT, Ty::ANY_INT) => Ty::I32,
             (Ty::ANY_INT, ty) | (ty, _) => ty,
         };
-        let ty = match self.c.types.int(ty) {
-            Some(int) if int.bits < 32 => {
-                if int.signed {
-                    Ty::I32
-                } else {
-                    Ty::U32
-                }
-            }
-            _ => ty,
-        };
+        let ty = self.promoted(ty);
         let (from, end) = (self.coerce(from, ty, of.from.span)?, self.coerce(end, ty, to.span)?);
         let Some(int) = self.c.types.int(ty) else { return self.mismatch(of.from.span, Ty::U32, ty) };
         let family = width(int);

@@ -254,19 +254,18 @@ impl<'a> Lower<'_, '_, 'a> {
         }
     }
 
+    /// The type with which values of a type are computed: narrow integers are widened.
+    pub(crate) fn promoted(&self, ty: Ty) -> Ty {
+        match self.c.types.int(ty) {
+            Some(int) if int.bits < 32 && int.signed => Ty::I32,
+            Some(int) if int.bits < 32 => Ty::U32,
+            _ => ty,
+        }
+    }
+
     /// Both values as ones of the type that both widen to.
     fn unify(&mut self, a: Rv, a_span: Span, b: Rv, b_span: Span, want: Option<Ty>) -> Option<(Ty, Rv, Rv)> {
-        let promoted = |lower: &Self, ty: Ty| match lower.c.types.int(ty) {
-            Some(int) if int.bits < 32 => {
-                if int.signed {
-                    Ty::I32
-                } else {
-                    Ty::U32
-                }
-            }
-            _ => ty,
-        };
-        let (mut x, mut y) = (promoted(self, a.ty), promoted(self, b.ty));
+        let (mut x, mut y) = (self.promoted(a.ty), self.promoted(b.ty));
         let open = |ty| matches!(ty, Ty::ANY_INT | Ty::ANY_FLOAT | Ty::NULL);
         if open(x) && open(y) {
             if x == y && (matches!(a.parts[0], Part::Int(_)) && matches!(b.parts[0], Part::Int(_))) {

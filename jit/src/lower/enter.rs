@@ -267,15 +267,17 @@ impl Translator<'_, '_> {
     /// This frame, as it is while the call is made that is being translated.
     fn caller(&mut self, results: &[Reg]) -> Caller {
         let at = NativeFrame { function: self.index, pc: self.pc };
-        let is_kept = |register: u16| self.live.contains(register) && !results.contains(&Reg(register));
-        let kept: Vec<bool> = (0..self.function.registers.len() as u16).map(is_kept).collect();
-        let cells = (0..).map(Reg).zip(kept).map(|(register, kept)| self.cell_value(register, kept)).collect();
-        Caller { at, frame: self.frame, cells }
+        Caller { at, frame: self.frame, cells: self.cell_values(results) }
     }
 
-    /// What the cell of a register is to hold: zero for one whose value nobody wants.
-    fn cell_value(&mut self, register: Reg, is_wanted: bool) -> Value {
-        if is_wanted { self.get_canonical(register) } else { self.zero(type_of(self.type_of(register))) }
+    /// What the cells of the frame are to hold: the registers that are live, but for `except`, and zeroes.
+    fn cell_values(&mut self, except: &[Reg]) -> Vec<Value> {
+        let count = self.function.registers.len() as u16;
+        let value = |register: Reg| {
+            let is_wanted = self.live.contains(register.0) && !except.contains(&register);
+            if is_wanted { self.get_canonical(register) } else { self.zero(type_of(self.type_of(register))) }
+        };
+        (0..count).map(Reg).map(value).collect()
     }
 
     /// Gives the results to whoever called this function. The outermost one is left to the interpreter.
@@ -292,10 +294,7 @@ impl Translator<'_, '_> {
     pub(crate) fn leave_inlined(&mut self) {
         let Some(inlined) = &self.inlined else { return };
         let (svc, callers) = (inlined.svc.clone(), inlined.callers.clone());
-        let wanted: Vec<bool> =
-            (0..self.function.registers.len() as u16).map(|index| self.live.contains(index)).collect();
-        let cells: Vec<Value> =
-            (0..).map(Reg).zip(wanted).map(|(register, wanted)| self.cell_value(register, wanted)).collect();
+        let cells = self.cell_values(&[]);
         for (index, caller) in callers.iter().enumerate() {
             self.store_cells(caller.frame, &caller.cells);
             let at = self.builder.ins().iconst(types::I64, place(caller.at));
