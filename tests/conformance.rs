@@ -62,6 +62,15 @@ fn programs_behave() {
     }
 }
 
+/// Compiled code counts fuel only if somebody wants to know how much was burnt.
+#[test]
+fn programs_behave_in_live_time() {
+    for engine in EngineKind::ALL {
+        let failures: Vec<String> = all_programs().iter().flat_map(|program| program.live_failures(engine)).collect();
+        assert_none(&failures);
+    }
+}
+
 /// Frames go from engine to engine, in mid-loop, in mid-recursion and in services.
 #[test]
 fn engines_can_be_switched() {

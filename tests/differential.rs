@@ -4,7 +4,10 @@
 //! `LIMEN_DIFFERENTIAL_CASES` says how many of each sort to try, `LIMEN_DIFFERENTIAL_SEED` with which seed to begin. A
 //! failure prints the program and the seed of its case, with which it can be tried alone.
 
-use limen_assembler::{NoFiles, Options, assemble};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use limen_assembler::{NoFiles, Options, assemble, disassemble};
 use limen_isa::module::Module;
 use limen_vm::EngineKind::{Interp, Jit, Tiered};
 use limen_vm::{
@@ -44,6 +47,15 @@ enum Subject {
 impl Subject {
     fn is_client(&self) -> bool {
         matches!(self, Self::Kernel(_, modules) if !modules.is_empty())
+    }
+
+    /// Whether it knows what time it is, which in live time is another in each run.
+    fn tells_time(&self) -> bool {
+        let modules = match self {
+            Self::Program(module) => vec![module],
+            Self::Kernel(kernel, modules) => modules.iter().chain([kernel]).collect(),
+        };
+        modules.into_iter().any(|module| disassemble(module).contains("timer."))
     }
 }
 
@@ -103,9 +115,42 @@ impl Way {
     }
 }
 
+/// Runs a subject that ends, in live time and without a limit of fuel, where compiled code does not count. Another thread stops
+/// it again and again, wherever it is; then it goes on under the next engine.
+fn run_live(subject: &Subject, engines: &'static [EngineKind]) -> Seen {
+    let mut run = Running::live(engines);
+    let (handle, done) = (run.machine.stop_handle(), AtomicBool::new(false));
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !done.load(Ordering::Relaxed) {
+                handle.stop();
+                std::thread::sleep(Duration::from_micros(50));
+            }
+        });
+        let mut outcomes = Vec::new();
+        match subject {
+            Subject::Kernel(kernel, modules) => {
+                let outcome = run.machine.boot(kernel, modules).expect("it has an entry");
+                outcomes.push(run.finish_live(outcome));
+            }
+            Subject::Program(module) => {
+                let domain = run.machine.instantiate(module).expect("the budget allows a domain");
+                run.domain = Some(domain);
+                for _ in 0..CALLS {
+                    let called = run.machine.call_with(&mut Oracle, domain, "main", &[]);
+                    outcomes.push(run.finish_live(called.expect("there is a main")));
+                }
+            }
+        }
+        done.store(true, Ordering::Relaxed);
+        run.seen(&outcomes, subject.is_client())
+    })
+}
+
 /// A run on its way.
 struct Running<'a> {
-    way: &'a Way,
+    /// In live time there are no pieces.
+    way: Option<&'a Way>,
     engines: std::iter::Cycle<std::slice::Iter<'static, EngineKind>>,
     machine: Machine,
     /// The fuel that the machine was given in all.
@@ -115,18 +160,25 @@ struct Running<'a> {
 
 impl<'a> Running<'a> {
     fn new(way: &'a Way) -> Self {
-        let mut engines = way.engines.iter().cycle();
+        Self::with(way.engines, Time::Virtual, Some(way))
+    }
+
+    fn live(engines: &'static [EngineKind]) -> Self {
+        Self::with(engines, Time::Live, None)
+    }
+
+    fn with(engines: &'static [EngineKind], time: Time, way: Option<&'a Way>) -> Self {
+        let mut engines = engines.iter().cycle();
         let engine = engines.next().copied().unwrap_or_default();
         let budget = Budget { bytes: 4 << 20, objects: 100, contexts: 8 };
-        let config =
-            Config { engine, time: Time::Virtual, budget, stack_cells: 8192, fuel: Some(0), ..Config::default() };
+        let config = Config { engine, time, budget, stack_cells: 8192, fuel: way.map(|_| 0), ..Config::default() };
         let machine = limen_jit::machine(config).expect("the budget allows a machine");
         Self { way, engines, machine, granted: 0, domain: None }
     }
 
     /// Gives the machine fuel for another piece, but no more than `limit` in all.
     fn grant(&mut self, limit: u64) {
-        let piece = self.way.piece.min(limit - self.granted);
+        let piece = self.way.map_or(0, |way| way.piece).min(limit - self.granted);
         self.machine.add_fuel(piece);
         self.granted += piece;
     }
@@ -136,11 +188,22 @@ impl<'a> Running<'a> {
         let mut outcome = begun;
         while outcome == Outcome::OutOfFuel && self.granted < limit {
             let engine = self.engines.next().copied().unwrap_or_default();
-            if self.way.restores {
+            if self.way.is_some_and(|way| way.restores) {
                 self.machine = restored(&mut self.machine, engine);
                 self.domain = self.machine.suspended();
             }
             self.grant(limit);
+            self.machine.set_engine(None, engine).expect("all domains are meant");
+            outcome = self.machine.resume(&mut Oracle).expect("it was suspended");
+        }
+        outcome
+    }
+
+    /// Goes on until it ends, whenever it is stopped.
+    fn finish_live(&mut self, begun: Outcome) -> Outcome {
+        let mut outcome = begun;
+        while outcome == Outcome::Stopped {
+            let engine = self.engines.next().copied().unwrap_or_default();
             self.machine.set_engine(None, engine).expect("all domains are meant");
             outcome = self.machine.resume(&mut Oracle).expect("it was suspended");
         }
@@ -204,6 +267,12 @@ fn same_in_some_ways(subject: &Subject, text: &str, fuel: u64, random: &mut Rand
     if let Subject::Program(_) = subject {
         ways.push(Way { engines: &[Jit, Interp], piece: 1 + whole.burnt / 5, restores: true });
     }
+    if !whole.outcome.contains("OutOfFuel") && random.below(LIVE) == 0 && !subject.tells_time() {
+        let engines: [&[EngineKind]; 3] = [&[Jit], &[Tiered, Interp], &[Jit, Interp]];
+        let seen = run_live(subject, engines[random.below(engines.len())]);
+        let same = (&seen.outcome, &seen.memories) == (&whole.outcome, &whole.memories);
+        assert!(same, "{text}\nin live time: {}", difference(&seen, &whole));
+    }
     // Making code is what takes time, and each way makes its own.
     for _ in 0..WAYS {
         let way = ways.swap_remove(random.below(ways.len()));
@@ -212,6 +281,9 @@ fn same_in_some_ways(subject: &Subject, text: &str, fuel: u64, random: &mut Rand
     }
     whole
 }
+
+/// One case of so many is run in live time too, if nothing in it can tell.
+const LIVE: usize = 2;
 
 /// In so many ways each case is run, beside the one that all are compared with.
 const WAYS: usize = 2;

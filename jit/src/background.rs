@@ -9,7 +9,8 @@ use limen_vm::{ModuleId, Verified};
 
 use crate::compile::{Compiled, Compiler, Refusal};
 use crate::lower::enter::Handler;
-use crate::translate::{Entry, Paging};
+use crate::mode::Mode;
+use crate::translate::Entry;
 
 /// What is to be compiled, and who wants it.
 struct Job {
@@ -19,11 +20,11 @@ struct Job {
     answer: Sender<Made>,
 }
 
-/// Names a module's code, of which there can be one for each way of paging.
+/// Names a module's code, of which there can be one for each mode.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct CodeId {
     pub(crate) module: ModuleId,
-    pub(crate) paging: Paging,
+    pub(crate) mode: Mode,
 }
 
 /// Names code.
@@ -50,7 +51,7 @@ static JOBS: LazyLock<Option<Mutex<Sender<Job>>>> = LazyLock::new(|| {
 fn work(jobs: &Receiver<Job>) {
     let Ok(mut compiler) = Compiler::new() else { return };
     for Job { wish, module, kernel, answer } in jobs {
-        let compiled = compiler.compile(&module, kernel.as_ref(), wish.function, wish.entry, wish.of.paging);
+        let compiled = compiler.compile(&module, kernel.as_ref(), wish.function, wish.entry, wish.of.mode);
         // Who asked may be gone; then so is the code.
         let _ = answer.send(Made { wish, compiled });
     }

@@ -16,9 +16,10 @@ use thiserror::Error;
 
 use crate::arch::{self, FRAME_OVERHEAD};
 use crate::lower::enter::Handler;
+use crate::mode::Mode;
 use crate::shape::Shape;
 use crate::shared::{Key, SharedCode};
-use crate::translate::{CELL, Entry, Paging, Translator, enters_kernel, loop_signature, signature};
+use crate::translate::{CELL, Entry, Translator, enters_kernel, loop_signature, signature};
 
 /// Functions of more words than this are only interpreted: compiling them would take seconds.
 pub(crate) const MAX_WORDS: usize = 1 << 15;
@@ -136,10 +137,10 @@ impl Compiler {
         kernel: Option<&Handler>,
         function: u32,
         entry: Entry,
-        paging: Paging,
+        mode: Mode,
     ) -> Result<Compiled, Refusal> {
         let kernel = kernel.filter(|_| enters_kernel(&module.functions[function as usize]));
-        let (key, shared) = (Key::new(kernel, function, entry, paging), SharedCode::of(module));
+        let (key, shared) = (Key::new(kernel, function, entry, mode), SharedCode::of(module));
         if let Some(code) = shared.find(key) {
             return Ok(Compiled { code, time: Duration::ZERO });
         }
@@ -194,7 +195,7 @@ impl Compiler {
         let itself = memory.declare_func_in_func(id, &mut self.context.func);
         let mut builder = FunctionBuilder::new(&mut self.context.func, &mut self.builder);
         let shape = Shape::of(module, function);
-        let mut translator = Translator::new(&mut builder, module, function, &shape, itself, entry, key.paging);
+        let mut translator = Translator::new(&mut builder, module, function, &shape, itself, entry, key.mode);
         translator.kernel = kernel;
         translator.translate();
         builder.finalize(self.isa.frontend_config());
@@ -238,7 +239,7 @@ impl Compiler {
 }
 
 /// How Cranelift is to compile. Frame pointers are what the runtime finds native frames by; stacks have their own checks;
-/// the pinned register holds the fuel.
+/// the pinned register holds the fuel, or where to look at safepoints.
 const SETTINGS: [(&str, &str); 9] = [
     ("opt_level", "speed"),
     ("is_pic", "false"),

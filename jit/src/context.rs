@@ -3,7 +3,7 @@
 use limen_vm::{ContextId, Exit, Fuel, Interpreter, NativeFrame, Port, Run};
 
 use crate::arch::{self, FLOAT_ARGUMENTS, INTEGER_ARGUMENTS};
-use crate::translate::Paging;
+use crate::mode::{Mode, Paging, Safepoints};
 
 /// Where a stack was left that does not run, as Cranelift's `stack_switch` loads and stores it.
 #[derive(Clone, Copy)]
@@ -39,7 +39,7 @@ pub(crate) struct Processor {
     pub(crate) nowhere: Control,
 
     // What only the runtime uses.
-    /// The fuel of the turn. What is left of its slice, the context that runs has.
+    /// The fuel of the turn. What is left of its slice, the context that runs has, if it counts.
     pub(crate) fuel: Fuel,
     /// What was left of the slice when the clock was last told what was burnt.
     pub(crate) fuel_told: u64,
@@ -88,7 +88,8 @@ impl Processor {
 pub(crate) struct NativeContext {
     /// Where it stands while it does not run.
     pub(crate) native: Control,
-    /// What is left of the slice of fuel, while native code does not run.
+    /// What is left of the slice of fuel, while native code does not run; if it does not count, the address of the word that it
+    /// looks at.
     pub(crate) fuel: u64,
     pub(crate) processor: *mut Processor,
     /// Where its message is.
@@ -155,7 +156,7 @@ pub(crate) struct NativeContext {
     /// Who it is.
     pub(crate) id: Option<ContextId>,
     /// What its code was made for.
-    pub(crate) paging: Paging,
+    pub(crate) mode: Mode,
 }
 
 /// An entry of a function table.
@@ -237,7 +238,7 @@ impl NativeContext {
             innermost: Innermost { at, frame: std::ptr::null_mut(), pointer: nowhere },
             stack: std::ptr::null_mut(),
             id: None,
-            paging: Paging::Open,
+            mode: Mode { paging: Paging::Open, safepoints: Safepoints::Counting },
         }
     }
 
@@ -250,7 +251,7 @@ impl NativeContext {
     /// Notes what is true of the domain now.
     pub(crate) fn renew(&mut self, run: &mut Run<'_>) {
         match run.controlled_home() {
-            Some(home) if self.paging == Paging::Controlled => {
+            Some(home) if self.mode.paging == Paging::Controlled => {
                 (self.home, self.home_length, self.page_states) = (home.base, home.length as u64, home.states);
             }
             _ => {
@@ -288,25 +289,46 @@ impl NativeContext {
 
     /// Tells the clock what was burnt.
     pub(crate) fn tell_fuel(&mut self, processor: &mut Processor, run: &mut Run<'_>) {
-        run.burn(processor.fuel_told - self.fuel);
-        processor.fuel_told = self.fuel;
+        let left = *self.slice(processor);
+        run.burn(processor.fuel_told - left);
+        processor.fuel_told = left;
+    }
+
+    /// What is left of the slice of fuel.
+    pub(crate) fn slice<'a>(&'a mut self, processor: &'a mut Processor) -> &'a mut u64 {
+        match self.mode.safepoints {
+            Safepoints::Counting => &mut self.fuel,
+            Safepoints::Live => &mut processor.fuel.slice,
+        }
     }
 
     /// Ends the slice of fuel, as [`Fuel::cut_slice`].
     pub(crate) fn cut_slice(&mut self, processor: &mut Processor, run: &mut Run<'_>) {
-        processor.fuel.slice = self.fuel;
-        processor.fuel.cut_slice(run);
-        self.fuel = processor.fuel.slice;
-        processor.fuel_told = self.fuel;
+        // Code that does not count is told by whoever disturbs it.
+        if self.mode.safepoints == Safepoints::Counting {
+            processor.fuel.slice = self.fuel;
+            processor.fuel.cut_slice(run);
+            self.fuel = processor.fuel.slice;
+            processor.fuel_told = self.fuel;
+        }
     }
 
-    /// Begins the next slice of fuel, as [`Fuel::next_slice`].
-    pub(crate) fn next_slice(&mut self, processor: &mut Processor, run: &mut Run<'_>) -> bool {
+    /// Whether to go on at a safepoint: with the next slice of fuel, as [`Fuel::next_slice`], if this one is used up.
+    pub(crate) fn goes_on(&mut self, processor: &mut Processor, run: &mut Run<'_>) -> bool {
         self.tell_fuel(processor, run);
-        processor.fuel.slice = self.fuel;
-        let goes_on = processor.fuel.next_slice(run);
-        self.fuel = processor.fuel.slice;
-        processor.fuel_told = self.fuel;
+        let slice = *self.slice(processor);
+        processor.fuel.slice = slice;
+        let goes_on = match self.mode.safepoints {
+            Safepoints::Counting => processor.fuel.next_slice(run),
+            Safepoints::Live => {
+                let is_disturbed = run.attend();
+                processor.renew(run);
+                !is_disturbed && (slice > 0 || processor.fuel.next_slice(run))
+            }
+        };
+        let slice = processor.fuel.slice;
+        *self.slice(processor) = slice;
+        processor.fuel_told = slice;
         goes_on
     }
 }

@@ -20,9 +20,10 @@ use crate::context::{NativeContext, Processor, Reason};
 use crate::frames::{self, CallSites, Parked};
 use crate::log::{Compilation, Log};
 use crate::lower::enter::{Handler, address_of};
+use crate::mode::{Mode, Paging};
 use crate::shape::{loop_heads, targets};
 use crate::stack::Pool;
-use crate::translate::{CELL, Entry, Paging, Passing, REGISTER_RESULTS};
+use crate::translate::{CELL, Entry, Passing, REGISTER_RESULTS};
 
 /// The engine that compiles.
 pub struct Jit {
@@ -68,9 +69,9 @@ impl Engine for Jit {
             return self.interpreter.run(run, fuel);
         }
         // The kernel may have taken control of the pages of home.
-        let paging = code_of(run).paging;
+        let mode = Mode::of(run);
         let parked = run.native().and_then(|frames| (frames as &dyn Any).downcast_ref::<Parked>());
-        if parked.is_some_and(|frames| frames.context.paging != paging) {
+        if parked.is_some_and(|frames| frames.context.mode != mode) {
             run.settle();
         }
         self.prepare(run);
@@ -152,7 +153,7 @@ impl Jit {
         }
         let code = self.modules.get(&wish.of)?;
         let kernel = code.kernel.as_ref();
-        Some(self.compiler.as_mut()?.compile(&code.module, kernel, wish.function, wish.entry, wish.of.paging))
+        Some(self.compiler.as_mut()?.compile(&code.module, kernel, wish.function, wish.entry, wish.of.mode))
     }
 
     /// Has code compiled in the background, unless that was tried.
@@ -180,8 +181,7 @@ fn handler(run: &Run<'_>) -> Option<Handler> {
 
 /// Names the code that a context runs.
 fn code_of(run: &mut Run<'_>) -> CodeId {
-    let paging = if run.is_home_open() { Paging::Open } else { Paging::Controlled };
-    CodeId { module: run.module_id(), paging }
+    CodeId { module: run.module_id(), mode: Mode::of(run) }
 }
 
 /// An entry of the log.
@@ -190,7 +190,7 @@ fn described(module: &Module, wish: Wish, compiled: &Result<Compiled, Refusal>, 
     Compilation {
         function: name.unwrap_or_else(|| format!("function {}", wish.function)),
         loop_at: if let Entry::Loop(head) = wish.entry { Some(head) } else { None },
-        looks_at_pages: wish.of.paging == Paging::Controlled,
+        looks_at_pages: wish.of.mode.paging == Paging::Controlled,
         words: module.functions[wish.function as usize].code.len(),
         ready,
         took: compiled.as_ref().map_or(Duration::ZERO, |compiled| compiled.time),
@@ -358,7 +358,7 @@ impl Turn<'_, '_> {
         }
         last.tell_fuel(processor, self.run);
         self.fuel = processor.fuel;
-        self.fuel.slice = last.fuel;
+        self.fuel.slice = *last.slice(processor);
         let left = self.run.take_native();
         match self.jit.kernel.take_if(|kernel| std::ptr::eq(&raw const *kernel.context, last)) {
             Some(kernel) => Some(kernel),
@@ -370,7 +370,7 @@ impl Turn<'_, '_> {
     fn make_ready(&mut self, context: &mut NativeContext) {
         self.introduce(context);
         context.renew(self.run);
-        context.fuel = self.fuel.slice;
+        context.fuel = self.run.attention().map_or(self.fuel.slice, |word| word as u64);
         let processor = &mut *self.jit.processor;
         processor.current = context;
         (processor.fuel, processor.fuel_told) = (self.fuel, self.fuel.slice);
@@ -384,11 +384,11 @@ impl Turn<'_, '_> {
     /// Tells a native context what stays as it is while its context lives.
     fn introduce(&mut self, context: &mut NativeContext) {
         let id = code_of(self.run);
-        context.paging = id.paging;
+        context.mode = id.mode;
         if let Some(code) = self.jit.modules.get(&id) {
             (context.functions, context.indirect) = (code.functions(), code.indirect());
             // Code that takes the place of an `svc` does not look at the states of pages.
-            context.module = if id.paging == Paging::Open { address_of(&code.module) } else { 0 };
+            context.module = if id.mode.paging == Paging::Open { address_of(&code.module) } else { 0 };
         }
         (context.id, context.port) = (Some(self.run.context_id()), self.run.port());
         context.processor = &raw mut *self.jit.processor;
@@ -400,7 +400,7 @@ impl Turn<'_, '_> {
         let Some(entry) = self.run.svc_entry().filter(|entry| entry.kind != EngineKind::Interp) else { return };
         // A kernel whose home is under page control is entered by way of the machine.
         let id = code_of(&mut self.run.of(entry.context));
-        let code = self.jit.modules.get(&id).filter(|_| id.paging == Paging::Open);
+        let code = self.jit.modules.get(&id).filter(|_| id.mode.paging == Paging::Open);
         let code = code.and_then(|module| module.find(entry.function, Entry::Call));
         let Some(target) = code else { return };
         // SAFETY: both ends are of one stack.

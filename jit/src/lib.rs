@@ -30,6 +30,7 @@ mod engine;
 mod frames;
 mod log;
 mod lower;
+mod mode;
 mod nans;
 mod ranges;
 mod shape;

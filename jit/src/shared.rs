@@ -8,7 +8,8 @@ use limen_vm::Verified;
 
 use crate::compile::Code;
 use crate::lower::enter::{Handler, address_of};
-use crate::translate::{Entry, Paging};
+use crate::mode::Mode;
+use crate::translate::Entry;
 
 /// Names code of a module.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -18,13 +19,13 @@ pub(crate) struct Key {
     kernel: Option<(usize, u32)>,
     pub(crate) function: u32,
     pub(crate) entry: Entry,
-    pub(crate) paging: Paging,
+    pub(crate) mode: Mode,
 }
 
 impl Key {
-    pub(crate) fn new(kernel: Option<&Handler>, function: u32, entry: Entry, paging: Paging) -> Self {
+    pub(crate) fn new(kernel: Option<&Handler>, function: u32, entry: Entry, mode: Mode) -> Self {
         let kernel = kernel.map(|handler| (address_of(&handler.module), handler.function));
-        Self { kernel, function, entry, paging }
+        Self { kernel, function, entry, mode }
     }
 }
 

@@ -13,7 +13,7 @@ use crate::context::{NativeContext, Processor, Reason};
 pub(crate) enum Kind {
     /// That it executes the instruction, whose operands are in the frame's cells.
     Step = 0,
-    /// More fuel, before a backward branch.
+    /// To know whether to go on, before a backward branch.
     Poll = 1,
     /// Whatever a call lacks: stack, code or fuel.
     Call = 2,
@@ -70,10 +70,10 @@ fn lent(context: &NativeContext) -> (&'static mut Processor, &'static mut Run<'s
     (processor, run, interpreter)
 }
 
-/// Has more fuel for a safepoint, whatever waits that takes.
+/// Passes a safepoint, whatever waits that takes.
 fn poll(context: &mut NativeContext) {
     let (processor, run, _) = lent(context);
-    if !context.next_slice(processor, run) {
+    if !context.goes_on(processor, run) {
         park(context, Reason::Exit(Exit::Fuel));
     }
 }
@@ -84,8 +84,10 @@ fn step(context: &mut NativeContext, at: NativeFrame) {
         let cell = context.cell(context.innermost.frame);
         let (processor, run, interpreter) = lent(context);
         context.tell_fuel(processor, run);
-        let exit = interpreter.step(run, at, cell, &mut context.fuel);
-        processor.fuel_told = context.fuel;
+        let slice = context.slice(processor);
+        let exit = interpreter.step(run, at, cell, slice);
+        let left = *slice;
+        processor.fuel_told = left;
         if context.epoch != run.epoch() {
             context.renew(run);
         }
@@ -94,7 +96,7 @@ fn step(context: &mut NativeContext, at: NativeFrame) {
             context.cut_slice(processor, run);
             return;
         };
-        if exit == Exit::Fuel && context.next_slice(processor, run) {
+        if exit == Exit::Fuel && context.goes_on(processor, run) {
             continue;
         }
         park(context, Reason::Exit(exit));

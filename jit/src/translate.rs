@@ -27,6 +27,7 @@ use crate::lower::inline::computes;
 use crate::lower::kept::{self, Kept};
 use crate::lower::object::Looked;
 use crate::lower::stores::Waiting;
+use crate::mode::{Mode, Safepoints};
 use crate::nans::{Nan, Nans};
 use crate::shape::{RegisterSet, Shape};
 use crate::slow::{Kind, place};
@@ -53,15 +54,6 @@ impl Entry {
             Self::Loop(word) => word,
         }
     }
-}
-
-/// Who sees to it that pages of home may be accessed. Code is made for one or the other.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Paging {
-    /// Nobody needs to.
-    Open,
-    /// The kernel: at each access the code looks at the state of the page.
-    Controlled,
 }
 
 /// Which arguments travel in registers: the first few of each class.
@@ -158,13 +150,13 @@ pub(crate) struct Translator<'a, 'b> {
     /// What all contexts share, in a function that enters the kernel: it comes with each switch of stacks, and so is there
     /// before anything can be fetched from the stack.
     pub(crate) processor: Option<Variable>,
-    /// The fuel that is left, in a function with loops, whose polls take a step less than with the pinned register; that
-    /// one has it wherever other code may look.
+    /// The fuel that is left, in a function with loops that counts it: polls take a step less than with the pinned register.
+    /// That one has it wherever other code may look.
     pub(crate) fuel: Option<Variable>,
     /// Where context and frame are kept for cold blocks.
     at_hand: Option<StackSlot>,
     entry: Entry,
-    pub(crate) paging: Paging,
+    pub(crate) mode: Mode,
     /// The code that is being made.
     pub(crate) itself: ir::FuncRef,
     slow_signature: SigRef,
@@ -239,7 +231,7 @@ impl<'a, 'b> Translator<'a, 'b> {
         shape: &'a Shape,
         itself: ir::FuncRef,
         entry: Entry,
-        paging: Paging,
+        mode: Mode,
     ) -> Self {
         let function = &module.functions[index as usize];
         let blocks = shape.blocks.iter().map(|_| builder.create_block()).collect();
@@ -256,7 +248,8 @@ impl<'a, 'b> Translator<'a, 'b> {
             Entry::Call => Nans::of(module, index, shape, 0, 0..parameters),
             Entry::Loop(pc) => Nans::of(module, index, shape, pc, shape.live_at(pc).iter()),
         };
-        let fuel = shape.has_loops().then(|| builder.declare_var(types::I64));
+        let counts_in_loops = shape.has_loops() && mode.safepoints == Safepoints::Counting;
+        let fuel = counts_in_loops.then(|| builder.declare_var(types::I64));
         let processor = enters_kernel(function).then(|| builder.declare_var(types::I64));
         Self {
             builder,
@@ -282,7 +275,7 @@ impl<'a, 'b> Translator<'a, 'b> {
             fuel,
             at_hand: None,
             entry,
-            paging,
+            mode,
             itself,
             slow_signature,
             pc: 0,
@@ -437,7 +430,7 @@ impl<'a, 'b> Translator<'a, 'b> {
         self.take_nans(index);
         (self.pc, self.live) = (branch, self.shape.live_before_branch(self.module, self.index, branch));
         let slow = self.slow_block(Kind::Poll, Some(block));
-        self.burn(slow);
+        self.pass(slow);
         self.builder.ins().jump(self.blocks[index], &[]);
     }
 
@@ -540,15 +533,34 @@ impl<'a, 'b> Translator<'a, 'b> {
         self.builder.ins().jump(block, &[]);
     }
 
-    /// In the block `here`: burns a unit of fuel and goes on, or asks for more and comes back.
+    /// In the block `here`: passes a safepoint and goes on, or asks the runtime and comes back.
     fn poll(&mut self, here: ir::Block, next: usize) {
         let slow = self.slow_block(Kind::Poll, Some(here));
-        self.burn(slow);
+        self.pass(slow);
         self.convert(next);
     }
 
+    /// Passes a safepoint, or goes to `stop` if there is something to be done at it.
+    pub(crate) fn pass(&mut self, stop: ir::Block) {
+        match self.mode.safepoints {
+            Safepoints::Counting => self.burn(stop),
+            Safepoints::Live => self.look(stop),
+        }
+    }
+
+    /// Goes to `stop` if the word is raised whose address is in the pinned register.
+    fn look(&mut self, stop: ir::Block) {
+        // Cranelift takes what the register has for another address each time, and so never takes what one safepoint has seen
+        // for what the next one will see.
+        let address = self.builder.ins().get_pinned_reg(types::I64);
+        let word = self.builder.ins().load(types::I64, trusted(), address, 0);
+        let on = self.builder.create_block();
+        self.builder.ins().brif(word, stop, &[], on, &[]);
+        self.builder.switch_to_block(on);
+    }
+
     /// Burns a unit of fuel, or goes to `none` if there is none.
-    pub(crate) fn burn(&mut self, none: ir::Block) {
+    fn burn(&mut self, none: ir::Block) {
         let fuel = self.fuel();
         let burn = self.builder.create_block();
         // The cold way comes first: Cranelift then looks at it last, and does not take it for the end of the loop.

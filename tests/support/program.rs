@@ -133,6 +133,27 @@ impl Program {
         self.failures_in_pieces(engines, safepoints, (MOST_RESTORES, Next::Restore))
     }
 
+    /// Does all runs that end and do not ask what time it is in live time without a limit of fuel, where compiled code does
+    /// not count; gives one line for each that does not turn out as it should.
+    pub(crate) fn live_failures(&self, engine: EngineKind) -> Vec<String> {
+        if self.opcodes().iter().any(|opcode| opcode.mnemonic().starts_with("timer.")) {
+            return Vec::new();
+        }
+        let runs = self.script.runs.iter().enumerate();
+        let ends = runs.filter(|(_, run)| !matches!(run.expected, Expected::NeverEnds));
+        ends.filter_map(|(index, run)| {
+            let error = self.check_live(engine, index, run).err()?;
+            Some(format!("{}:{}: {}: in live time: {error}", self.name, run.line, run.function))
+        })
+        .collect()
+    }
+
+    fn check_live(&self, engine: EngineKind, index: usize, run: &Run) -> Result<(), String> {
+        let (_, outcome) = self.start(Config { engine, ..Config::default() }, &self.verified(index, run)?, run)?;
+        let burnt = if let Expected::Returns { burns: Some(burns), .. } = run.expected { burns } else { 0 };
+        self.compare(run, &Played { outcome, burnt })
+    }
+
     fn failures_in_pieces(&self, engines: &[EngineKind], safepoints: u64, how: (u64, Next)) -> Vec<String> {
         let runs = self.script.runs.iter().enumerate();
         let ends = runs.filter(|(_, run)| !matches!(run.expected, Expected::NeverEnds));
@@ -201,14 +222,7 @@ impl Program {
         let mut engines = engines.iter().copied().cycle();
         let engine = engines.next().unwrap_or_default();
         let config = Config { engine, time: Time::Virtual, fuel: Some(fuel), ..Config::default() };
-        let mut machine = limen_jit::machine(config).map_err(|error| error.to_string())?;
-        let started = if self.script.kernel {
-            machine.boot(module, &self.modules)
-        } else {
-            let arguments = arguments(module, run)?;
-            machine.instantiate(module).and_then(|domain| machine.call(domain, &run.function, &arguments))
-        };
-        let mut outcome = started.map_err(|error| error.to_string())?;
+        let (mut machine, mut outcome) = self.start(config, module, run)?;
         while next != Next::Nothing && outcome == Outcome::OutOfFuel {
             let engine = engines.next().unwrap_or_default();
             if next == Next::Restore {
@@ -219,6 +233,18 @@ impl Program {
             outcome = machine.resume(&mut NoServices).map_err(|error| error.to_string())?;
         }
         Ok(Played { outcome, burnt: machine.fuel_burnt() })
+    }
+
+    /// A run in a new machine.
+    fn start(&self, config: Config, module: &Verified<Module>, run: &Run) -> Result<(Machine, Outcome), String> {
+        let mut machine = limen_jit::machine(config).map_err(|error| error.to_string())?;
+        let started = if self.script.kernel {
+            machine.boot(module, &self.modules)
+        } else {
+            let arguments = arguments(module, run)?;
+            machine.instantiate(module).and_then(|domain| machine.call(domain, &run.function, &arguments))
+        };
+        Ok((machine, started.map_err(|error| error.to_string())?))
     }
 
     fn compare(&self, run: &Run, played: &Played) -> Result<(), String> {

@@ -66,6 +66,13 @@ impl Clock {
         self.alarm = Some(at).filter(|at| *at != i64::MAX);
     }
 
+    /// In live time: when the timer is due by the host's clock; `None` also if it will not be in this world.
+    pub(crate) fn alarm_by_host(&self) -> Option<Instant> {
+        let alarm = self.alarm.filter(|_| self.time == Time::Live)?;
+        let since_start = u64::try_from(alarm.saturating_sub(self.offset)).unwrap_or(0);
+        self.start.checked_add(Duration::from_nanos(since_start))
+    }
+
     /// Whether there is an interrupt to be raised or taken.
     pub(crate) fn interrupts(&self) -> bool {
         self.pending != 0 || self.is_due()
@@ -132,6 +139,19 @@ mod tests {
         assert_eq!(Clock::resumed(Time::Virtual, 7, 7).now(), 7);
         let live = Clock::resumed(Time::Live, i64::MAX - 1, 7);
         assert!(live.now() >= i64::MAX - 1 && live.burnt() == 7);
+    }
+
+    #[test]
+    fn only_in_live_time_the_host_knows_when_the_timer_is_due() {
+        let mut live = Clock::resumed(Time::Live, 1_000, 0);
+        assert_eq!(live.alarm_by_host(), None);
+        live.set_alarm(3_000);
+        assert_eq!(live.alarm_by_host(), Some(live.start + Duration::from_nanos(2_000)));
+        live.set_alarm(10);
+        assert_eq!(live.alarm_by_host(), Some(live.start));
+        let mut counting = Clock::new(Time::Virtual);
+        counting.set_alarm(10);
+        assert_eq!(counting.alarm_by_host(), None);
     }
 
     #[test]

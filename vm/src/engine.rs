@@ -276,6 +276,19 @@ impl<'a> Run<'a> {
         Run::new(self.store, context.0)
     }
 
+    /// The word that compiled code is to look at, at its safepoints, instead of burning fuel: it is not zero if
+    /// [`Run::attend`] is to be asked whether to go on. `None` if fuel is to be counted. It stays there as long as the machine.
+    #[must_use]
+    pub fn attention(&self) -> Option<*const u64> {
+        self.store.attention()
+    }
+
+    /// Whether the machine wants to look at something before this code runs further. The word is zero again; [`Run::may_switch`]
+    /// may have changed.
+    pub fn attend(&mut self) -> bool {
+        self.store.attend(self.domain)
+    }
+
     /// Whether contexts may be switched without asking the machine: it need not look at the time or at interrupts in
     /// between.
     #[must_use]

@@ -37,6 +37,7 @@
 //! [`Machine::checkpoint`].
 
 mod account;
+mod attention;
 mod clock;
 mod context;
 mod engine;

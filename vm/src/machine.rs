@@ -1,7 +1,6 @@
 //! The machine as a host program has it.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use limen_isa::module::Module;
@@ -9,6 +8,7 @@ use limen_isa::{Fault, ValueType};
 use thiserror::Error;
 
 use crate::account::{AccountKey, Budget};
+use crate::attention::Attention;
 use crate::clock::{Clock, Time};
 use crate::context::State;
 use crate::engine::{Engine, EngineKind, Exit, ModuleId, Run};
@@ -33,7 +33,7 @@ pub struct Config {
     pub budget: Budget,
     /// Cells of 8 bytes of the stack that a call by the host gets.
     pub stack_cells: u32,
-    /// Units of fuel it may burn; `None` for any amount.
+    /// Units of fuel it may burn; `None` for any amount, which compiled code then does not count in live time.
     pub fuel: Option<u64>,
     /// How long a run may take by the host's clock; `None` for any time.
     pub deadline: Option<Duration>,
@@ -118,12 +118,12 @@ pub enum MachineError {
 
 /// Stops a machine from another thread.
 #[derive(Clone, Debug)]
-pub struct StopHandle(Arc<AtomicBool>);
+pub struct StopHandle(Arc<Attention>);
 
 impl StopHandle {
     /// Ends the machine's run at its next safepoint, with [`Outcome::Stopped`]; if it does not run, the next run at its first.
     pub fn stop(&self) {
-        self.0.store(true, Ordering::Relaxed);
+        self.0.stop();
     }
 }
 
@@ -132,7 +132,7 @@ impl StopHandle {
 pub struct Machine {
     pub(crate) store: Store,
     engine: Box<dyn Engine>,
-    stop: Arc<AtomicBool>,
+    attention: Arc<Attention>,
     pub(crate) account: AccountKey,
     account_reference: Ref,
     /// What runs, or was suspended.
@@ -164,13 +164,13 @@ impl Machine {
     ///
     /// As [`Machine::new`].
     pub fn with_engine(config: Config, engine: Box<dyn Engine>) -> Result<Self, MachineError> {
-        let stop = Arc::new(AtomicBool::new(false));
-        let mut store = Store::new(Clock::new(config.time), Arc::clone(&stop), config.engine);
+        let attention = Arc::new(Attention::default());
+        let mut store = Store::new(Clock::new(config.time), &attention, config.engine, config.fuel.is_some());
         let (account, account_reference) = store.open_root_account(config.budget).ok_or(MachineError::Budget)?;
         Ok(Self {
             store,
             engine,
-            stop,
+            attention,
             account,
             account_reference,
             current: None,
@@ -228,7 +228,7 @@ impl Machine {
         if self.current.is_none() {
             return Err(MachineError::NothingToResume);
         }
-        self.store.deadline = self.deadline.and_then(|time| Instant::now().checked_add(time));
+        self.store.set_deadline(self.deadline.and_then(|time| Instant::now().checked_add(time)));
         let outcome = self.run(host);
         let suspended = matches!(outcome, Outcome::OutOfFuel | Outcome::Stopped | Outcome::TimedOut);
         if !suspended {
@@ -267,10 +267,10 @@ impl Machine {
     /// A handle with which any thread can stop the machine.
     #[must_use]
     pub fn stop_handle(&self) -> StopHandle {
-        StopHandle(Arc::clone(&self.stop))
+        StopHandle(Arc::clone(&self.attention))
     }
 
-    /// Units of fuel burnt since the machine was made.
+    /// Units of fuel burnt since the machine was made, as far as they were counted: see [`Config::fuel`].
     #[must_use]
     pub fn fuel_burnt(&self) -> u64 {
         self.store.clock.burnt()
@@ -394,7 +394,7 @@ impl Machine {
 
     /// Is it time to end the run?
     fn pause(&self) -> Option<Outcome> {
-        if self.stop.swap(false, Ordering::Relaxed) {
+        if self.attention.take_stop() {
             Some(Outcome::Stopped)
         } else if self.fuel == Some(0) {
             Some(Outcome::OutOfFuel)

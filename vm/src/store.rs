@@ -5,11 +5,11 @@ use limen_isa::{Fault, ValueType};
 use slotmap::SlotMap;
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use crate::account::{AccountKey, Accounts, Budget};
-use crate::clock::Clock;
+use crate::attention::{Attention, Timer};
+use crate::clock::{Clock, Time};
 use crate::context::{Context, State};
 use crate::engine::EngineKind;
 use crate::kernel::Kernel;
@@ -63,10 +63,14 @@ pub(crate) struct Store {
     pub(crate) epoch: u64,
     /// The module in supervisor mode, once one was booted.
     pub(crate) kernel: Option<Kernel>,
-    /// Raised by the host from any thread.
-    stop: Arc<AtomicBool>,
+    /// What other threads want.
+    attention: Arc<Attention>,
     /// When the run is to end.
-    pub(crate) deadline: Option<Instant>,
+    deadline: Option<Instant>,
+    /// They tell compiled code that does not count when the run is to end, and when the clock's timer is due.
+    timers: [Timer; 2],
+    /// Whether fuel is limited.
+    has_limit: bool,
     /// How the code of new domains is to be run.
     engine: EngineKind,
 }
@@ -86,8 +90,11 @@ const PAGE_BYTES: u64 = PAGE_SIZE as u64;
 const CELL_BYTES: u64 = 8;
 
 impl Store {
-    pub(crate) fn new(clock: Clock, stop: Arc<AtomicBool>, engine: EngineKind) -> Self {
+    pub(crate) fn new(clock: Clock, attention: &Arc<Attention>, engine: EngineKind, has_limit: bool) -> Self {
         Self {
+            attention: Arc::clone(attention),
+            timers: [Timer::new(attention), Timer::new(attention)],
+            has_limit,
             objects: ObjectTable::new(),
             accounts: Accounts::default(),
             clock,
@@ -99,7 +106,6 @@ impl Store {
             slot_arrays: SlotMap::with_key(),
             epoch: 0,
             kernel: None,
-            stop,
             deadline: None,
             engine,
         }
@@ -109,9 +115,44 @@ impl Store {
     /// run has taken long enough, or there is an interrupt, of which only the kernel is not disturbed. Looking changes nothing:
     /// engines look at different times.
     pub(crate) fn is_disturbed(&self, domain: DomainKey) -> bool {
-        self.stop.load(Ordering::Relaxed)
+        self.attention.wants_stop()
             || self.is_past_deadline()
             || self.kernel.is_some_and(|kernel| kernel.domain != domain) && self.clock.interrupts()
+    }
+
+    /// The word that compiled code is to look at instead of counting fuel, which nobody wants to know; not zero if the machine
+    /// may want to look at something. `None` if fuel counts: it is limited, or it is the time.
+    pub(crate) fn attention(&self) -> Option<*const u64> {
+        let counts = self.has_limit || self.clock.time() == Time::Virtual || !Timer::are_there();
+        (!counts).then(|| self.attention.word())
+    }
+
+    /// Whether the machine should look at something, as [`Store::is_disturbed`], now that compiled code has found its word
+    /// raised, which it no longer is. The kernel goes on if it is an interrupt; but from now on contexts may not be switched
+    /// without asking the machine, since the interrupt is pending.
+    pub(crate) fn attend(&mut self, domain: DomainKey) -> bool {
+        self.attention.lower();
+        self.clock.poll();
+        self.is_disturbed(domain)
+    }
+
+    /// Sets when the run is to end.
+    pub(crate) fn set_deadline(&mut self, deadline: Option<Instant>) {
+        self.deadline = deadline;
+        self.set_timers();
+    }
+
+    /// Sets the clock's timer, as [`Clock::set_alarm`].
+    pub(crate) fn set_alarm(&mut self, at: i64) {
+        self.clock.set_alarm(at);
+        self.set_timers();
+    }
+
+    fn set_timers(&mut self) {
+        if self.attention().is_some() {
+            self.timers[0].set(self.deadline);
+            self.timers[1].set(self.clock.alarm_by_host());
+        }
     }
 
     /// Whether the run has taken long enough.

@@ -12,6 +12,7 @@ use limen_vm::{Message, layout};
 use super::enter::GivenMessage;
 use super::inline::is_inlined;
 use crate::context::{IndirectEntry, NativeContext};
+use crate::mode::Safepoints;
 use crate::ranges::operand;
 use crate::slow::Kind;
 use crate::translate::{CELL, Callee, Passing, REGISTER_RESULTS, Translator, constant, signature, trusted, type_of};
@@ -71,13 +72,13 @@ impl Control for Translator<'_, '_> {
         });
         let function = self.builder.ins().iconst(types::I64, i64::from(f));
         if is_inlined(self.module, f) {
-            self.enter(retry, function, bytes, None);
+            self.enter_in_line(retry, function, bytes);
             let (arguments, results) = self.passed(shape);
             self.inline(f, &arguments, &results);
             return;
         }
         if self.inlined.is_some() {
-            let frame = self.enter(retry, function, bytes, None);
+            let frame = self.enter_in_line(retry, function, bytes);
             return self.inline_call(f, frame);
         }
         let code = (!self.is_itself(f)).then(|| {
@@ -133,7 +134,7 @@ impl Control for Translator<'_, '_> {
         self.builder.ins().jump(retry, &[]);
         self.builder.switch_to_block(retry);
         let lacking = self.slow_block(Kind::Poll, Some(retry));
-        self.burn(lacking);
+        self.pass(lacking);
         let words = &self.function.code[self.pc as usize..];
         let (results, arguments) = (results as usize, arguments as usize);
         let taken: Vec<Reg> = (0..results).map(|index| listed(words, 1, index)).collect();
@@ -247,7 +248,8 @@ impl Translator<'_, '_> {
     }
 
     /// Before a function is entered whose registers take `bytes`, for which there is known to be room if that is `None`: checks
-    /// stack, code, if it has any, and fuel, in one cold way out that comes back to `retry`. Gives the callee's frame.
+    /// stack and code, if it has any, and passes the safepoint, with one cold way out that comes back to `retry`. Gives the
+    /// callee's frame.
     fn enter(
         &mut self,
         retry: cranelift_codegen::ir::Block,
@@ -256,6 +258,27 @@ impl Translator<'_, '_> {
         code: Option<Value>,
     ) -> Value {
         let lacking = self.lacking_block(function, retry);
+        let frame = self.make_room(lacking, bytes);
+        if let Some(code) = code {
+            let missing = self.builder.ins().icmp_imm_s(IntCC::Equal, code, 0);
+            self.unless(missing, lacking);
+        }
+        self.pass(lacking);
+        frame
+    }
+
+    /// As [`Translator::enter`], for a function whose instructions follow in line.
+    fn enter_in_line(&mut self, retry: cranelift_codegen::ir::Block, function: Value, bytes: Option<Value>) -> Value {
+        let lacking = self.lacking_block(function, retry);
+        let frame = self.make_room(lacking, bytes);
+        if self.mode.safepoints == Safepoints::Counting {
+            self.pass(lacking);
+        }
+        frame
+    }
+
+    /// Goes to `lacking` if the stack has no room for registers that take `bytes`, if any. Gives the frame.
+    fn make_room(&mut self, lacking: cranelift_codegen::ir::Block, bytes: Option<Value>) -> Value {
         let distance = self.distance() * i64::from(CELL);
         let frame = self.builder.ins().iadd_imm_s(self.frame, distance);
         if let Some(bytes) = bytes {
@@ -263,11 +286,6 @@ impl Translator<'_, '_> {
             let overflow = self.exceeds_stack(end);
             self.unless(overflow, lacking);
         }
-        if let Some(code) = code {
-            let missing = self.builder.ins().icmp_imm_s(IntCC::Equal, code, 0);
-            self.unless(missing, lacking);
-        }
-        self.burn(lacking);
         frame
     }
 

@@ -22,11 +22,12 @@ use super::control::listed;
 use super::inline::computes;
 use crate::bounds::access;
 use crate::context::{MAX_INLINED, NativeContext, Processor};
+use crate::mode::{Mode, Paging};
 use crate::nans::Nan;
 use crate::ranges::operand;
 use crate::shape::{RegisterSet, Shape};
 use crate::slow::place;
-use crate::translate::{CELL, Entry, Paging, Translator, trusted, type_of};
+use crate::translate::{CELL, Entry, Translator, trusted, type_of};
 
 /// What of a kernel deals with an `svc`.
 #[derive(Clone)]
@@ -130,7 +131,7 @@ impl Translator<'_, '_> {
         let its_port = self.field_of(kernel, offset_of!(NativeContext, port));
         let is_own = self.builder.ins().icmp(IntCC::Equal, svc.port, its_port);
         self.unless(is_own, ask);
-        self.burn(ask);
+        self.pass(ask);
         self.stand_in_svc(svc.port);
         let itself = self.builder.ins().load(types::I64, trusted(), svc.port, layout::PORT_ITSELF as i32);
         let number = self.builder.ins().iconst(types::I64, i64::from(number));
@@ -187,7 +188,7 @@ impl Translator<'_, '_> {
         let found = self.field_of(kernel, offset_of!(NativeContext, module));
         let differs = self.builder.ins().icmp(IntCC::NotEqual, found, expected);
         self.unless(differs, ask);
-        self.burn(ask);
+        self.pass(ask);
         self.stand_in_svc(svc.port);
         let itself = self.builder.ins().load(types::I64, trusted(), svc.port, layout::PORT_ITSELF as i32);
         let numeral = self.builder.ins().iconst(types::I32, i64::from(number));
@@ -221,7 +222,7 @@ impl Translator<'_, '_> {
             &plan.shape,
             self.itself,
             Entry::Call,
-            Paging::Open,
+            Mode { paging: Paging::Open, ..self.mode },
         );
         (inner.context, inner.frame) = (context, frame);
         (inner.processor, inner.fuel) = (self.processor, self.fuel);

@@ -20,9 +20,10 @@ use super::object::Usual;
 use super::slowly;
 
 use crate::context::NativeContext;
+use crate::mode::Paging;
 use crate::nans::Nan;
 use crate::slow::Kind;
-use crate::translate::{Paging, Translator, constant, trusted, type_of};
+use crate::translate::{Translator, constant, trusted, type_of};
 
 /// A load of `$memory`, extended to the register's type by `$extension`; and the same with an index.
 macro_rules! loads {
@@ -214,7 +215,7 @@ impl Translator<'_, '_> {
     fn begin_piece(&mut self, count: Value, addresses: &[(Value, u8)]) -> ir::Block {
         let next = self.builder.create_block();
         let slow = self.slow_block(Kind::Step, Some(next));
-        let is_long = match self.paging {
+        let is_long = match self.mode.paging {
             Paging::Open => self.builder.ins().icmp_imm_u(IntCC::UnsignedGreaterThanOrEqual, count, LONG),
             Paging::Controlled => self.is_none_or_over_a_page(count),
         };
@@ -225,7 +226,7 @@ impl Translator<'_, '_> {
             let outside = self.builder.ins().icmp(IntCC::SignedGreaterThan, *address, last);
             self.unless(outside, slow);
         }
-        if self.paging == Paging::Controlled {
+        if self.mode.paging == Paging::Controlled {
             for (address, stops) in addresses {
                 let behind = self.builder.ins().iadd(*address, count);
                 let last = self.builder.ins().iadd_imm_s(behind, -1);
@@ -295,7 +296,7 @@ impl Translator<'_, '_> {
 
     /// As [`Translator::place`]; and where pages are under control, what needs more than to be done is left to the runtime.
     fn open_place(&mut self, address: Address, k: u32, memory: Type, stops: u8) -> (Value, Option<Usual>) {
-        match self.paging {
+        match self.mode.paging {
             Paging::Open => (self.place(address, k, memory), None),
             Paging::Controlled => {
                 let usual = self.usual();

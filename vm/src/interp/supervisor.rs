@@ -340,7 +340,7 @@ impl<P: Policy> Supervisor for Cpu<P> {
 
     fn timer_set(&mut self, at: Reg) -> Step {
         let at = self.get(at);
-        self.store().clock.set_alarm(at);
+        self.store().set_alarm(at);
         Step::Next
     }
 

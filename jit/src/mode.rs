@@ -1,0 +1,39 @@
+//! What code is made for: the same function can be compiled in several ways.
+
+use limen_vm::Run;
+
+/// What code of a module is made for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Mode {
+    pub(crate) paging: Paging,
+    pub(crate) safepoints: Safepoints,
+}
+
+/// Who sees to it that pages of home may be accessed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Paging {
+    /// Nobody needs to.
+    Open,
+    /// The kernel: at each access the code looks at the state of the page.
+    Controlled,
+}
+
+/// What code does at its safepoints.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Safepoints {
+    /// It burns a unit of fuel, and stops if there is none.
+    Counting,
+    /// It looks whether the machine wants to look at something. The calls that it has put in line it does not look at: they
+    /// take no time to speak of.
+    Live,
+}
+
+impl Mode {
+    /// What a context's code must be made for now.
+    pub(crate) fn of(run: &mut Run<'_>) -> Self {
+        Self {
+            paging: if run.is_home_open() { Paging::Open } else { Paging::Controlled },
+            safepoints: if run.attention().is_some() { Safepoints::Live } else { Safepoints::Counting },
+        }
+    }
+}

@@ -1,0 +1,181 @@
+//! How other threads get the attention of a machine whose compiled code does not count fuel: they raise a word that it looks at
+//! at its safepoints. A host does so that wants the machine to stop, and a timer when it is time.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, LazyLock, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+/// What other threads tell a machine.
+#[derive(Debug, Default)]
+pub(crate) struct Attention {
+    /// Not zero if there may be something to look at.
+    word: AtomicU64,
+    /// Raised by the host.
+    stop: AtomicBool,
+}
+
+impl Attention {
+    /// What compiled code looks at. It stays where it is.
+    pub(crate) fn word(&self) -> *const u64 {
+        self.word.as_ptr()
+    }
+
+    /// Has the machine look at whatever there may be.
+    pub(crate) fn raise(&self) {
+        self.word.store(1, Ordering::Release);
+    }
+
+    /// Takes the word back. To be called before a look at what it may have been raised for.
+    pub(crate) fn lower(&self) {
+        self.word.swap(0, Ordering::AcqRel);
+    }
+
+    /// Wants the machine to stop.
+    pub(crate) fn stop(&self) {
+        self.stop.store(true, Ordering::Relaxed);
+        self.raise();
+    }
+
+    pub(crate) fn wants_stop(&self) -> bool {
+        self.stop.load(Ordering::Relaxed)
+    }
+
+    /// Whether a stop was wanted; it no longer is.
+    pub(crate) fn take_stop(&self) -> bool {
+        self.stop.swap(false, Ordering::Relaxed)
+    }
+}
+
+/// Raises a machine's word at a time that can be changed; never, at first and once it is dropped.
+pub(crate) struct Timer {
+    attention: Arc<Attention>,
+    /// Tells it from other timers that are due at the same time.
+    number: u64,
+    at: Option<Instant>,
+}
+
+impl Timer {
+    pub(crate) fn new(attention: &Arc<Attention>) -> Self {
+        static NUMBERS: AtomicU64 = AtomicU64::new(0);
+        Self { attention: Arc::clone(attention), number: NUMBERS.fetch_add(1, Ordering::Relaxed), at: None }
+    }
+
+    /// Sets it for another time, or for none.
+    pub(crate) fn set(&mut self, at: Option<Instant>) {
+        let before = std::mem::replace(&mut self.at, at);
+        if before == at {
+            return;
+        }
+        let Some(timers) = &*TIMERS else { return };
+        let mut due = timers.due();
+        if let Some(before) = before {
+            due.timers.remove(&(before, self.number));
+        }
+        if let Some(at) = at {
+            due.timers.insert((at, self.number), Arc::clone(&self.attention));
+            if due.wakes.is_none_or(|wakes| at < wakes) {
+                timers.changed.notify_one();
+            }
+        }
+    }
+
+    /// Whether timers raise words at all: the host has given a thread that waits.
+    pub(crate) fn are_there() -> bool {
+        TIMERS.is_some()
+    }
+}
+
+impl Drop for Timer {
+    fn drop(&mut self) {
+        self.set(None);
+    }
+}
+
+/// The timers of all machines of the process, and one thread that waits for the next.
+struct Timers {
+    due: Mutex<Due>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct Due {
+    timers: BTreeMap<(Instant, u64), Arc<Attention>>,
+    /// When the thread will look next, if ever.
+    wakes: Option<Instant>,
+}
+
+/// `None` if the host gives no thread.
+static TIMERS: LazyLock<Option<Arc<Timers>>> = LazyLock::new(|| {
+    let timers = Arc::new(Timers { due: Mutex::default(), changed: Condvar::new() });
+    let waiting = Arc::clone(&timers);
+    std::thread::Builder::new().name("limen-timers".to_owned()).spawn(move || waiting.wait()).ok()?;
+    Some(timers)
+});
+
+impl Timers {
+    fn due(&self) -> MutexGuard<'_, Due> {
+        self.due.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn wait(&self) {
+        let mut due = self.due();
+        loop {
+            let now = Instant::now();
+            while let Some(first) = due.timers.first_entry().filter(|first| first.key().0 <= now) {
+                first.remove().raise();
+            }
+            due.wakes = due.timers.first_key_value().map(|((at, _), _)| *at);
+            due = match due.wakes {
+                Some(at) => {
+                    let waited = self.changed.wait_timeout(due, at - now);
+                    waited.unwrap_or_else(PoisonError::into_inner).0
+                }
+                None => self.changed.wait(due).unwrap_or_else(PoisonError::into_inner),
+            };
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn is_raised(attention: &Attention) -> bool {
+        attention.word.load(Ordering::Acquire) != 0
+    }
+
+    #[test]
+    fn a_timer_raises_the_word_when_it_is_time_and_not_before() {
+        let attention = Arc::new(Attention::default());
+        let mut timer = Timer::new(&attention);
+        let at = Instant::now() + Duration::from_millis(20);
+        timer.set(Some(at));
+        while !is_raised(&attention) {
+            std::thread::sleep(Duration::from_micros(100));
+        }
+        assert!(Instant::now() >= at);
+        attention.lower();
+        assert!(!is_raised(&attention));
+    }
+
+    #[test]
+    fn the_last_time_that_was_set_counts_and_none_after_it_was_dropped() {
+        let attention = Arc::new(Attention::default());
+        let soon = || Instant::now() + Duration::from_millis(5);
+        let mut timer = Timer::new(&attention);
+        timer.set(Some(soon()));
+        timer.set(Some(Instant::now() + Duration::from_secs(3600)));
+        let mut other = Timer::new(&attention);
+        other.set(Some(soon()));
+        drop(other);
+        std::thread::sleep(Duration::from_millis(30));
+        assert!(!is_raised(&attention));
+        // A nearer time than the one that is waited for.
+        timer.set(Some(soon()));
+        std::thread::sleep(Duration::from_millis(200));
+        assert!(is_raised(&attention));
+    }
+}
