@@ -65,7 +65,11 @@ fn text(path: &Path, bytes: Vec<u8>) -> Result<String, Failure> {
 
 /// A module from a module file, or assembled from a source file.
 pub(crate) fn load_module(path: &Path) -> Result<Module, Failure> {
-    let bytes = read(path)?;
+    module_of(path, read(path)?)
+}
+
+/// The same from what is in the file.
+pub(crate) fn module_of(path: &Path, bytes: Vec<u8>) -> Result<Module, Failure> {
     if bytes.starts_with(&MAGIC) {
         return Module::read(&bytes).map_err(|error| Failure::of_file(path, error));
     }

@@ -6,6 +6,9 @@ mod failure;
 mod files;
 mod messages;
 mod running;
+mod services;
+mod translated;
+mod wasi;
 
 use std::process::ExitCode;
 

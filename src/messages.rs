@@ -3,6 +3,9 @@
 use limen_isa::Fault;
 use limen_isa::module::Module;
 use limen_vm::FaultReport;
+use limen_wasm::Trap;
+
+use crate::wasi;
 
 /// The number of the section.
 const SECTION: u32 = 0x8000_0001;
@@ -12,19 +15,25 @@ const FIRST: u64 = 0x8000_0000;
 
 /// The messages of a module; none if it has no such section, or one that is damaged.
 #[derive(Default)]
-pub(crate) struct Messages(Vec<String>);
+pub(crate) struct Messages {
+    listed: Vec<String>,
+    /// Whether it came from WebAssembly, which has words of its own for faults.
+    is_foreign: bool,
+}
 
 impl Messages {
     pub(crate) fn of(module: &Module) -> Self {
         let section = module.custom.iter().find(|section| section.id == SECTION);
-        Self(section.and_then(|section| read(&section.bytes)).unwrap_or_default())
+        let listed = section.and_then(|section| read(&section.bytes)).unwrap_or_default();
+        Self { listed, is_foreign: wasi::is_wanted(module) }
     }
 
     /// A fault as its user is told of it, with the message that it stands for before it.
     pub(crate) fn explain(&self, report: &FaultReport) -> String {
         let index = report.detail.checked_sub(FIRST).filter(|_| report.fault == Fault::Trap);
-        match index.and_then(|index| self.0.get(usize::try_from(index).ok()?)) {
+        match index.and_then(|index| self.listed.get(usize::try_from(index).ok()?)) {
             Some(message) => format!("{message}\n{report}"),
+            None if self.is_foreign => format!("{}\n{report}", Trap::describe(report.fault, report.detail)),
             None => report.to_string(),
         }
     }

@@ -1,17 +1,18 @@
 //! What `limen run` and `limen resume` have in common: how a program is let run, checkpoints on the way, and what comes
 //! of it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use limen_jit::{Jit, Log};
 use limen_vm::{Config, EngineKind, Machine, Outcome, Value};
 
-use crate::bare::BareHost;
 use crate::failure::Failure;
 use crate::files;
 use crate::messages::Messages;
+use crate::services::Services;
+use crate::wasi::Preopen;
 
 /// Status for a program that ended with a fault (EX_SOFTWARE of sysexits.h).
 const FAULTED: u8 = 70;
@@ -38,9 +39,10 @@ pub(crate) struct Options {
     #[arg(long, value_name = "SECONDS")]
     timeout: Option<f64>,
 
-    /// Let the program use the files below this directory
+    /// Let the program use the files below this directory. One that came from WebAssembly can have several, and know them
+    /// by other names: `--dir HOST::GUEST`
     #[arg(long, value_name = "DIR")]
-    pub(crate) dir: Option<PathBuf>,
+    pub(crate) dir: Vec<Preopen>,
 
     /// Every N units of fuel, and when the program is stopped, keep its state in the file for `limen resume`
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
@@ -73,6 +75,20 @@ impl Engine {
 }
 
 impl Options {
+    /// The directory of a program on the bare host.
+    pub(crate) fn directory(&self) -> Result<Option<&Path>, Failure> {
+        match self.dir.as_slice() {
+            [] => Ok(None),
+            [directory] if directory.unnamed().is_some() => Ok(directory.unnamed().map(PathBuf::as_path)),
+            _ => Err(Failure::new("--dir: only programs from WebAssembly can have several, or call them otherwise")),
+        }
+    }
+
+    /// Whether the program's state is to be kept on the way.
+    pub(crate) fn keeps_checkpoints(&self) -> bool {
+        self.checkpoint_every.is_some()
+    }
+
     /// The options put to use.
     pub(crate) fn start(&self) -> Result<Running<'_>, Failure> {
         let seconds = |seconds| {
@@ -125,7 +141,7 @@ impl Running<'_> {
     pub(crate) fn finish(
         mut self,
         machine: &mut Machine,
-        host: &mut BareHost,
+        host: &mut Services,
         first: Outcome,
     ) -> Result<ExitCode, Failure> {
         let mut outcome = first;
@@ -141,7 +157,7 @@ impl Running<'_> {
     }
 
     /// Keeps the state of a program that was suspended; whether that was all that it was suspended for.
-    fn may_go_on(&mut self, outcome: &Outcome, machine: &mut Machine, host: &mut BareHost) -> Result<bool, Failure> {
+    fn may_go_on(&mut self, outcome: &Outcome, machine: &mut Machine, host: &mut Services) -> Result<bool, Failure> {
         let is_piece_burnt = *outcome == Outcome::OutOfFuel;
         let is_suspended = is_piece_burnt || matches!(outcome, Outcome::TimedOut | Outcome::Stopped);
         if !is_suspended || self.options.checkpoint_every.is_none() {
@@ -153,7 +169,7 @@ impl Running<'_> {
         Ok(is_piece_burnt && self.fuel != Some(0))
     }
 
-    fn keep(&self, machine: &mut Machine, host: &mut BareHost) -> Result<(), Failure> {
+    fn keep(&self, machine: &mut Machine, host: &mut Services) -> Result<(), Failure> {
         let file = &self.options.checkpoint;
         let snapshot = machine.checkpoint().map_err(|error| Failure::of_file(file, error))?;
         let bytes = snapshot.with_host(host.save()).write().map_err(|error| Failure::of_file(file, error))?;

@@ -3,11 +3,9 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use limen_vm::{Mode, verify};
-use limen_wasm::{NoImports, translate};
-
 use crate::failure::Failure;
 use crate::files;
+use crate::translated::translated;
 
 /// Translate a WebAssembly module into a module
 #[derive(clap::Args)]
@@ -23,9 +21,7 @@ pub(crate) struct Arguments {
 pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let of_file = |error: &dyn std::fmt::Display| Failure::of_file(&arguments.file, error);
     let wasm = files::read(&arguments.file)?;
-    let translation = translate(&wasm, &mut NoImports).map_err(|error| of_file(&error))?;
-    // Whatever the translation gives, only what the verifier finds good is written.
-    let module = verify(translation.module, Mode::User).map_err(|error| of_file(&error))?;
+    let module = translated(&arguments.file, &wasm)?;
     let bytes = module.write().map_err(|error| of_file(&error))?;
     files::write(&files::module_path(&arguments.file, arguments.output.as_deref()), &bytes)?;
     Ok(ExitCode::SUCCESS)

@@ -9,6 +9,7 @@ use crate::bare::BareHost;
 use crate::failure::Failure;
 use crate::files;
 use crate::running::Options;
+use crate::services::Services;
 
 /// Larger snapshots are refused: a home of the greatest size and all else fit in it.
 const MAX_SNAPSHOT: u64 = 8 << 30;
@@ -38,7 +39,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let snapshot = Snapshot::read(&bytes).map_err(|error| of_file(&error))?;
     let config = config(arguments, snapshot.config())?;
     let running = arguments.options.start()?;
-    let mut host = BareHost::restore(snapshot.host(), arguments.options.dir.as_deref())?;
+    let mut host = Services::Bare(BareHost::restore(snapshot.host(), arguments.options.directory()?)?);
     let machine = Machine::restore(running.config(config), running.engine(), &snapshot);
     let mut machine = machine.map_err(|error| of_file(&error))?;
     let first: Outcome = machine.resume(&mut host).map_err(|error| of_file(&error))?;

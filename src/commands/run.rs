@@ -5,13 +5,14 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use limen_isa::module::Module;
-use limen_vm::{Budget, Config, Machine, Mode, Time, verify};
+use limen_vm::{Budget, Config, Machine, Mode, Time, Verified, verify};
 
-use crate::bare::BareHost;
 use crate::failure::Failure;
 use crate::files;
 use crate::messages::Messages;
 use crate::running::Options;
+use crate::services::Services;
+use crate::translated;
 
 /// Verify a program and run it
 ///
@@ -35,25 +36,44 @@ pub(crate) struct Arguments {
     #[arg(long)]
     bare: bool,
 
+    /// Give a program from WebAssembly this environment variable; without a value, the command's own
+    #[arg(long, value_name = "NAME[=VALUE]")]
+    env: Vec<OsString>,
+
     /// List the built-in programs
     #[arg(long)]
     list: bool,
 
-    /// A source file, a module, `-` for standard input, or the name of a built-in program; and what it is called with
+    /// A source file, a module, a WebAssembly module, `-` for standard input, or the name of a built-in program; and what it is called with
     // One list, since everything behind the program is the program's, whatever it looks like.
     #[arg(required_unless_present = "list", trailing_var_arg = true, value_names = ["FILE", "ARGUMENTS"])]
     program: Vec<OsString>,
+}
+
+impl Arguments {
+    /// The variables of the program's environment, as `NAME=VALUE`.
+    fn environment(&self) -> Result<Vec<OsString>, Failure> {
+        let variable = |given: &OsString| {
+            if given.as_encoded_bytes().contains(&b'=') {
+                return Ok(given.clone());
+            }
+            let value = std::env::var_os(given);
+            let value = value.ok_or_else(|| Failure::new(format_args!("--env: {} is not set", given.display())))?;
+            Ok([given.as_os_str(), "=".as_ref(), &value].into_iter().collect())
+        };
+        self.env.iter().map(variable).collect()
+    }
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let Some(file) = arguments.program.first().filter(|_| !arguments.list).map(Path::new) else {
         return Ok(list());
     };
-    let module = verify(find(file)?, Mode::User).map_err(|error| Failure::of_file(file, error))?;
+    let module = find(file)?;
     let config = config(arguments)?;
     let mut running = arguments.options.start()?;
     running.messages = Messages::of(&module);
-    let mut host = BareHost::new(arguments.program.clone(), arguments.options.dir.as_deref())?;
+    let mut host = Services::of(&module, arguments.program.clone(), &arguments.options, arguments.environment()?)?;
     let of_file = |error| Failure::of_file(file, error);
     let mut machine = Machine::with_engine(running.config(config), running.engine()).map_err(of_file)?;
     let domain = machine.instantiate(&module).map_err(of_file)?;
@@ -69,12 +89,19 @@ fn list() -> ExitCode {
 }
 
 /// A file, or else a built-in program of that name.
-fn find(file: &Path) -> Result<Module, Failure> {
+fn find(file: &Path) -> Result<Verified<Module>, Failure> {
     let built_in = file.to_str().filter(|_| !file.exists()).and_then(limen_programs::find);
-    match built_in {
-        Some(program) => Module::read(program.module).map_err(|error| Failure::of_file(file, error)),
-        None => files::load_module(file),
-    }
+    let module = match built_in {
+        Some(program) => Module::read(program.module).map_err(|error| Failure::of_file(file, error))?,
+        None => {
+            let bytes = files::read(file)?;
+            if translated::is_wasm(&bytes) {
+                return translated::cached(file, &bytes);
+            }
+            files::module_of(file, bytes)?
+        }
+    };
+    verify(module, Mode::User).map_err(|error| Failure::of_file(file, error))
 }
 
 fn config(arguments: &Arguments) -> Result<Config, Failure> {

@@ -80,6 +80,11 @@ impl SvcCall<'_> {
         self.memory.get_mut(range(address, length)?).ok_or(SvcOutcome::Fault(Fault::Bounds, address))
     }
 
+    /// All of the program's home.
+    pub fn memory_mut(&mut self) -> &mut [u8] {
+        self.memory
+    }
+
     /// The machine's time: nanoseconds since it was made in live time, fuel burnt in virtual time.
     #[must_use]
     pub fn now(&self) -> i64 {
