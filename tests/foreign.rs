@@ -1,0 +1,100 @@
+//! Programs that nobody wrote for Limen: SQLite and Zstandard, compiled to WebAssembly from their packages' sources and for
+//! the host. Both must come to the same.
+//!
+//! Needs what `tests/foreign/build` needs; where that is not there these tests say so and pass.
+
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::LazyLock;
+
+/// Where the programs are, if they can be built here.
+static PROGRAMS: LazyLock<Option<PathBuf>> = LazyLock::new(|| {
+    let probe = "clang --target=wasm32-wasi --sysroot=\"${WASI_SYSROOT:-/usr}\" -x c - -o /dev/null && command -v cc";
+    if run(Command::new("sh").args(["-c", probe]), b"int main(void) { return 0; }").0 != Some(0) {
+        eprintln!("skipped: there is no clang that makes programs for WASI");
+        return None;
+    }
+    let out = Path::new(env!("CARGO_TARGET_TMPDIR")).join("foreign");
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/foreign/build");
+    let (status, _, errors) = run(Command::new(script).arg(&out), b"");
+    assert_eq!(status, Some(0), "{errors}");
+    Some(out)
+});
+
+/// Status, output and errors of a command.
+fn run(command: &mut Command, input: &[u8]) -> (Option<i32>, Vec<u8>, String) {
+    let piped = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = piped.spawn().expect("it starts");
+    let mut stdin = child.stdin.take().expect("it is piped");
+    let input = input.to_vec();
+    // Both ends could wait for each other otherwise. A command that fails early does not read all of its input.
+    let writer = std::thread::spawn(move || stdin.write_all(&input).unwrap_or_default());
+    let output = child.wait_with_output().expect("it ends");
+    writer.join().expect("it is written");
+    (output.status.code(), output.stdout, String::from_utf8_lossy(&output.stderr).into_owned())
+}
+
+fn limen(folder: &Path, engine: &str, program: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_limen"));
+    command.args(["run", "--engine", engine, "--dir", "."]).arg(program).args(arguments).current_dir(folder);
+    command.env("XDG_CACHE_HOME", folder.join("cache"));
+    command
+}
+
+/// Pragmas are left out: the file layer that SQLite has for WASI answers none.
+const STATEMENTS: &str = "
+    create table t(id integer primary key, name text, x real);
+    with recursive n(i) as (select 1 union all select i + 1 from n where i < 5000)
+        insert into t select i, 'name ' || (i * 7919 % 1000), i * 1.5 from n;
+    create index by_name on t(name);
+    select count(*), sum(x), avg(x) from t;
+    select name, count(*) c, max(x) from t group by name order by c desc, name limit 5;
+    select printf('%.3f', 1.0 / 3), json_extract('{\"a\":[1,2,3]}', '$.a[1]'), upper('abc'), date('2020-02-30');
+    begin; delete from t; rollback;
+    update t set x = x * 2 where id % 3 = 0;
+    select sum(x) from t;
+    delete from t where id > 100;
+    vacuum;
+    select a.name, b.id from t a join t b on a.id = b.id + 1 where a.id < 4 order by 1;
+    select * from nowhere;";
+
+#[test]
+fn sqlite_does_what_it_does_on_the_host() {
+    let Some(programs) = &*PROGRAMS else { return };
+    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    let (sql, native) = (programs.join("sql.wasm"), programs.join("sql"));
+    let (status, wanted, errors) =
+        run(Command::new(&native).arg("host.db").current_dir(folder.path()), STATEMENTS.as_bytes());
+    assert!(status == Some(1) && errors.contains("no such table: nowhere"), "{errors}");
+    for engine in ["interp", "tiered"] {
+        let database = format!("{engine}.db");
+        let (status, output, errors) =
+            run(&mut limen(folder.path(), engine, &sql, &[&database]), STATEMENTS.as_bytes());
+        assert!(status == Some(1) && errors.contains("no such table: nowhere"), "{engine}: {errors}");
+        assert_eq!(String::from_utf8_lossy(&output), String::from_utf8_lossy(&wanted), "{engine}");
+        // The host's own finds nothing wrong with what was written.
+        let check = b"pragma integrity_check; select count(*), sum(x) from t;";
+        let (status, output, errors) = run(Command::new(&native).arg(&database).current_dir(folder.path()), check);
+        assert_eq!((status, output.as_slice()), (Some(0), &b"ok\n100|10099.5\n"[..]), "{engine}: {errors}");
+    }
+}
+
+#[test]
+fn zstandard_gives_the_same_bytes_as_on_the_host() {
+    let Some(programs) = &*PROGRAMS else { return };
+    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    let text = fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("isa-spec/REFERENCE.md")).expect("it is there");
+    let (_, wanted, _) = run(&mut Command::new(programs.join("pack")), &text);
+    assert!(wanted.len() < text.len() / 2);
+    let pack = programs.join("pack.wasm");
+    for engine in ["interp", "jit", "tiered"] {
+        let (status, packed, errors) = run(&mut limen(folder.path(), engine, &pack, &[]), &text);
+        assert!(status == Some(0) && packed == wanted, "{engine}: {} bytes, {errors}", packed.len());
+        let (status, unpacked, errors) = run(&mut limen(folder.path(), engine, &pack, &["-d"]), &packed);
+        assert!(status == Some(0) && unpacked == text, "{engine}: {} bytes, {errors}", unpacked.len());
+        let (status, _, errors) = run(&mut limen(folder.path(), engine, &pack, &["-d"]), &packed[..packed.len() / 2]);
+        assert!(status == Some(1) && errors.contains("too early"), "{engine}: {errors}");
+    }
+}
