@@ -68,7 +68,7 @@ fn sqlite_does_what_it_does_on_the_host() {
     let (status, wanted, errors) =
         run(Command::new(&native).arg("host.db").current_dir(folder.path()), STATEMENTS.as_bytes());
     assert!(status == Some(1) && errors.contains("no such table: nowhere"), "{errors}");
-    for engine in ["interp", "tiered"] {
+    for engine in ["interp", "jit", "tiered"] {
         let database = format!("{engine}.db");
         let (status, output, errors) =
             run(&mut limen(folder.path(), engine, &sql, &[&database]), STATEMENTS.as_bytes());

@@ -15,7 +15,7 @@ use limen_vm::{Engine, EngineKind, Exit, Fuel, Interpreter, ModuleId, NativeFram
 use crate::arch;
 use crate::background::{Background, CodeId, Made, Wish};
 use crate::code::ModuleCode;
-use crate::compile::{Compiled, Compiler, Refusal};
+use crate::compile::{Compiled, Compiler, MAX_WORDS, Refusal};
 use crate::context::{NativeContext, Processor, Reason};
 use crate::frames::{self, CallSites, Parked};
 use crate::log::{Compilation, Log};
@@ -120,7 +120,9 @@ impl Jit {
             for function in 0..run.module().functions.len() as u32 {
                 let start = run.module().start_of(function);
                 self.interpreter.mark(id.module, run.module(), start);
-                for head in loop_heads(run.module(), function) {
+                let heads =
+                    if is_large(run.module(), function) { Vec::new() } else { loop_heads(run.module(), function) };
+                for head in heads {
                     self.interpreter.mark(id.module, run.module(), start + head);
                 }
             }
@@ -241,13 +243,17 @@ impl Turn<'_, '_> {
         self.native_frames(function, entry, code).map(Ok)
     }
 
-    /// Code from this entry on, if there is any; if compiling is all there is, it is compiled now.
+    /// Code from this entry on, if there is any; if compiling is all there is, it is compiled now, unless that takes long.
     fn code(&mut self, function: u32, entry: Entry) -> Option<*const u8> {
         let wish = Wish { of: code_of(self.run), function, entry };
         let code = self.jit.modules.get(&wish.of)?;
         if self.run.kind() == EngineKind::Jit && !code.was_tried(function, entry) {
-            let compiled = self.jit.compile(wish)?;
-            self.jit.publish(wish, compiled);
+            if is_large(self.run.module(), function) {
+                self.jit.wish(wish);
+            } else {
+                let compiled = self.jit.compile(wish)?;
+                self.jit.publish(wish, compiled);
+            }
         }
         self.jit.modules.get(&wish.of)?.find(function, entry)
     }
@@ -442,15 +448,14 @@ impl Turn<'_, '_> {
 
     /// Interprets until something happens, compiled code can take over, or it is time to look at what is hot.
     fn interpret(&mut self) -> Option<Exit> {
-        let samples = self.run.kind() == EngineKind::Tiered;
-        let piece = if samples { self.fuel.slice.min(SAMPLED) } else { self.fuel.slice };
+        let piece = self.fuel.slice.min(SAMPLED);
         let (stop, left) = self.jit.interpreter.interpret(self.run, piece);
         self.fuel.slice -= piece - left;
         match stop {
             Stop::Marked => None,
             Stop::Exit(Exit::Fuel) => {
                 // With fuel left it is the machine that wants to look at something.
-                if samples && left == 0 {
+                if left == 0 {
                     self.sample();
                 }
                 let goes_on = left == 0 && (self.fuel.slice > 0 || self.fuel.next_slice(self.run));
@@ -476,6 +481,15 @@ impl Turn<'_, '_> {
         }
     }
 }
+
+/// Whether compiling a function takes so long that nothing should wait for it: it is compiled in the background, whatever the
+/// kind of engine, and then only from those loops on that turn out to be hot.
+fn is_large(module: &Module, function: u32) -> bool {
+    (LARGE..=MAX_WORDS).contains(&module.functions[function as usize].code.len())
+}
+
+/// Words of a function that takes about a tenth of a second.
+const LARGE: usize = 2048;
 
 /// No code takes less memory.
 const SMALLEST_CODE: usize = PAGE_SIZE as usize;

@@ -8,6 +8,7 @@ pub(crate) mod home;
 pub(crate) mod inline;
 mod integer;
 pub(crate) mod kept;
+pub(crate) mod leave;
 pub(crate) mod object;
 mod reference;
 mod segment;

@@ -5,6 +5,7 @@
 //! variables. Only when something is to be done at a safepoint, or an instruction is left to the runtime, are they written
 //! to the frame's cells, in blocks that are cold.
 
+use std::collections::HashMap;
 use std::mem::offset_of;
 
 use cranelift_codegen::ir::condcodes::IntCC;
@@ -25,6 +26,7 @@ use crate::context::NativeContext;
 use crate::lower::enter::{Handler, Inlined};
 use crate::lower::inline::computes;
 use crate::lower::kept::{self, Kept};
+use crate::lower::leave::Tail;
 use crate::lower::object::Looked;
 use crate::lower::stores::Waiting;
 use crate::mode::{Mode, Safepoints};
@@ -165,6 +167,8 @@ pub(crate) struct Translator<'a, 'b> {
     pub(crate) live: RegisterSet,
     /// Blocks off the straight way, to be filled when that is done.
     outlined: Vec<Outlined>,
+    /// By basic block: the common end of the ways out of it, once one was translated.
+    pub(crate) tails: HashMap<usize, Option<Tail>>,
     /// Stores to home that are put off.
     pub(crate) waiting: Vec<Waiting>,
     /// Whether what is translated is hardly ever executed.
@@ -281,6 +285,7 @@ impl<'a, 'b> Translator<'a, 'b> {
             pc: 0,
             live: RegisterSet::default(),
             outlined: Vec::new(),
+            tails: HashMap::new(),
             waiting: Vec::new(),
             is_cold: false,
             kernel: None,
@@ -358,7 +363,7 @@ impl<'a, 'b> Translator<'a, 'b> {
 
     /// Fetches context and frame for a cold block. By way of an address of its own, from which Cranelift does not see that it
     /// has the values.
-    fn fetch_at_hand(&mut self) {
+    pub(crate) fn fetch_at_hand(&mut self) {
         let Some(slot) = self.at_hand else { return };
         let between = self.builder.ins().stack_addr(types::I64, slot, CELL / 2);
         self.context = self.builder.ins().load(types::I64, trusted(), between, -CELL / 2);
@@ -623,7 +628,7 @@ impl<'a, 'b> Translator<'a, 'b> {
     }
 
     /// Writes a register to its cell.
-    fn store_cell(&mut self, register: Reg) {
+    pub(crate) fn store_cell(&mut self, register: Reg) {
         let value = self.get_canonical(register);
         self.store_to(self.frame, i32::from(register.0), value);
     }
@@ -812,17 +817,6 @@ impl<'a, 'b> Translator<'a, 'b> {
         self.show_fuel();
         self.builder.ins().call_indirect(self.slow_signature, stub, &[self.context]);
         self.take_fuel();
-    }
-
-    /// Writes what is live, but for `except`, to the frame's cells, and returns.
-    fn return_portable(&mut self, except: &[u16]) {
-        let live: Vec<u16> = self.live.iter().filter(|register| !except.contains(register)).collect();
-        for register in live {
-            self.store_cell(Reg(register));
-        }
-        let results = &self.module.types[self.function.signature as usize].results;
-        let zeroes: Vec<Value> = results.iter().take(REGISTER_RESULTS).map(|ty| self.zero(type_of(*ty))).collect();
-        self.builder.ins().return_(&zeroes);
     }
 
     /// Calls compiled code. Its results are in registers, or else in its cells; if frames are to return, this one does so too,

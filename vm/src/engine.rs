@@ -30,7 +30,7 @@ pub enum EngineKind {
     /// By the interpreter.
     #[default]
     Interp,
-    /// By compiled code, made when a function is first needed.
+    /// By compiled code, made when a function is first needed; that of large functions is made in the background meanwhile.
     Jit,
     /// By the interpreter at first; what turns out to be hot is compiled in the background and taken over while it runs.
     Tiered,
