@@ -1,4 +1,4 @@
-//! Programs that nobody wrote for Limen: SQLite and Zstandard, compiled to WebAssembly from their packages' sources and for
+//! Programs that nobody wrote for Limen: SQLite, Zstandard and QuickJS, compiled to WebAssembly from their packages' sources and for
 //! the host. Both must come to the same.
 //!
 //! Needs what `tests/foreign/build` needs; where that is not there these tests say so and pass.
@@ -96,5 +96,21 @@ fn zstandard_gives_the_same_bytes_as_on_the_host() {
         assert!(status == Some(0) && unpacked == text, "{engine}: {} bytes, {errors}", unpacked.len());
         let (status, _, errors) = run(&mut limen(folder.path(), engine, &pack, &["-d"]), &packed[..packed.len() / 2]);
         assert!(status == Some(1) && errors.contains("too early"), "{engine}: {errors}");
+    }
+}
+
+#[test]
+fn quickjs_says_what_it_says_on_the_host() {
+    let Some(programs) = &*PROGRAMS else { return };
+    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    let source = include_bytes!("foreign/script.js");
+    let (status, wanted, errors) = run(&mut Command::new(programs.join("script")), source);
+    assert_eq!((status, errors.as_str()), (Some(1), "RangeError: the end\n"));
+    assert!(String::from_utf8_lossy(&wanted).starts_with("hello 0.3333333333333333 1,4,9"));
+    for engine in ["interp", "jit", "tiered"] {
+        let (status, output, errors) =
+            run(&mut limen(folder.path(), engine, &programs.join("script.wasm"), &[]), source);
+        assert_eq!((status, errors.as_str()), (Some(1), "RangeError: the end\n"), "{engine}");
+        assert_eq!(String::from_utf8_lossy(&output), String::from_utf8_lossy(&wanted), "{engine}");
     }
 }
