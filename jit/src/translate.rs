@@ -553,6 +553,13 @@ impl<'a, 'b> Translator<'a, 'b> {
         }
     }
 
+    /// Passes a safepoint to which there is no way but by another one, soon before: only who counts does anything there.
+    pub(crate) fn pass_next(&mut self, stop: ir::Block) {
+        if self.mode.safepoints == Safepoints::Counting {
+            self.burn(stop);
+        }
+    }
+
     /// Goes to `stop` if the word is raised whose address is in the pinned register.
     fn look(&mut self, stop: ir::Block) {
         // Cranelift takes what the register has for another address each time, and so never takes what one safepoint has seen

@@ -12,7 +12,6 @@ use limen_vm::{Message, layout};
 use super::enter::GivenMessage;
 use super::inline::is_inlined;
 use crate::context::{IndirectEntry, NativeContext};
-use crate::mode::Safepoints;
 use crate::ranges::operand;
 use crate::slow::Kind;
 use crate::translate::{CELL, Callee, Passing, REGISTER_RESULTS, Translator, constant, signature, trusted, type_of};
@@ -271,9 +270,7 @@ impl Translator<'_, '_> {
     fn enter_in_line(&mut self, retry: cranelift_codegen::ir::Block, function: Value, bytes: Option<Value>) -> Value {
         let lacking = self.lacking_block(function, retry);
         let frame = self.make_room(lacking, bytes);
-        if self.mode.safepoints == Safepoints::Counting {
-            self.pass(lacking);
-        }
+        self.pass_next(lacking);
         frame
     }
 

@@ -131,7 +131,7 @@ impl Translator<'_, '_> {
         let its_port = self.field_of(kernel, offset_of!(NativeContext, port));
         let is_own = self.builder.ins().icmp(IntCC::Equal, svc.port, its_port);
         self.unless(is_own, ask);
-        self.pass(ask);
+        self.pass_next(ask);
         self.stand_in_svc(svc.port);
         let itself = self.builder.ins().load(types::I64, trusted(), svc.port, layout::PORT_ITSELF as i32);
         let number = self.builder.ins().iconst(types::I64, i64::from(number));
@@ -188,7 +188,7 @@ impl Translator<'_, '_> {
         let found = self.field_of(kernel, offset_of!(NativeContext, module));
         let differs = self.builder.ins().icmp(IntCC::NotEqual, found, expected);
         self.unless(differs, ask);
-        self.pass(ask);
+        self.pass_next(ask);
         self.stand_in_svc(svc.port);
         let itself = self.builder.ins().load(types::I64, trusted(), svc.port, layout::PORT_ITSELF as i32);
         let numeral = self.builder.ins().iconst(types::I32, i64::from(number));
