@@ -172,7 +172,7 @@ impl Running<'_> {
     fn keep(&self, machine: &mut Machine, host: &mut Services) -> Result<(), Failure> {
         let file = &self.options.checkpoint;
         let snapshot = machine.checkpoint().map_err(|error| Failure::of_file(file, error))?;
-        let bytes = snapshot.with_host(host.save()).write().map_err(|error| Failure::of_file(file, error))?;
+        let bytes = snapshot.with_host(host.save()?).write().map_err(|error| Failure::of_file(file, error))?;
         files::write(file, &bytes)
     }
 }

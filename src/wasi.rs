@@ -128,17 +128,23 @@ impl Host for Wasi {
             Err(Refusal::Error(errno)) => errno as u64,
             Err(Refusal::Exit(status)) => return SvcOutcome::Exit(status),
         };
-        if is_in_memory {
-            call.memory_mut()[..4].copy_from_slice(&(errno as u32).to_le_bytes());
-        } else {
+        if !is_in_memory {
             call.set_word(0, errno);
+            return SvcOutcome::Continue;
         }
-        SvcOutcome::Continue
+        match call.bytes_mut(0, 4) {
+            Ok(bytes) => {
+                bytes.copy_from_slice(&(errno as u32).to_le_bytes());
+                SvcOutcome::Continue
+            }
+            Err(fault) => fault,
+        }
     }
 }
 
-/// An argument of a function with more than a message holds: they lie at the beginning of home.
-fn in_area(call: &mut SvcCall<'_>, index: usize) -> u64 {
-    let bytes = call.memory_mut().get(8 * index..8 * index + 8);
+/// An argument of a function with more than a message holds: they lie at the beginning of home. Zero
+/// where a module has less home than that.
+fn in_area(call: &SvcCall<'_>, index: usize) -> u64 {
+    let bytes = call.bytes(8 * index as u64, 8).ok();
     bytes.and_then(|bytes| bytes.try_into().ok()).map_or(0, u64::from_le_bytes)
 }

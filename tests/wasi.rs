@@ -558,6 +558,26 @@ fn in_virtual_time_chance_is_the_same_in_every_run() {
     assert_ne!(run(&[]), run(&[]));
 }
 
+/// A module that says of itself that it wants these services need not come from the translator.
+#[test]
+fn a_module_without_memory_gets_a_fault_and_not_the_better_of_the_host() {
+    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    for (services, home, status) in
+        [("svc 31()", "home 0 max 0", 70), ("svc 0()", "home 0 max 0", 0), ("svc 46()", "", 70)]
+    {
+        let source = format!(
+            "{home}\n@section 0x80000002 {{ }}\nexport const memory = -1\nexport fn main() -> i32 {{\nreg n: i32\n{services}\nret n\n}}\n"
+        );
+        fs::write(folder.path().join("p.lim"), source).expect("it is writable");
+        for engine in ENGINES {
+            let output = limen(folder.path(), &["run", "--engine", engine, "p.lim"]);
+            let message = String::from_utf8_lossy(&output.stderr).into_owned();
+            assert_eq!(output.status.code(), Some(status), "{services}: {message}");
+            assert!(!message.contains("panicked"), "{message}");
+        }
+    }
+}
+
 /// What `limen run` says of a file.
 #[track_caller]
 fn assert_refused(contents: &[u8], parts: &[&str]) {
@@ -611,6 +631,9 @@ fn traps_and_exits() {
     let library = "(module (func (export \"f\")))";
     let (code, message) = status(library, &["run", "p.wasm"]);
     assert!(code == Some(1) && message.contains("main"), "{message}");
+    fs::write(folder.path().join("p.lim"), "export fn main() {\nret\n}\n").expect("it is writable");
+    let output = limen(folder.path(), &["run", "--env", "A=1", "p.lim"]);
+    assert_eq!(output.status.code(), Some(1), "{}", String::from_utf8_lossy(&output.stderr));
     // What `import` writes is what `run` runs.
     assert_eq!(status(exit, &["import", "p.wasm"]).0, Some(0));
     assert_eq!(limen(folder.path(), &["run", "p.limo"]).status.code(), Some(42));

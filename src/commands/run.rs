@@ -7,12 +7,14 @@ use std::process::ExitCode;
 use limen_isa::module::Module;
 use limen_vm::{Budget, Config, Machine, Mode, Time, Verified, verify};
 
+use crate::bare::BareHost;
 use crate::failure::Failure;
 use crate::files;
 use crate::messages::Messages;
 use crate::running::Options;
 use crate::services::Services;
 use crate::translated;
+use crate::wasi::{self, Wasi};
 
 /// Verify a program and run it
 ///
@@ -44,13 +46,31 @@ pub(crate) struct Arguments {
     #[arg(long)]
     list: bool,
 
-    /// A source file, a module, a WebAssembly module, `-` for standard input, or the name of a built-in program; and what it is called with
+    /// A source file, a module, a WebAssembly module, `-` for standard input, or the name of a built-in program; and what
+    /// it is called with
     // One list, since everything behind the program is the program's, whatever it looks like.
     #[arg(required_unless_present = "list", trailing_var_arg = true, value_names = ["FILE", "ARGUMENTS"])]
     program: Vec<OsString>,
 }
 
 impl Arguments {
+    /// What the program asks for.
+    fn services(&self, module: &Module) -> Result<Services, Failure> {
+        let (arguments, environment) = (self.program.clone(), self.environment()?);
+        let mut services = if wasi::is_wanted(module) {
+            Services::Wasi(Box::new(Wasi::new(module, arguments, environment, &self.options.dir)?))
+        } else if self.env.is_empty() {
+            Services::Bare(BareHost::new(arguments, self.options.directory()?)?)
+        } else {
+            return Err(Failure::new("--env: only programs from WebAssembly have an environment"));
+        };
+        if self.options.keeps_checkpoints() {
+            // What cannot be kept is better said now than at the first checkpoint.
+            services.save()?;
+        }
+        Ok(services)
+    }
+
     /// The variables of the program's environment, as `NAME=VALUE`.
     fn environment(&self) -> Result<Vec<OsString>, Failure> {
         let variable = |given: &OsString| {
@@ -73,7 +93,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let config = config(arguments)?;
     let mut running = arguments.options.start()?;
     running.messages = Messages::of(&module);
-    let mut host = Services::of(&module, arguments.program.clone(), &arguments.options, arguments.environment()?)?;
+    let mut host = arguments.services(&module)?;
     let of_file = |error| Failure::of_file(file, error);
     let mut machine = Machine::with_engine(running.config(config), running.engine()).map_err(of_file)?;
     let domain = machine.instantiate(&module).map_err(of_file)?;

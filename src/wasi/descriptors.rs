@@ -134,13 +134,22 @@ impl Descriptors {
         self.get(number, rights)?.file()
     }
 
+    /// A descriptor that is open.
+    ///
+    /// # Errors
+    ///
+    /// [`Errno::BadDescriptor`].
+    pub(super) fn find(&self, number: u32) -> Result<&Descriptor, Errno> {
+        self.0.get(number as usize).and_then(Option::as_ref).ok_or(Errno::BadDescriptor)
+    }
+
     /// A directory by number, and what may be done with what is opened through it.
     ///
     /// # Errors
     ///
     /// As [`Descriptors::get`]; [`Errno::NotDirectory`] for anything else.
     pub(super) fn directory(&self, number: u32, rights: Rights) -> Result<(&Dir, Rights), Errno> {
-        let descriptor = self.0.get(number as usize).and_then(Option::as_ref).ok_or(Errno::BadDescriptor)?;
+        let descriptor = self.find(number)?;
         let Object::Directory(directory) = &descriptor.object else { return Err(Errno::NotDirectory) };
         if descriptor.base & rights != rights {
             return Err(Errno::NotCapable);

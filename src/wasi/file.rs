@@ -13,7 +13,6 @@ use rustix::fs::{Advice, FallocateFlags, OFlags, Timespec, Timestamps, UTIME_NOW
 use super::descriptors::Object;
 use super::directory::kind_of;
 use super::errno::Errno;
-use super::memory::Memory;
 use super::{Call, Refusal, Wasi, rights};
 
 /// Bits of `fdflags`.
@@ -36,27 +35,27 @@ pub(super) fn renumber(wasi: &mut Wasi, call: &mut Call<'_>) -> Result<(), Refus
 
 pub(super) fn read(wasi: &mut Wasi, call: &mut Call<'_>) -> Result<(), Refusal> {
     let mut file: &File = wasi.descriptors.file(call.word(0), rights::FD_READ)?;
-    let count = read_with(call, |bytes, _| file.read(bytes))?;
+    let count = each_buffer(call, |bytes, _| file.read(bytes))?;
     Ok(call.memory.write_u32(call.word(3), count)?)
 }
 
 pub(super) fn pread(wasi: &mut Wasi, call: &mut Call<'_>) -> Result<(), Refusal> {
     let file: &File = wasi.descriptors.file(call.word(0), rights::FD_READ | rights::FD_SEEK)?;
     let offset = call.long(3);
-    let count = read_with(call, |bytes, done| file.read_at(bytes, at(offset, done)?))?;
+    let count = each_buffer(call, |bytes, done| file.read_at(bytes, at(offset, done)?))?;
     Ok(call.memory.write_u32(call.word(4), count)?)
 }
 
 pub(super) fn write(wasi: &mut Wasi, call: &mut Call<'_>) -> Result<(), Refusal> {
     let mut file: &File = wasi.descriptors.file(call.word(0), rights::FD_WRITE)?;
-    let count = write_with(&call.memory, call, |bytes, _| file.write(bytes))?;
+    let count = each_buffer(call, |bytes, _| file.write(bytes))?;
     Ok(call.memory.write_u32(call.word(3), count)?)
 }
 
 pub(super) fn pwrite(wasi: &mut Wasi, call: &mut Call<'_>) -> Result<(), Refusal> {
     let file: &File = wasi.descriptors.file(call.word(0), rights::FD_WRITE | rights::FD_SEEK)?;
     let offset = call.long(3);
-    let count = write_with(&call.memory, call, |bytes, done| file.write_at(bytes, at(offset, done)?))?;
+    let count = each_buffer(call, |bytes, done| file.write_at(bytes, at(offset, done)?))?;
     Ok(call.memory.write_u32(call.word(4), count)?)
 }
 
@@ -64,38 +63,17 @@ fn at(offset: u64, done: u32) -> std::io::Result<u64> {
     offset.checked_add(u64::from(done)).ok_or_else(|| ErrorKind::InvalidInput.into())
 }
 
-/// Fills the buffers of arguments 1 and 2, as far as there is something to read; gives the bytes read. `read` is also told how
-/// many were read before.
-fn read_with(
+/// Reads into or writes from the buffers of arguments 1 and 2, until one of them is not done whole; gives the bytes done.
+/// `transfer` is also told how many were done before.
+fn each_buffer(
     call: &mut Call<'_>,
-    mut read: impl FnMut(&mut [u8], u32) -> std::io::Result<usize>,
+    mut transfer: impl FnMut(&mut [u8], u32) -> std::io::Result<usize>,
 ) -> Result<u32, Errno> {
     let mut done = 0;
     for (address, length) in call.memory.buffers(call.word(1), call.word(2))? {
         let bytes = call.memory.bytes_mut(address, length)?;
-        let count = match retried(|| read(bytes, done)) {
-            // What was read is not lost.
-            Err(_) if done > 0 => break,
-            result => result?,
-        };
-        done += count as u32;
-        if count < length as usize {
-            break;
-        }
-    }
-    Ok(done)
-}
-
-/// Writes the buffers of arguments 1 and 2, as [`read_with`].
-fn write_with(
-    memory: &Memory<'_>,
-    call: &Call<'_>,
-    mut write: impl FnMut(&[u8], u32) -> std::io::Result<usize>,
-) -> Result<u32, Errno> {
-    let mut done = 0;
-    for (address, length) in memory.buffers(call.word(1), call.word(2))? {
-        let bytes = memory.bytes(address, length)?;
-        let count = match retried(|| write(bytes, done)) {
+        let count = match retried(|| transfer(bytes, done)) {
+            // What was done is not lost.
             Err(_) if done > 0 => break,
             result => result?,
         };

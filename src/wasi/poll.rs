@@ -155,14 +155,11 @@ fn descriptors_ready(
             _ => None,
         })
         .collect();
-    // Dropped when this returns; the program's own stay as they are.
-    let files = waiting.iter().map(|(_, number)| Ok(wasi.descriptors.file(*number, 0)?.try_clone()?));
-    let files = files.collect::<Result<Vec<_>, Errno>>()?;
-    let wanted =
-        |subscription: &Subscription| if subscription.kind == FD_READ { PollFlags::IN } else { PollFlags::OUT };
-    let pairs = files.iter().zip(&waiting);
-    let mut polled: Vec<PollFd<'_>> =
-        pairs.map(|(file, (subscription, _))| PollFd::from_borrowed_fd(file.as_fd(), wanted(subscription))).collect();
+    let polled = waiting.iter().map(|(subscription, number)| {
+        let wanted = if subscription.kind == FD_READ { PollFlags::IN } else { PollFlags::OUT };
+        Ok(PollFd::from_borrowed_fd(wasi.descriptors.find(*number)?.as_fd(), wanted))
+    });
+    let mut polled = polled.collect::<Result<Vec<_>, Errno>>()?;
     let timeout = longest.and_then(|longest| Timespec::try_from(longest).ok());
     match rustix::event::poll(&mut polled, timeout.as_ref()) {
         // A signal to the process; the caller looks at the time and waits again.

@@ -50,8 +50,8 @@ fn advanced(address: u32, by: u32) -> Result<u32, Errno> {
 }
 
 /// Numbers of the clocks.
-pub(super) const REALTIME: u32 = 0;
-pub(super) const MONOTONIC: u32 = 1;
+const REALTIME: u32 = 0;
+const MONOTONIC: u32 = 1;
 const PROCESS_CPUTIME: u32 = 2;
 const THREAD_CPUTIME: u32 = 3;
 

@@ -61,10 +61,10 @@ impl Timer {
         Self { attention: Arc::clone(attention), number: NUMBERS.fetch_add(1, Ordering::Relaxed), at: None }
     }
 
-    /// Sets it for another time, or for none.
+    /// Sets it for a time, or for none. A time that is over raises the word soon, even if it did so before.
     pub(crate) fn set(&mut self, at: Option<Instant>) {
         let before = std::mem::replace(&mut self.at, at);
-        if before == at {
+        if before.is_none() && at.is_none() {
             return;
         }
         let Some(timers) = &*TIMERS else { return };
@@ -159,6 +159,22 @@ mod tests {
         assert!(Instant::now() >= at);
         attention.lower();
         assert!(!is_raised(&attention));
+    }
+
+    #[test]
+    fn a_time_that_is_over_raises_the_word_each_time_it_is_set() {
+        let attention = Arc::new(Attention::default());
+        let mut timer = Timer::new(&attention);
+        let at = Instant::now();
+        for _ in 0..3 {
+            timer.set(Some(at));
+            let set = Instant::now();
+            while !is_raised(&attention) {
+                assert!(set.elapsed() < Duration::from_secs(10), "nobody raised the word");
+                std::thread::sleep(Duration::from_micros(100));
+            }
+            attention.lower();
+        }
     }
 
     #[test]

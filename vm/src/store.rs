@@ -67,8 +67,10 @@ pub(crate) struct Store {
     attention: Arc<Attention>,
     /// When the run is to end.
     deadline: Option<Instant>,
-    /// They tell compiled code that does not count when the run is to end, and when the clock's timer is due.
-    timers: [Timer; 2],
+    /// It tells compiled code that does not count when the run is to end.
+    deadline_timer: Timer,
+    /// It tells it when the clock's timer is due.
+    alarm_timer: Timer,
     /// Whether fuel is limited.
     has_limit: bool,
     /// How the code of new domains is to be run.
@@ -93,7 +95,8 @@ impl Store {
     pub(crate) fn new(clock: Clock, attention: &Arc<Attention>, engine: EngineKind, has_limit: bool) -> Self {
         Self {
             attention: Arc::clone(attention),
-            timers: [Timer::new(attention), Timer::new(attention)],
+            deadline_timer: Timer::new(attention),
+            alarm_timer: Timer::new(attention),
             has_limit,
             objects: ObjectTable::new(),
             accounts: Accounts::default(),
@@ -139,19 +142,16 @@ impl Store {
     /// Sets when the run is to end.
     pub(crate) fn set_deadline(&mut self, deadline: Option<Instant>) {
         self.deadline = deadline;
-        self.set_timers();
+        if self.attention().is_some() {
+            self.deadline_timer.set(deadline);
+        }
     }
 
     /// Sets the clock's timer, as [`Clock::set_alarm`].
     pub(crate) fn set_alarm(&mut self, at: i64) {
         self.clock.set_alarm(at);
-        self.set_timers();
-    }
-
-    fn set_timers(&mut self) {
         if self.attention().is_some() {
-            self.timers[0].set(self.deadline);
-            self.timers[1].set(self.clock.alarm_by_host());
+            self.alarm_timer.set(self.clock.alarm_by_host());
         }
     }
 
