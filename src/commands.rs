@@ -2,6 +2,7 @@
 
 pub(crate) mod asm;
 pub(crate) mod dis;
+pub(crate) mod doc;
 pub(crate) mod fmt;
 pub(crate) mod import;
 pub(crate) mod resume;

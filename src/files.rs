@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
-use limen_assembler::{Directory, NoFiles, Options, assemble};
+use limen_assembler::{Directory, NoFiles, Options, assemble, document};
 use limen_isa::module::{MAGIC, Module};
 
 use crate::failure::Failure;
@@ -99,6 +99,12 @@ pub(crate) fn assemble_tests(path: &Path, source: &str) -> Result<Module, Failur
     let options = Options { tests: true, ..Options::default() };
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     Ok(assemble(&name, source, &Directory(directory_of(path)), options)?.module)
+}
+
+/// The page of documentation of a source's interfaces.
+pub(crate) fn document_text(path: &Path, source: &str) -> Result<String, Failure> {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    Ok(document(&name, source, &Directory(directory_of(path)))?)
 }
 
 fn directory_of(path: &Path) -> PathBuf {

@@ -26,6 +26,7 @@ struct Arguments {
 enum Command {
     Asm(commands::asm::Arguments),
     Dis(commands::dis::Arguments),
+    Doc(commands::doc::Arguments),
     Fmt(commands::fmt::Arguments),
     Verify(commands::verify::Arguments),
     Import(commands::import::Arguments),
@@ -38,6 +39,7 @@ fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Asm(arguments) => commands::asm::run(&arguments),
         Command::Dis(arguments) => commands::dis::run(&arguments),
+        Command::Doc(arguments) => commands::doc::run(&arguments),
         Command::Fmt(arguments) => commands::fmt::run(&arguments),
         Command::Verify(arguments) => commands::verify::run(&arguments),
         Command::Test(arguments) => commands::test::run(&arguments),

@@ -7,6 +7,7 @@ use limen_isa::module::Module;
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::emit::emit;
 use crate::globals::Globals;
+use crate::interfaces;
 use crate::load::{Loaded, load};
 use crate::source::{Directory, Loader, SourceFile, SourceMap, Span};
 
@@ -39,7 +40,10 @@ pub struct Assembled {
 ///
 /// Everything that is wrong: all syntax errors if there are any, else all other errors.
 pub fn assemble(name: &str, source: &str, loader: &dyn Loader, options: Options) -> Result<Assembled, Diagnostics> {
-    let Loaded { sources, trees, mut errors } = load(name, source, loader);
+    let Loaded { sources, mut trees, mut errors } = load(name, source, loader);
+    if errors.is_empty() {
+        interfaces::expand(&mut trees, &sources, &mut errors);
+    }
     if !errors.is_empty() {
         return Err(errors.into_diagnostics(sources));
     }

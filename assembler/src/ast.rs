@@ -39,6 +39,8 @@ pub enum Item {
     Struct(Struct),
     /// `enum NAME { ... }`
     Enum(Enum),
+    /// `interface NAME { ... }`
+    Interface(Interface),
     /// `static NAME: T`
     Static(Static),
     /// `test "name" { ... }`

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use indexmap::IndexSet;
 use limen_isa::module::{
     CustomSection, DataSegment, Debug, Export, ExportItem, FIRST_CUSTOM_SECTION, Function, Home, MAX_NAME, MAX_PAGES,
-    MAX_SLOTS, Module, PAGE_SIZE, Signature,
+    Module, PAGE_SIZE, Signature,
 };
 
 use crate::assemble::Options;
@@ -15,6 +15,7 @@ use crate::clauses;
 use crate::debug::{Files, LineContext, sites, utf8};
 use crate::diagnostic::{Diagnostic, Errors};
 use crate::globals::{Area, Globals, Section, Symbol, twice};
+use crate::interfaces::describe;
 use crate::layout;
 use crate::program::Program;
 use crate::source::{SourceMap, Span};
@@ -32,6 +33,8 @@ pub(crate) fn emit(globals: &Globals<'_>, sources: &SourceMap, options: Options,
     let kept = compiler.needed(options.tests);
     let mut order = vec![u32::MAX; compiler.entries.len()];
     (0..).zip(&kept).for_each(|(place, number)| order[*number as usize] = place);
+    let names = kept.iter().map(|number| &*compiler.entries[*number as usize].function.name.text);
+    let described = describe(globals, &mut compiler.types, sources, names, compiler.errors);
     let entries = std::mem::take(&mut compiler.entries);
     let made = Made {
         entries,
@@ -42,6 +45,7 @@ pub(crate) fn emit(globals: &Globals<'_>, sources: &SourceMap, options: Options,
         signatures: std::mem::take(&mut compiler.signatures),
         table: compiler.table.iter().copied().collect(),
         messages: compiler.messages.iter().cloned().collect(),
+        managed_slots: compiler.managed_slots,
         tests: if options.tests { compiler.tests.clone() } else { Vec::new() },
     };
     drop(compiler);
@@ -58,6 +62,9 @@ pub(crate) fn emit(globals: &Globals<'_>, sources: &SourceMap, options: Options,
     check_tables(globals, errors);
     let debug = functions(&mut module, program, made, sources, errors);
     module.debug = (!options.strip && !globals.no_debug).then_some(debug);
+    if let Err(error) = module.describe(&described) {
+        errors.add(|| Diagnostic::new(Span::default(), error.to_string()));
+    }
     sections(&mut module, program, errors);
     module
 }
@@ -77,6 +84,8 @@ struct Made<'a> {
     table: Vec<u32>,
     messages: Vec<String>,
     tests: Vec<u32>,
+    /// Whether there is a slot behind those that are declared, for references in memory.
+    managed_slots: bool,
 }
 
 /// The number of the section that says what the codes of traps mean.
@@ -134,13 +143,11 @@ fn function_names(globals: &Globals<'_>, made: &Made<'_>, errors: &mut Errors) -
 // ---- Home -----------------------------------------------------------------------------------------------------------
 
 fn home(program: &Program<'_>, made: &Made<'_>, errors: &mut Errors) -> Home {
-    let globals = program.globals;
     let end = made.end;
     let needed = end.div_ceil(u64::from(PAGE_SIZE)) as u32;
     let (min_pages, max_pages) = pages(program, needed, errors);
-    let slots =
-        globals.slots.and_then(|slots| program.constants.integer(&slots.count, 0, i128::from(MAX_SLOTS), errors));
-    Home { min_pages, max_pages, slots: slots.unwrap_or(0) as u32, data: segments(program, made, errors) }
+    let slots = program.slots + u32::from(made.managed_slots);
+    Home { min_pages, max_pages, slots, data: segments(program, made, errors) }
 }
 
 fn pages(program: &Program<'_>, needed: u32, errors: &mut Errors) -> (u32, u32) {

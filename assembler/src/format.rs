@@ -42,6 +42,7 @@ fn structured(tree: &Ast) -> Option<Span> {
     tree.items.iter().find_map(|item| match item {
         Item::Struct(item) => Some(item.name.span),
         Item::Enum(item) => Some(item.name.span),
+        Item::Interface(item) => Some(item.name.span),
         Item::Static(item) => Some(item.name.span),
         Item::Test(item) => Some(item.name.span),
         Item::Function(function) if !function.is_plain() => Some(function.name.span),

@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
 use crate::ast::{
-    Ast, Clause, Const, Data, DataItem, Enum, Export, Expr, FileAnnotation, Function, Home, Item, Name, Reserve, Scope,
-    Site, Slots, Static, Struct, Table, Test, Text, TypeDefinition,
+    Ast, Clause, Const, Data, DataItem, Enum, Export, Expr, FileAnnotation, Function, Home, Interface, Item, Name,
+    Reserve, Scope, Site, Slots, Static, Struct, Table, Test, Text, TypeDefinition,
 };
 use crate::diagnostic::{Diagnostic, Errors};
 use crate::source::{FileId, Span};
@@ -22,6 +22,7 @@ pub(crate) enum Symbol {
     Static(usize),
     Struct(usize),
     Enum(usize),
+    Interface(usize),
 }
 
 impl Symbol {
@@ -36,6 +37,7 @@ impl Symbol {
             Self::Static(_) => "a static",
             Self::Struct(_) => "a structure",
             Self::Enum(_) => "an enumeration",
+            Self::Interface(_) => "an interface",
         }
     }
 }
@@ -98,6 +100,7 @@ pub(crate) struct Globals<'a> {
     pub(crate) statics: Vec<&'a Static>,
     pub(crate) structs: Vec<&'a Struct>,
     pub(crate) enums: Vec<&'a Enum>,
+    pub(crate) interfaces: Vec<&'a Interface>,
     pub(crate) tests: Vec<&'a Test>,
     pub(crate) exports: Vec<&'a Export>,
     pub(crate) home: Option<&'a Home>,
@@ -160,6 +163,10 @@ impl<'a> Globals<'a> {
             Item::Enum(item) => {
                 self.declare(&item.name, item.scope, Symbol::Enum(self.enums.len()), errors);
                 self.enums.push(item);
+            }
+            Item::Interface(item) => {
+                self.declare(&item.name, item.scope, Symbol::Interface(self.interfaces.len()), errors);
+                self.interfaces.push(item);
             }
             Item::Static(item) => {
                 self.declare(&item.name, item.scope, Symbol::Static(self.statics.len()), errors);

@@ -111,6 +111,11 @@ pub(crate) enum Token<'s> {
     Static,
     Test,
     Private,
+    Interface,
+    Idempotent,
+    Lend,
+    Mut,
+    Move,
 
     #[token("(")]
     LeftParen,
@@ -225,7 +230,7 @@ impl Token<'_> {
 }
 
 /// The words of the structured notation, which are reserved in its own lines only.
-const WORDS: [(&str, Token<'static>); 29] = [
+const WORDS: [(&str, Token<'static>); 30] = [
     ("let", Token::Let),
     ("var", Token::Var),
     ("if", Token::If),
@@ -255,13 +260,27 @@ const WORDS: [(&str, Token<'static>); 29] = [
     ("static", Token::Static),
     ("test", Token::Test),
     ("private", Token::Private),
+    ("interface", Token::Interface),
 ];
+
+/// The words that are reserved where the methods of an interface are declared.
+const METHOD_WORDS: [(&str, Token<'static>); 4] =
+    [("idempotent", Token::Idempotent), ("lend", Token::Lend), ("mut", Token::Mut), ("move", Token::Move)];
 
 impl<'s> Token<'s> {
     /// What a word is in a line of the structured notation.
     pub(crate) fn keyword(self) -> Self {
+        self.among(&WORDS)
+    }
+
+    /// What a word is in the declaration of a method.
+    pub(crate) fn method_word(self) -> Self {
+        self.among(&METHOD_WORDS)
+    }
+
+    fn among(self, words: &[(&str, Token<'static>)]) -> Self {
         let Token::Word(text) = self else { return self };
-        WORDS.iter().find(|(word, _)| *word == text).map_or(self, |(_, token)| *token)
+        words.iter().find(|(word, _)| *word == text).map_or(self, |(_, token)| *token)
     }
 
     /// Whether it stands between a place and what is assigned to it.

@@ -3,6 +3,7 @@
 //! - [`assemble`] and [`assemble_file`]: a source in the instruction notation to a [`limen_isa::module::Module`].
 //! - [`disassemble`]: a module to a source that assembles to the same bytes.
 //! - [`format()`]: a source in its canonical layout.
+//! - [`document`]: the interfaces of a source as a page of documentation.
 //! - [`parse`]: a source to its tree, for other tools.
 
 mod assemble;
@@ -17,6 +18,7 @@ mod emit;
 mod format;
 mod globals;
 mod instruction;
+mod interfaces;
 mod layout;
 mod lexer;
 mod library;
@@ -37,5 +39,6 @@ pub use assemble::{Assembled, Options, assemble, assemble_file};
 pub use diagnostic::{Diagnostic, Diagnostics, Label};
 pub use disassemble::disassemble;
 pub use format::{format, format_named};
+pub use interfaces::document;
 pub use parse::parse;
 pub use source::{Directory, FileId, Loader, NoFiles, SourceFile, SourceMap, Span};

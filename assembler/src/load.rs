@@ -2,11 +2,13 @@
 
 use std::collections::HashSet;
 
-use crate::ast::{Ast, Item, Text};
+use crate::ast::{Ast, Item, Text, TypeExpr, TypeKind};
 use crate::diagnostic::{Diagnostic, Errors};
+use crate::interfaces;
 use crate::library;
 use crate::parse::parse_file;
 use crate::source::{FileId, Loader, SourceFile, SourceMap, join};
+use crate::structured::SLOTS_PUT;
 
 /// The files of one run.
 #[derive(Default)]
@@ -51,10 +53,24 @@ impl Reading<'_> {
     fn follow_uses(&mut self, id: FileId) {
         let is_use = |item: &Item| if let Item::Use(path) = item { Some(path.clone()) } else { None };
         let uses: Vec<Text> = self.loaded.trees[id.0 as usize].items.iter().filter_map(is_use).collect();
+        self.use_library(id);
         for path in uses {
             if let Err(reason) = self.follow(id, &path) {
                 let message = format!("cannot use `{}`", String::from_utf8_lossy(&path.bytes));
                 self.loaded.errors.add(|| Diagnostic::new(path.span, message).label(reason));
+            }
+        }
+    }
+
+    /// Uses the files of the library that declarations of these sorts are lowered with.
+    fn use_library(&mut self, id: FileId) {
+        let items = &self.loaded.trees[id.0 as usize].items;
+        let interfaces = items.iter().any(|item| matches!(item, Item::Interface(_)));
+        let is_slots = |item: &Item| matches!(item, Item::Function(function) if &*function.name.text == SLOTS_PUT);
+        let references = items.iter().any(holds_references) && !items.iter().any(is_slots);
+        for (wanted, name) in [(interfaces, interfaces::LIBRARY), (references, SLOTS)] {
+            if let (true, Some(text)) = (wanted && self.known.insert(name.to_owned()), library::find(name)) {
+                self.add(name.to_owned(), text.to_owned());
             }
         }
     }
@@ -74,5 +90,26 @@ impl Reading<'_> {
         };
         self.add(name, text);
         Ok(())
+    }
+}
+
+/// The file of the library that keeps the references of structures.
+const SLOTS: &str = "std/slots.lim";
+
+/// Whether something in memory may hold references.
+fn holds_references(item: &Item) -> bool {
+    match item {
+        Item::Struct(item) => item.fields.iter().any(|field| has_reference(&field.ty)),
+        Item::Static(item) => has_reference(&item.ty),
+        _ => false,
+    }
+}
+
+fn has_reference(ty: &TypeExpr) -> bool {
+    match &ty.kind {
+        TypeKind::Ref(_) => true,
+        TypeKind::Name(name, arguments) => &*name.text == "ref" || arguments.iter().any(has_reference),
+        TypeKind::Array(_, inner) | TypeKind::Slice(inner) | TypeKind::Address(inner) => has_reference(inner),
+        TypeKind::Function(..) => false,
     }
 }

@@ -7,8 +7,8 @@ use lalrpop_util::{ErrorRecovery, ParseError, lalrpop_mod};
 use limen_isa::ValueType;
 
 use crate::ast::{
-    Argument, Ast, BinaryOperator, Block, Expr, ExprKind, Float, Function, Infix, Line, Name, Prefix, Results, Scope,
-    Statement, StatementKind, Term, TermKind, Test, Text, TypeExpr, UnaryOperator,
+    Argument, Ast, BinaryOperator, Block, Expr, ExprKind, Float, Function, Infix, Item, Line, Name, Prefix, Results,
+    Scope, Statement, StatementKind, Term, TermKind, Test, Text, TypeExpr, UnaryOperator,
 };
 use crate::diagnostic::{Diagnostic, Errors};
 use crate::lexer::{Token, lex};
@@ -31,6 +31,25 @@ pub fn parse(source: &str) -> (Ast, Vec<Diagnostic>) {
 
 /// Parses one file of several.
 pub(crate) fn parse_file(id: FileId, file: &SourceFile) -> (Ast, Vec<Diagnostic>) {
+    let (ast, errors) = parse_text(id, file, &[]);
+    (ast, one_per_line(file, errors))
+}
+
+/// Parses declarations that were made from others. What is said about a part of the text points at the place that stands
+/// with it.
+pub(crate) fn parse_generated(parts: &[(String, Span)]) -> (Vec<Item>, Vec<Diagnostic>) {
+    let mut text = String::new();
+    let mut places = Vec::new();
+    for (part, place) in parts {
+        places.push((text.len() as u32, *place));
+        text.push_str(part);
+    }
+    let file = parts.first().map_or(FileId(0), |(_, place)| place.file);
+    let (ast, errors) = parse_text(file, &SourceFile::new("", text), &places);
+    (ast.items, errors.into_sorted())
+}
+
+fn parse_text(id: FileId, file: &SourceFile, places: &[(u32, Span)]) -> (Ast, Errors) {
     let mut errors = Errors::default();
     if file.is_cut_off() {
         errors.add(|| Diagnostic::new(Span::new(id, 0, 0), "this file is too large").note("at most 4 GiB are read"));
@@ -38,13 +57,13 @@ pub(crate) fn parse_file(id: FileId, file: &SourceFile) -> (Ast, Vec<Diagnostic>
     let lexemes = lex(id, file.text(), &mut errors);
     let mut statements = statements(&lexemes, &mut errors);
     words::mark(&mut statements);
-    let mut context = Context { file: id, text: file.text(), errors };
+    let mut context = Context { file: id, text: file.text(), places, errors };
     let tokens = statements.into_iter().map(|lexeme| Ok((lexeme.span.start, lexeme.token, lexeme.span.end)));
     let ast = grammar::FileParser::new().parse(&mut context, tokens).unwrap_or_else(|error| {
         context.report(error);
         Ast::default()
     });
-    (ast, one_per_line(file, context.errors))
+    (ast, context.errors)
 }
 
 /// The first error of each line: those that follow on it are likely to follow from it.
@@ -60,12 +79,18 @@ type SyntaxError<'s> = ParseError<u32, Token<'s>, Infallible>;
 pub(crate) struct Context<'s> {
     file: FileId,
     text: &'s str,
+    /// If the text is no source, from where on it stands for which place.
+    places: &'s [(u32, Span)],
     errors: Errors,
 }
 
 impl Context<'_> {
     pub(crate) fn span(&self, start: u32, end: u32) -> Span {
-        Span::new(self.file, start, end)
+        let part = self.places.partition_point(|(from, _)| *from <= start);
+        match part.checked_sub(1) {
+            Some(part) => self.places[part].1,
+            None => Span::new(self.file, start, end),
+        }
     }
 
     /// Reports what the parser has skipped over.
@@ -385,7 +410,7 @@ fn class(name: &str, at_file_level: bool, starts_type: bool) -> String {
         "use" | "const" | "export" | "@file" | "@site" | "@nodebug" | "@nonames" | "@section" | "@name" => {
             "a declaration"
         }
-        "struct" | "enum" | "static" | "test" | "private" => "a declaration",
+        "struct" | "enum" | "static" | "test" | "private" | "interface" => "a declaration",
         "data" | "reserve" | "table" | "type" | "home" | "slots" | "fn" if at_file_level => "a declaration",
         "word" | "data" | "reserve" | "table" | "type" | "home" | "slots" => "a name",
         "dotted word" => "a name",

@@ -1,7 +1,7 @@
 //! What the bodies of functions refer to: constants and signatures, all known before the first body is encoded.
 
 use indexmap::IndexSet;
-use limen_isa::module::{MAX_PARAMS, MAX_RESULTS, Signature};
+use limen_isa::module::{MAX_PARAMS, MAX_RESULTS, MAX_SLOTS, Signature};
 
 use crate::ast::{Function, Name};
 use crate::constants::Constants;
@@ -14,13 +14,16 @@ pub(crate) struct Program<'a> {
     pub(crate) globals: &'a Globals<'a>,
     pub(crate) constants: Constants<'a>,
     pub(crate) signatures: Signatures,
+    /// How many slots the program asks for.
+    pub(crate) slots: u32,
 }
 
 impl<'a> Program<'a> {
     pub(crate) fn new(globals: &'a Globals<'a>, errors: &mut Errors) -> Self {
         let constants = Constants::evaluate_all(globals, errors);
         let signatures = Signatures::collect(globals, &constants, errors);
-        Self { globals, constants, signatures }
+        let slots = globals.slots.and_then(|slots| constants.integer(&slots.count, 0, i128::from(MAX_SLOTS), errors));
+        Self { globals, constants, signatures, slots: slots.unwrap_or(0) as u32 }
     }
 }
 

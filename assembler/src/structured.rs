@@ -9,10 +9,12 @@ mod encode;
 mod initial;
 mod lower;
 mod memory;
+mod slots;
 mod statements;
 mod terms;
 mod types;
 
 pub(crate) use compiler::{Compiler, Entry, shape};
 pub(crate) use encode::encode;
+pub(crate) use slots::PUT as SLOTS_PUT;
 pub(crate) use types::{Bindings, Types};

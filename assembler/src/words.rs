@@ -14,6 +14,7 @@ enum Block {
     File,
     Body,
     Arms,
+    Methods,
     Other,
 }
 
@@ -48,7 +49,7 @@ impl<'s> Marker<'_, 's> {
             Block::File => self.declaration(),
             Block::Body => self.line(),
             Block::Arms => self.reserved(Block::Body),
-            Block::Other => self.rest(Block::Other, false),
+            Block::Methods | Block::Other => self.rest(Block::Other, false),
         }
     }
 
@@ -61,6 +62,8 @@ impl<'s> Marker<'_, 's> {
         while let Some(token) = self.token(self.next) {
             if reserved {
                 self.lexemes[self.next].token = token.keyword();
+            } else if self.block() == Block::Methods {
+                self.lexemes[self.next].token = token.method_word();
             }
             self.next += 1;
             match token {
@@ -89,7 +92,7 @@ impl<'s> Marker<'_, 's> {
         if self.token(self.next) == Some(Token::Export) {
             self.next += 1;
         }
-        self.first_word(&[Token::Struct, Token::Enum, Token::Static], |next| {
+        self.first_word(&[Token::Struct, Token::Enum, Token::Static, Token::Interface], |next| {
             matches!(next, Token::Word(_)) || next.is_name()
         });
         self.first_word(&[Token::Test], |next| matches!(next, Token::String(_)));
@@ -97,6 +100,7 @@ impl<'s> Marker<'_, 's> {
         match (before, self.token(self.next)) {
             (Some(Token::Test), _) | (_, Some(Token::Fn)) => self.rest(Block::Body, false),
             (Some(Token::Static), _) => self.reserved(Block::Other),
+            (Some(Token::Interface), _) => self.rest(Block::Methods, false),
             _ => self.rest(Block::Other, false),
         }
     }

@@ -1,6 +1,6 @@
 //! The structured notation as a tree.
 
-use super::{Expr, Float, Function, Line, Name, Scope, Text};
+use super::{Expr, Float, Function, Line, Name, Results, Scope, Text};
 use crate::source::Span;
 use limen_isa::ValueType;
 
@@ -74,8 +74,74 @@ pub struct Enum {
     pub name: Name,
     /// How it lies in memory.
     pub ty: Option<TypeExpr>,
-    /// Its values in order.
-    pub variants: Vec<Variant>,
+    /// Its values in order, and those that it takes over.
+    pub entries: Vec<EnumEntry>,
+}
+
+impl Enum {
+    /// The enumerations whose values it takes over.
+    pub fn uses(&self) -> impl Iterator<Item = &Name> {
+        self.entries.iter().filter_map(|entry| if let EnumEntry::Use(name) = entry { Some(name) } else { None })
+    }
+}
+
+/// A line of an enumeration.
+#[derive(Clone, Debug)]
+pub enum EnumEntry {
+    /// `Name = 4`
+    Variant(Variant),
+    /// `use Other`
+    Use(Name),
+}
+
+/// `interface Name { ... }`
+#[derive(Clone, Debug)]
+pub struct Interface {
+    /// Who sees it.
+    pub scope: Scope,
+    /// Its name.
+    pub name: Name,
+    /// What can be called.
+    pub methods: Vec<Method>,
+}
+
+/// `idempotent fn name(a: T) -> R ! E = 4` in an interface.
+#[derive(Clone, Debug)]
+pub struct Method {
+    /// Whether doing it twice is as good as once.
+    pub idempotent: bool,
+    /// Its name.
+    pub name: Name,
+    /// What it takes.
+    pub params: Vec<MethodParam>,
+    /// What it gives.
+    pub results: Results,
+    /// Its number, which never changes.
+    pub number: Expr,
+}
+
+/// `name: lend []u8` in a method.
+#[derive(Clone, Debug)]
+pub struct MethodParam {
+    /// Its name.
+    pub name: Name,
+    /// How it reaches the server.
+    pub passing: Passing,
+    /// Its type.
+    pub ty: TypeExpr,
+}
+
+/// How a parameter reaches the server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Passing {
+    /// In the message; a reference is then the caller's as well.
+    Value,
+    /// `move`: a reference that the caller gives away.
+    Move,
+    /// `lend`: memory of the caller's that the server may read until it answers.
+    Lend,
+    /// `lend mut`: memory that it may write, too.
+    LendMut,
 }
 
 /// `Name = 4` in an enumeration.

@@ -74,7 +74,7 @@ impl<'a> Lower<'_, '_, 'a> {
             return self.error(|| Diagnostic::new(call.span, "this cannot fail: there is nothing to try"));
         };
         match self.shape.error {
-            Some(own) if own == ty => {}
+            Some(own) if own == ty || self.takes_over(own, ty) => {}
             Some(own) => return self.mismatch(call.span, own, ty),
             None => {
                 let name = self.c.types.name(ty);
@@ -125,6 +125,7 @@ impl<'a> Lower<'_, '_, 'a> {
                 match (&**name, arguments) {
                     ("slice", [p, n]) => return self.made_slice(&p.value, &n.value).map(Some),
                     ("panic", [message]) => return self.panic(&message.value).map(Some),
+                    ("first_slot", []) => return Some(Some(Rv::one(Ty::U32, Part::Int(self.c.first_slot())))),
                     ("heap_start", []) => return Some(Some(self.heap_start(first))),
                     _ => {}
                 }
@@ -155,6 +156,11 @@ impl<'a> Lower<'_, '_, 'a> {
                 let TermKind::Name(family) = &of.kind else { return Some(None) };
                 if self.locals.contains_key(&**family) {
                     return Some(None);
+                }
+                if let (Some((Symbol::Enum(index), _)), "has", [number]) =
+                    (self.c.program.globals.get(family, of.span.file), &*name.text, arguments)
+                {
+                    return self.has_value(index, &number.value).map(Some);
                 }
                 match Opcode::from_mnemonic(&format!("{family}.{}", name.text)) {
                     Some(opcode) if !opcode.row().reserved => {
@@ -337,24 +343,58 @@ impl<'a> Lower<'_, '_, 'a> {
     }
 
     fn checked_enum(&mut self, rv: Rv, from: Int, index: usize, ty: Ty) -> Option<Rv> {
-        let numbers: Vec<i128> =
-            self.c.types.variants(index, self.c.errors).values.iter().map(|(_, number)| *number).collect();
+        let family = width(from);
+        let number = self.reg(rv.parts[0], family);
         let name = self.c.types.name(ty);
         let ok = self.label();
-        for number in numbers {
-            self.branch_integers(
-                width(from),
-                from.signed,
-                crate::ast::Infix::Equal,
-                rv.parts[0],
-                Part::Int(number),
-                ok,
-            );
+        for (first, last) in self.known_values(index, from) {
+            let (signed, least, most) = (from.signed, Part::Int(first), Part::Int(last - first));
+            if first == last {
+                self.branch_integers(family, signed, crate::ast::Infix::Equal, Part::Reg(number), least, ok);
+            } else {
+                let above = self.above(number, least, family);
+                self.branch_integers(family, false, crate::ast::Infix::LessEqual, Part::Reg(above), most, ok);
+            }
         }
         let out = self.trap(&format!("the number is no {name}"));
         self.jump(out);
         self.place(ok);
-        self.resized(rv.parts[0], from, Int::I32, ty, None)
+        self.resized(Part::Reg(number), from, Int::I32, ty, None)
+    }
+
+    /// The runs of an enumeration's values that an integer type holds.
+    fn known_values(&mut self, index: usize, from: Int) -> Vec<(i128, i128)> {
+        let values = &self.c.types.variants(index, self.c.errors).values;
+        let numbers = values.iter().map(|(_, number)| *number);
+        let mut known: Vec<i128> = numbers.filter(|number| (from.min()..=from.max()).contains(number)).collect();
+        known.sort_unstable();
+        runs(&known)
+    }
+
+    /// How far a number is above the first of a run.
+    fn above(&mut self, number: Reg, first: Part, family: ValueType) -> Reg {
+        let first = self.reg(first, family);
+        self.op(&format!("{family}.sub"), family, None, &[number, first].map(i64::from))
+    }
+
+    /// `E.has(n)`: whether the enumeration has a value with this number.
+    fn has_value(&mut self, index: usize, term: &'a Term) -> Option<Rv> {
+        let rv = self.term(term, None, None)?;
+        let rv = self.settle(rv, term.span)?;
+        let Some(from) = self.number(rv.ty) else { return self.mismatch(term.span, Ty::I32, rv.ty) };
+        let family = width(from);
+        let number = self.reg(rv.parts[0], family);
+        let mut any = None;
+        for (first, last) in self.known_values(index, from) {
+            let above = self.above(number, Part::Int(first), family);
+            let span = self.reg(Part::Int(last - first), family);
+            let within = self.op(&format!("{family}.le_u"), ValueType::I32, None, &[above, span].map(i64::from));
+            any = Some(match any {
+                None => within,
+                Some(before) => self.op("i32.or", ValueType::I32, None, &[before, within].map(i64::from)),
+            });
+        }
+        Some(Rv::one(Ty::BOOL, any.map_or(Part::Int(0), Part::Reg)))
     }
 
     /// `x as T`: never checked.
@@ -384,6 +424,7 @@ impl<'a> Lower<'_, '_, 'a> {
             return self.truncated(part, from, to, ty, dest);
         }
         match (self.ty(rv.ty), self.ty(ty)) {
+            (Type::Bad, _) | (_, Type::Bad) => None,
             (a, b) if a == b => Some(rv),
             (Type::Int(int), Type::Address(_)) if int.bits <= 32 && saturate => Some(Rv::one(ty, part)),
             (Type::Address(_) | Type::Function(..), Type::Int(int)) if int.bits == 32 && saturate => {
@@ -645,7 +686,7 @@ impl<'a> Lower<'_, '_, 'a> {
         let ty = rv.as_ref().map_or(ty, |rv| rv.ty);
         let pointed = if let Type::Address(target) = self.ty(ty) { Some(target) } else { None };
         let owner = self.c.types.owner(pointed.unwrap_or(ty));
-        let found = owner.and_then(|(owner, _)| self.c.program.globals.get(&format!("{owner}.{name}"), span.file));
+        let found = owner.and_then(|owner| self.c.program.globals.get(&format!("{owner}.{name}"), span.file));
         let Some((Symbol::Function(index), _)) = found else {
             let layout = self.c.types.layout(pointed.unwrap_or(ty), self.c.errors);
             if layout.members.iter().any(|member| &*member.name == name) {
@@ -705,7 +746,14 @@ impl<'a> Lower<'_, '_, 'a> {
         complete.then_some(given)
     }
 
-    fn call_number(&mut self, number: u32, shape: &Shape, given: Vec<Rv>, span: Span, dest: Option<&[Reg]>) -> Results {
+    pub(crate) fn call_number(
+        &mut self,
+        number: u32,
+        shape: &Shape,
+        given: Vec<Rv>,
+        span: Span,
+        dest: Option<&[Reg]>,
+    ) -> Results {
         let (arguments, results) = self.call_registers(&shape.signature, given, dest);
         self.span = span;
         self.emit_opcode(Opcode::Call, vec![list(&results), value(number), list(&arguments)]);
@@ -871,6 +919,18 @@ impl<'a> Lower<'_, '_, 'a> {
 
 pub(crate) fn list(registers: &[Reg]) -> Value {
     Value::List(registers.iter().map(|reg| i64::from(*reg)).collect())
+}
+
+/// The first and the last of each run of numbers that follow on each other, of ascending ones.
+fn runs(numbers: &[i128]) -> Vec<(i128, i128)> {
+    let mut runs: Vec<(i128, i128)> = Vec::new();
+    for number in numbers {
+        match runs.last_mut() {
+            Some((_, last)) if *last + 1 == *number => *last = *number,
+            _ => runs.push((*number, *number)),
+        }
+    }
+    runs
 }
 
 /// The number that the low bits of another are.

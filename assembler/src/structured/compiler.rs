@@ -63,6 +63,8 @@ pub(crate) struct Compiler<'p, 'a> {
     waiting: Vec<u32>,
     pub(crate) signatures: IndexSet<Signature>,
     pub(crate) tests: Vec<u32>,
+    /// Whether references lie in memory.
+    pub(crate) managed_slots: bool,
 }
 
 impl<'p, 'a> Compiler<'p, 'a> {
@@ -82,6 +84,7 @@ impl<'p, 'a> Compiler<'p, 'a> {
             waiting: Vec::new(),
             signatures: program.signatures.all().cloned().collect(),
             tests: Vec::new(),
+            managed_slots: false,
         }
     }
 

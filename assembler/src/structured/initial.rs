@@ -25,9 +25,6 @@ impl<'a> Compiler<'_, 'a> {
         let mut next = end.max(FIRST_ADDRESS);
         for declared in &self.program.globals.statics {
             let ty = self.types.resolve(&declared.ty, &Bindings::new(), self.errors);
-            if !self.types.is_storable(ty, self.errors) {
-                self.errors.add(|| Diagnostic::new(declared.ty.span, "references do not lie in memory"));
-            }
             let address = next.next_multiple_of(8);
             next = address.saturating_add(self.types.size(ty, self.errors));
             if next > HOME_END {
@@ -100,7 +97,9 @@ impl<'a> Compiler<'_, 'a> {
             }
             (Type::Struct(..), TermKind::Call(_, arguments)) => self.put_struct(term, ty, arguments, bytes)?,
             (Type::Bool, TermKind::Bool(truth)) => bytes.push(u8::from(*truth)),
-            (Type::Address(_) | Type::Function(..), TermKind::Name(name)) if &**name == "null" => bytes.extend([0; 4]),
+            (Type::Address(_) | Type::Function(..) | Type::Ref(_), TermKind::Name(name)) if &**name == "null" => {
+                bytes.extend([0; 4])
+            }
             (Type::Function(params, results), TermKind::Name(name)) => {
                 let Some((Symbol::Function(index), _)) = self.program.globals.get(name, term.span.file) else {
                     return self.refuse(term.span, "the name of a function belongs here");

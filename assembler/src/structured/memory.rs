@@ -330,9 +330,6 @@ impl<'a> Lower<'_, '_, 'a> {
     /// The scalars of a type with their offsets.
     fn leaves(&mut self, ty: Ty, span: Span) -> Option<Vec<(i128, Ty)>> {
         self.registers(ty, span)?;
-        if !self.c.types.is_storable(ty, self.c.errors) {
-            return self.error(|| Diagnostic::new(span, "references do not lie in memory"));
-        }
         let mut leaves = Vec::new();
         self.add_leaves(ty, 0, &mut leaves);
         Some(leaves)
@@ -376,6 +373,10 @@ impl<'a> Lower<'_, '_, 'a> {
         let (suffix, operands) = self.operands(memory, offset);
         let (family, access) = self.access(ty);
         let mnemonic = format!("{family}.load{access}{suffix}");
+        if let Type::Ref(_) = self.ty(ty) {
+            let slot = self.op(&mnemonic, family, None, &operands);
+            return self.slot_get(slot, dest);
+        }
         let Type::BigEndian(int) = self.ty(ty) else { return self.op(&mnemonic, family, dest, &operands) };
         let raw = self.op(&mnemonic, family, None, &operands);
         let full = int.bits >= 32;
@@ -388,6 +389,10 @@ impl<'a> Lower<'_, '_, 'a> {
     }
 
     fn store_leaf(&mut self, memory: Memory, offset: i128, ty: Ty, part: Part) {
+        if let Type::Ref(_) = self.ty(ty) {
+            let place = self.address(Memory { offset: memory.offset + offset, ..memory }, None);
+            return self.slot_put(place, part);
+        }
         let (family, access) = self.access(ty);
         let part = if let Type::BigEndian(int) = self.ty(ty) { self.swapped(part, int) } else { part };
         let source = self.reg(part, family);

@@ -223,12 +223,21 @@ impl<'a> Lower<'_, '_, 'a> {
             (Type::AnyFloat, Type::F32 | Type::F64) => Some(Rv::one(ty, part)),
             (Type::Null, Type::Address(_) | Type::Function(..) | Type::Ref(_)) => Some(Rv::one(ty, part)),
             (Type::Ref(Some(_)), Type::Ref(None)) => Some(Rv { ty, ..rv }),
+            (Type::Enum(_), Type::Enum(_)) if self.takes_over(ty, rv.ty) => Some(Rv { ty, ..rv }),
             (Type::Int(from), Type::Int(to)) if to.holds(from) => Some(self.widen(part, from, to, ty)),
             (Type::F32, Type::F64) => {
                 let from = self.reg(part, ValueType::F32);
                 Some(Rv::one(ty, Part::Reg(self.op("f64.from_f32", ValueType::F64, None, &[i64::from(from)]))))
             }
             _ => self.mismatch(span, ty, rv.ty),
+        }
+    }
+
+    /// Whether an enumeration has all values of another.
+    pub(crate) fn takes_over(&self, ty: Ty, other: Ty) -> bool {
+        match (self.c.types.get(ty), self.c.types.get(other)) {
+            (Type::Enum(ty), Type::Enum(other)) => self.c.types.uses(*ty, *other),
+            _ => false,
         }
     }
 

@@ -1,15 +1,15 @@
 //! Types: what they are, how they lie in memory, and which registers hold their values.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use indexmap::IndexSet;
 use limen_isa::ValueType;
 
-use crate::ast::{Expr, Struct, TypeExpr, TypeKind};
+use crate::ast::{EnumEntry, Expr, Name, Struct, TypeExpr, TypeKind};
 use crate::constants::Constants;
 use crate::diagnostic::{Diagnostic, Errors};
 use crate::globals::{Globals, Symbol};
-use crate::source::{FileId, Span};
+use crate::source::Span;
 
 /// A type of a [`Types`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -346,7 +346,14 @@ impl<'p, 'a> Types<'p, 'a> {
         }
         let mut values: Vec<(Box<str>, i128)> = Vec::new();
         let mut next = 0;
-        for variant in &declared.variants {
+        for entry in &declared.entries {
+            let variant = match entry {
+                EnumEntry::Variant(variant) => variant,
+                EnumEntry::Use(name) => {
+                    self.take_over(index, name, int, &mut values, errors);
+                    continue;
+                }
+            };
             if let Some(value) = &variant.value {
                 next = self.constants.integer(value, int.min(), int.max(), errors).unwrap_or(next);
             }
@@ -360,6 +367,54 @@ impl<'p, 'a> Types<'p, 'a> {
             next += 1;
         }
         Variants { int, values }
+    }
+
+    /// Adds the values of another enumeration.
+    fn take_over(
+        &mut self,
+        index: usize,
+        name: &'a Name,
+        int: Int,
+        values: &mut Vec<(Box<str>, i128)>,
+        errors: &mut Errors,
+    ) {
+        let Some((Symbol::Enum(other), _)) = self.globals.get(&name.text, name.span.file) else {
+            let globals = self.globals;
+            return errors.add(|| {
+                Diagnostic::new(name.span, format!("there is no enumeration `{}`", name.text))
+                    .help(globals.similar(&name.text, |symbol| matches!(symbol, Symbol::Enum(_))))
+            });
+        };
+        if self.uses(other, index) {
+            return errors.add(|| Diagnostic::new(name.span, "an enumeration cannot use itself"));
+        }
+        for (variant, value) in self.variants(other, errors).values.clone() {
+            if value < int.min() || value > int.max() {
+                errors.add(|| Diagnostic::new(name.span, format!("`{variant}` does not fit {}", int.name())));
+            } else if values.iter().any(|(known, number)| *known == variant || *number == value) {
+                errors.add(|| Diagnostic::new(name.span, format!("`{variant}` of `{}` is there already", name.text)));
+            }
+            values.push((variant, value));
+        }
+    }
+
+    /// Whether an enumeration is another one, or has its values.
+    pub(crate) fn uses(&self, index: usize, other: usize) -> bool {
+        let mut open = vec![index];
+        let mut seen = HashSet::new();
+        while let Some(next) = open.pop() {
+            if next == other {
+                return true;
+            }
+            if seen.insert(next) {
+                let names = self.globals.enums[next].uses();
+                let found = names.filter_map(|name| self.globals.get(&name.text, name.span.file));
+                open.extend(
+                    found.filter_map(|(symbol, _)| if let Symbol::Enum(index) = symbol { Some(index) } else { None }),
+                );
+            }
+        }
+        false
     }
 
     /// The integer that an enumeration is held as.
@@ -414,9 +469,9 @@ impl<'p, 'a> Types<'p, 'a> {
     /// Bytes in memory.
     pub(crate) fn size(&mut self, ty: Ty, errors: &mut Errors) -> u64 {
         match self.get(ty).clone() {
-            Type::Bad | Type::AnyInt | Type::AnyFloat | Type::Null | Type::Ref(_) => 0,
+            Type::Bad | Type::AnyInt | Type::AnyFloat | Type::Null => 0,
             Type::Int(int) | Type::BigEndian(int) => u64::from(int.bits / 8),
-            Type::F32 | Type::Address(_) | Type::Function(..) => 4,
+            Type::F32 | Type::Address(_) | Type::Function(..) | Type::Ref(_) => 4,
             Type::F64 | Type::Slice(_) => 8,
             Type::Bool => 1,
             Type::Enum(index) => u64::from(self.enum_int(index, errors).bits / 8),
@@ -445,26 +500,13 @@ impl<'p, 'a> Types<'p, 'a> {
         })
     }
 
-    /// Whether a type can lie in memory.
-    pub(crate) fn is_storable(&mut self, ty: Ty, errors: &mut Errors) -> bool {
-        match self.get(ty).clone() {
-            Type::Ref(_) => false,
-            Type::Array(element, _) => self.is_storable(element, errors),
-            Type::Struct(..) => {
-                let members = self.layout(ty, errors).members;
-                members.iter().all(|member| self.is_storable(member.ty, errors))
-            }
-            _ => true,
+    /// The name that stands before those of a type's methods.
+    pub(crate) fn owner(&self, ty: Ty) -> Option<&str> {
+        match self.get(ty) {
+            Type::Struct(index, _) => Some(&self.globals.structs[*index].name.text),
+            Type::Enum(index) => Some(&self.globals.enums[*index].name.text),
+            Type::Ref(name) => name.as_deref(),
+            _ => None,
         }
-    }
-
-    /// The file that a structure or an enumeration was declared in, and its name.
-    pub(crate) fn owner(&self, ty: Ty) -> Option<(&'a str, FileId)> {
-        let name = match self.get(ty) {
-            Type::Struct(index, _) => &self.globals.structs[*index].name,
-            Type::Enum(index) => &self.globals.enums[*index].name,
-            _ => return None,
-        };
-        Some((&name.text, name.span.file))
     }
 }

@@ -110,6 +110,10 @@ impl<'a> Cursor<'a> {
         Ok(u32::from_le_bytes(self.array()?))
     }
 
+    pub(super) fn i32(&mut self) -> Read<i32> {
+        Ok(i32::from_le_bytes(self.array()?))
+    }
+
     pub(super) fn i64(&mut self) -> Read<i64> {
         Ok(i64::from_le_bytes(self.array()?))
     }

@@ -5,6 +5,7 @@
 mod cursor;
 mod envelope;
 mod error;
+mod interfaces;
 mod locate;
 mod model;
 mod read;
@@ -12,6 +13,7 @@ mod section;
 mod write;
 
 pub use error::{ReadError, ReadProblem, WriteError};
+pub use interfaces::{Interface, Method, Param, Passing};
 pub use locate::{Call, Location};
 pub use model::{
     CustomSection, DataSegment, Debug, Export, ExportItem, Function, Home, InlineSite, LineRow, Module, Signature,

@@ -18,7 +18,7 @@ pub struct Module {
     pub exports: Vec<Export>,
     /// Names and source lines.
     pub debug: Option<Debug>,
-    /// Interface descriptions, opaque here.
+    /// Descriptions of interfaces, opaque here: see [`Module::described`].
     pub interfaces: Option<Vec<u8>>,
     /// Sections of other tools, in ascending order of their numbers.
     pub custom: Vec<CustomSection>,

@@ -77,12 +77,12 @@ fn count(out: &mut Vec<u8>, value: usize, what: &'static str) -> Result<(), Writ
     Ok(())
 }
 
-fn short(out: &mut Vec<u8>, value: usize, what: &'static str) -> Result<(), WriteError> {
+pub(super) fn short(out: &mut Vec<u8>, value: usize, what: &'static str) -> Result<(), WriteError> {
     out.extend(u16::try_from(value).map_err(|_| WriteError::TooLarge(what))?.to_le_bytes());
     Ok(())
 }
 
-fn name(out: &mut Vec<u8>, name: &str) -> Result<(), WriteError> {
+pub(super) fn name(out: &mut Vec<u8>, name: &str) -> Result<(), WriteError> {
     short(out, name.len(), "a name")?;
     out.extend(name.as_bytes());
     Ok(())

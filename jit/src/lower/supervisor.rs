@@ -116,6 +116,7 @@ impl Supervisor for Translator<'_, '_> {
         domain_export(d, domain, name, n);
         domain_slot_get(d, domain, i);
         domain_slot_set(domain, i, a);
+        domain_slots(d, domain);
         slots_make(d, account, n);
         slots_get(d, s, i);
         slots_set(s, i, a);

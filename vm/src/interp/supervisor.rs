@@ -199,6 +199,13 @@ impl<P: Policy> Supervisor for Cpu<P> {
         self.done_at(set, u64::from(index))
     }
 
+    fn domain_slots(&mut self, d: Reg, domain: Reg) -> Step {
+        let domain = self.get(domain);
+        let store = self.store();
+        let count = store.domain_of(domain).map(|domain| store.slots_of(domain).len() as u32);
+        self.put_or_fault(d, count)
+    }
+
     fn slots_make(&mut self, d: Reg, account: Reg, n: Reg) -> Step {
         let count = self.get(n);
         self.make(d, account, |store, owner| store.make_slots(owner, count))

@@ -131,6 +131,7 @@ fn modules_and_domains() -> Vec<Row> {
         sup(0x33, "domain.export", &[w("d", I32), r("domain", Ref), r("name", I32), r("n", I32)], "d = index of the function that the domain's module exports under the name home[name..name+n] of the kernel, or -1").faults(&INDEXED),
         sup(0x34, "domain.slot_get", &[w("d", Ref), r("domain", Ref), r("i", I32)], "d = slot i of the domain").faults(&INDEXED),
         sup(0x35, "domain.slot_set", &[r("domain", Ref), r("i", I32), r("a", Ref)], "slot i of the domain = a").faults(&INDEXED),
+        sup(0x36, "domain.slots", &[w("d", I32), r("domain", Ref)], "d = number of slots of the domain").faults(&USE),
     ]
 }
 
