@@ -45,3 +45,8 @@ fn boots_well(programs: &[&str]) {
 fn domains_call_each_other() {
     boots_well(&["talk", "server"]);
 }
+
+#[test]
+fn a_server_is_killed_under_load() {
+    boots_well(&["kills", "server", "client"]);
+}
