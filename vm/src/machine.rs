@@ -142,6 +142,8 @@ pub struct Machine {
     pub(crate) stack_cells: u32,
     fuel: Option<u64>,
     deadline: Option<Duration>,
+    /// Turns so far: see [`TURNS_BETWEEN_LOOKS`].
+    turns: u32,
 }
 
 // SAFETY: the pointers in the store are to memory that the store owns, and are used only by the thread that runs the
@@ -178,6 +180,7 @@ impl Machine {
             stack_cells: config.stack_cells,
             fuel: config.fuel,
             deadline: config.deadline,
+            turns: 0,
         })
     }
 
@@ -360,6 +363,11 @@ impl Machine {
     /// Lets the current context run until something happens, and deals with that.
     fn turn(&mut self, host: &mut dyn Host) -> Option<Outcome> {
         let context = self.current?;
+        self.turns = self.turns.wrapping_add(1);
+        let looks = self.attention.wants_stop() || self.turns.is_multiple_of(TURNS_BETWEEN_LOOKS);
+        if looks && let Some(outcome) = self.pause() {
+            return Some(outcome);
+        }
         if self.is_user(context) && self.store.kernel.is_some() && self.store.clock.poll() {
             return self.interrupt(self.store.context(context).port.itself);
         }
@@ -514,6 +522,10 @@ impl Machine {
         self.interrupt(Ref::NULL)
     }
 }
+
+/// Engines look at the clock while one context runs. Where contexts and the kernel follow each other faster than that, the
+/// machine looks itself, but not each time, since asking the host for the time is slow.
+const TURNS_BETWEEN_LOOKS: u32 = 64;
 
 /// A sleeping machine looks at stops and deadlines this often.
 const LONGEST_SLEEP: Duration = Duration::from_millis(1);
