@@ -83,3 +83,9 @@ fn the_store_loses_no_write_that_it_acknowledged() {
     println!("LIMEN_STORM_ROUNDS={rounds} LIMEN_STORM_SEED={seed}");
     boots_well(&["storm", "services/store", "keeper"], &[("ROUNDS", rounds), ("SEED", seed)]);
 }
+
+/// All that many services were given comes back when their accounts are closed.
+#[test]
+fn many_services_wait_at_once() {
+    boots_well(&["many", "idle"], &[("COUNT", knob("LIMEN_SERVICES", 500))]);
+}
