@@ -12,6 +12,7 @@ mod sides;
 mod starts;
 mod statistics;
 mod stops;
+mod system;
 
 use std::path::PathBuf;
 
@@ -43,6 +44,14 @@ struct Arguments {
     /// Only what crossing the boundary between two domains costs
     #[arg(long)]
     ipc: bool,
+
+    /// Only what the system does: starting services, killing them, many of them
+    #[arg(long)]
+    system: bool,
+
+    /// Print the memory that many services take, as a part of `--system`
+    #[arg(long, hide = true)]
+    idle_services: bool,
 
     /// Only one of the comparisons
     #[arg(long, value_enum)]
@@ -76,6 +85,12 @@ fn main() {
     }
     if arguments.costs {
         return costs::print(arguments.rounds);
+    }
+    if arguments.idle_services {
+        return system::print_idle_memory();
+    }
+    if arguments.system {
+        return system::print(arguments.rounds);
     }
     if arguments.ipc {
         ipc::print(arguments.rounds);
