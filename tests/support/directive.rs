@@ -3,6 +3,8 @@
 //! ```text
 //! // kernel                                     the file is loaded as the kernel
 //! // module: other.lim                          a user module that the kernel finds in its slots, in order
+//! // device: console                           a device that the kernel finds behind them: one that gives back what it is
+//!                                              given, or `entropy`, whose bytes are 0, 1, 2 and so on
 //! // run: f(1, 2) == 3                          the exported function f returns 3
 //! // run: f() == (3, 4) burns 2                 several results; the run burns two units of fuel
 //! // run: f(7)                                  f returns, and has no result
@@ -28,6 +30,8 @@ pub(crate) struct Script {
     pub kernel: bool,
     /// Files of the user modules.
     pub(crate) modules: Vec<String>,
+    /// Sorts of devices.
+    pub(crate) devices: Vec<String>,
     pub runs: Vec<Run>,
 }
 
@@ -67,6 +71,8 @@ impl Script {
             self.kernel = true;
         } else if let Some(path) = text.strip_prefix("// module:") {
             self.modules.push(path.trim().to_owned());
+        } else if let Some(sort) = text.strip_prefix("// device:") {
+            self.devices.push(sort.trim().to_owned());
         } else if let Some(run) = text.strip_prefix("// run:") {
             self.runs.push(Run::parse(source, index, run.trim())?);
         }

@@ -7,8 +7,9 @@ use std::path::Path;
 use limen_assembler::{Directory, Options, assemble};
 use limen_isa::module::{Export, ExportItem, Module, Signature};
 use limen_isa::{Fault, Opcode, ValueType};
+use limen_vm::device::{Console, Device, Entropy, Loopback};
 use limen_vm::{
-    Config, EngineKind, FaultReport, Machine, Mode, NoServices, Outcome, Snapshot, Time, Value, Verified, verify,
+    Boot, Config, EngineKind, FaultReport, Machine, Mode, NoServices, Outcome, Snapshot, Time, Value, Verified, verify,
 };
 
 use super::directive::{Expected, Run, Script};
@@ -239,7 +240,8 @@ impl Program {
     fn start(&self, config: Config, module: &Verified<Module>, run: &Run) -> Result<(Machine, Outcome), String> {
         let mut machine = limen_jit::machine(config).map_err(|error| error.to_string())?;
         let started = if self.script.kernel {
-            machine.boot(module, &self.modules)
+            let devices = self.script.devices.iter().map(|sort| device(sort)).collect::<Result<_, _>>()?;
+            machine.boot_system(module, Boot { modules: self.modules.clone(), devices, ..Boot::default() })
         } else {
             let arguments = arguments(module, run)?;
             machine.instantiate(module).and_then(|domain| machine.call(domain, &run.function, &arguments))
@@ -315,6 +317,17 @@ fn restored(machine: &mut Machine, engine: EngineKind) -> Result<Machine, String
     let mut restored = limen_jit::restore(config, &snapshot).map_err(|error| error.to_string())?;
     let again = restored.checkpoint().map_err(|error| error.to_string())?.write();
     if again.as_ref() == Ok(&bytes) { Ok(restored) } else { Err("a restored machine has another state".to_owned()) }
+}
+
+fn device(sort: &str) -> Result<Box<dyn Device>, String> {
+    match sort {
+        "console" => Ok(Box::new(Console::new(Loopback::default()))),
+        "entropy" => {
+            let mut next = 0..;
+            Ok(Box::new(Entropy::new(move |bytes: &mut [u8]| bytes.fill_with(|| next.next().unwrap_or_default()))))
+        }
+        _ => Err(format!("there is no device `{sort}`")),
+    }
 }
 
 fn place_of(report: &FaultReport) -> Option<(String, u32)> {

@@ -1,5 +1,6 @@
 //! How other threads get the attention of a machine whose compiled code does not count fuel: they raise a word that it looks at
-//! at its safepoints. A host does so that wants the machine to stop, and a timer when it is time.
+//! at its safepoints. A host does so that wants the machine to stop, a device that has something for it, and a timer when it is time. A
+//! machine that sleeps is woken by the same.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -13,6 +14,11 @@ pub(crate) struct Attention {
     word: AtomicU64,
     /// Raised by the host.
     stop: AtomicBool,
+    /// Raised by devices that want to work.
+    devices: AtomicBool,
+    /// Whether anything was raised since the machine last looked; it sleeps on it.
+    news: Mutex<bool>,
+    came: Condvar,
 }
 
 impl Attention {
@@ -24,6 +30,26 @@ impl Attention {
     /// Has the machine look at whatever there may be.
     pub(crate) fn raise(&self) {
         self.word.store(1, Ordering::Release);
+        *self.news.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        self.came.notify_one();
+    }
+
+    /// Sleeps until something is raised or `until`; for ever if that is `None`. `false` if it was the time.
+    pub(crate) fn wait(&self, until: Option<Instant>) -> bool {
+        let mut news = self.news.lock().unwrap_or_else(PoisonError::into_inner);
+        while !std::mem::take(&mut *news) {
+            news = match until {
+                Some(until) => {
+                    let left = until.saturating_duration_since(Instant::now());
+                    if left.is_zero() {
+                        return false;
+                    }
+                    self.came.wait_timeout(news, left).unwrap_or_else(PoisonError::into_inner).0
+                }
+                None => self.came.wait(news).unwrap_or_else(PoisonError::into_inner),
+            };
+        }
+        true
     }
 
     /// Takes the word back. To be called before a look at what it may have been raised for.
@@ -39,6 +65,21 @@ impl Attention {
 
     pub(crate) fn wants_stop(&self) -> bool {
         self.stop.load(Ordering::Relaxed)
+    }
+
+    /// Wants devices to work.
+    pub(crate) fn call_devices(&self) {
+        self.devices.store(true, Ordering::Release);
+        self.raise();
+    }
+
+    pub(crate) fn is_called_by_devices(&self) -> bool {
+        self.devices.load(Ordering::Relaxed)
+    }
+
+    /// Devices need not be let work any more. To be called before they are.
+    pub(crate) fn take_call_of_devices(&self) {
+        self.devices.swap(false, Ordering::AcqRel);
     }
 
     /// Whether a stop was wanted; it no longer is.

@@ -73,6 +73,11 @@ impl Clock {
         self.start.checked_add(Duration::from_nanos(since_start))
     }
 
+    /// Raises an interrupt.
+    pub(crate) fn raise(&mut self, line: u32) {
+        self.pending |= 1 << line;
+    }
+
     /// Whether there is an interrupt to be raised or taken.
     pub(crate) fn interrupts(&self) -> bool {
         self.pending != 0 || self.is_due()
@@ -108,15 +113,15 @@ impl Clock {
         Some(u64::try_from(alarm.saturating_sub(self.now())).unwrap_or(0))
     }
 
-    /// Lets time pass until the timer is due, but no further than `limit`. `false` if no timer is set.
-    pub(crate) fn sleep(&mut self, limit: Option<Duration>) -> bool {
-        let Some(alarm) = self.alarm else { return false };
-        let left = u64::try_from(alarm.saturating_sub(self.now())).unwrap_or(0);
-        match self.time {
-            Time::Virtual => self.burnt += left,
-            Time::Live => std::thread::sleep(Duration::from_nanos(left).min(limit.unwrap_or(Duration::MAX))),
-        }
-        true
+    /// How long it is until the timer is due, with a unit of virtual time for a nanosecond; `None` if it is off.
+    pub(crate) fn until_alarm(&self) -> Option<Duration> {
+        let left = self.alarm?.saturating_sub(self.now());
+        Some(Duration::from_nanos(u64::try_from(left).unwrap_or(0)))
+    }
+
+    /// In virtual time: lets time pass until the timer is due, if it is on.
+    pub(crate) fn skip_to_alarm(&mut self) {
+        self.burnt += self.fuel_until_alarm().unwrap_or(0);
     }
 }
 
@@ -130,7 +135,8 @@ mod tests {
         clock.set_alarm(10);
         clock.burn(4);
         assert_eq!((clock.now(), clock.fuel_until_alarm(), clock.poll()), (4, Some(6), false));
-        assert!(clock.sleep(None));
+        assert_eq!(clock.until_alarm(), Some(Duration::from_nanos(6)));
+        clock.skip_to_alarm();
         assert_eq!((clock.now(), clock.take_interrupts(), clock.take_interrupts()), (10, 1, 0));
     }
 
@@ -160,6 +166,7 @@ mod tests {
         clock.set_alarm(1);
         clock.set_alarm(i64::MAX);
         clock.burn(100);
-        assert!(!clock.poll() && !clock.sleep(None));
+        clock.skip_to_alarm();
+        assert_eq!((clock.poll(), clock.now(), clock.until_alarm()), (false, 100, None));
     }
 }

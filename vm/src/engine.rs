@@ -289,11 +289,11 @@ impl<'a> Run<'a> {
         self.store.attend(self.domain)
     }
 
-    /// Whether contexts may be switched without asking the machine: it need not look at the time or at interrupts in
-    /// between.
+    /// Whether contexts may be switched without asking the machine: it need not look at the time, at interrupts or at
+    /// devices in between.
     #[must_use]
     pub fn may_switch(&self) -> bool {
-        self.store.clock.lets_run()
+        self.store.lets_run()
     }
 
     /// How the kernel can be entered for an `svc` without asking the machine; `None` if there is no kernel, or none that

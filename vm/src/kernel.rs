@@ -4,7 +4,7 @@ use limen_isa::ValueType::{self, I32, Ref as R};
 use limen_isa::module::Module;
 
 use crate::account::AccountKey;
-use crate::machine::MachineError;
+use crate::machine::{Boot, MachineError};
 use crate::object::Ref;
 use crate::store::{ContextKey, DomainKey, Store};
 use crate::verify::{Mode, Verified};
@@ -63,27 +63,22 @@ impl Kernel {
         account: AccountKey,
         account_reference: Ref,
         kernel: &Verified<Module>,
-        modules: &[Verified<Module>],
+        boot: Boot,
     ) -> Result<Self, MachineError> {
         if kernel.mode() != Mode::Kernel {
             return Err(MachineError::Mode);
         }
         let functions = entries(kernel)?;
-        let boot = functions[0].ok_or(MachineError::NoFunction(Entry::Boot.name().to_owned()))?;
+        let first = functions[0].ok_or(MachineError::NoFunction(Entry::Boot.name().to_owned()))?;
         let domain = store.add_domain_of(account, kernel).ok_or(MachineError::Budget)?;
-        let missing = (modules.len() as u32 + 1).saturating_sub(kernel.home.slots);
+        let mut given = vec![account_reference];
+        give(store, account, boot, &mut given)?;
+        let missing = (given.len() as u32).saturating_sub(kernel.home.slots);
         store.grow_slots(domain, missing).ok_or(MachineError::Budget)?;
-        store.slots_of_mut(domain)[0] = account_reference;
-        for (index, module) in modules.iter().enumerate() {
-            if module.mode() != Mode::User {
-                return Err(MachineError::Mode);
-            }
-            let reference = store.make_module(account, module.clone()).ok_or(MachineError::Budget)?;
-            store.slots_of_mut(domain)[index + 1] = reference;
-        }
+        store.slots_of_mut(domain)[..given.len()].copy_from_slice(&given);
         // Every entry can begin: the largest frame there can be fits.
         const _: () = assert!(STACK_CELLS as usize > limen_isa::module::MAX_REGISTERS + crate::context::HEADER_CELLS);
-        let context = store.add_context(account, domain, boot, STACK_CELLS).map_err(|_| MachineError::Stack)?;
+        let context = store.add_context(account, domain, first, STACK_CELLS).map_err(|_| MachineError::Stack)?;
         Ok(Self { domain, context: context.ok_or(MachineError::Budget)?, functions })
     }
 
@@ -107,6 +102,23 @@ impl Kernel {
         }
         Ok(())
     }
+}
+
+/// Makes objects of what the kernel is given, in the order of its slots.
+fn give(store: &mut Store, account: AccountKey, boot: Boot, given: &mut Vec<Ref>) -> Result<(), MachineError> {
+    for module in boot.modules {
+        if module.mode() != Mode::User {
+            return Err(MachineError::Mode);
+        }
+        given.push(store.make_module(account, module).ok_or(MachineError::Budget)?);
+    }
+    for contents in boot.segments {
+        given.push(store.make_memory_of(account, &contents).ok_or(MachineError::Budget)?);
+    }
+    for device in boot.devices {
+        given.push(store.add_device(account, device).ok_or(MachineError::Devices)?);
+    }
+    Ok(())
 }
 
 /// The functions of the entries that a kernel exports.

@@ -40,6 +40,7 @@ mod account;
 mod attention;
 mod clock;
 mod context;
+pub mod device;
 mod engine;
 mod fault;
 mod host;
@@ -66,7 +67,7 @@ pub use engine::{
 pub use fault::{FaultReport, Omitted, TraceEntry};
 pub use host::{Host, NoServices, SvcCall, SvcOutcome};
 pub use interp::{Interpreter, Stop};
-pub use machine::{Config, DomainId, Machine, MachineError, Outcome, StopHandle};
+pub use machine::{Boot, Config, DomainId, Machine, MachineError, Outcome, StopHandle};
 pub use object::{Kind, Ref, Rights};
 pub use port::{MESSAGE_REFS, MESSAGE_WORDS, Message, Port};
 pub use snapshot::{CheckpointError, FrameProblem, Snapshot, SnapshotError};

@@ -11,6 +11,7 @@ use crate::account::{AccountKey, Budget};
 use crate::attention::Attention;
 use crate::clock::{Clock, Time};
 use crate::context::State;
+use crate::device::Device;
 use crate::engine::{Engine, EngineKind, Exit, ModuleId, Run};
 use crate::fault::FaultReport;
 use crate::host::{Host, NoServices, SvcCall, SvcOutcome};
@@ -51,6 +52,17 @@ impl Default for Config {
             deadline: None,
         }
     }
+}
+
+/// What a kernel is given, in the order of its slots behind the root account.
+#[derive(Default)]
+pub struct Boot {
+    /// User modules.
+    pub modules: Vec<Verified<Module>>,
+    /// The contents of memory objects, each filled up with zeroes to whole pages.
+    pub segments: Vec<Vec<u8>>,
+    /// Devices. Of the interrupts they get 1, 2 and so on.
+    pub devices: Vec<Box<dyn Device>>,
 }
 
 /// Names a domain of one machine.
@@ -111,6 +123,9 @@ pub enum MachineError {
     /// The module is not verified as a kernel, or is verified as one.
     #[error("the module is verified for another mode")]
     Mode,
+    /// There are more devices than interrupts, or the budget has no room for them.
+    #[error("there are more than 63 devices, or the machine's budget has no room for them")]
+    Devices,
     /// A kernel's entry has another signature.
     #[error("the kernel's entry `{0}` does not have the signature of that entry")]
     Entry(&'static str),
@@ -240,14 +255,24 @@ impl Machine {
         Ok(outcome)
     }
 
-    /// Loads a kernel and lets it boot; its slots hold the root account and then `modules`, in order. Runs until the
+    /// Loads a kernel with nothing but modules and lets it boot, as [`Machine::boot_system`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Machine::boot_system`].
+    pub fn boot(&mut self, kernel: &Verified<Module>, modules: &[Verified<Module>]) -> Result<Outcome, MachineError> {
+        self.boot_system(kernel, Boot { modules: modules.to_vec(), ..Boot::default() })
+    }
+
+    /// Loads a kernel and lets it boot; its slots hold the root account and then what it is given, in order. Runs until the
     /// kernel halts or something happens that it cannot handle.
     ///
     /// # Errors
     ///
-    /// If `kernel` is not verified as one or lacks an entry `boot`, or the budget has no room for it.
-    pub fn boot(&mut self, kernel: &Verified<Module>, modules: &[Verified<Module>]) -> Result<Outcome, MachineError> {
-        let kernel = Kernel::load(&mut self.store, self.account, self.account_reference, kernel, modules)?;
+    /// If `kernel` is not verified as one or lacks an entry `boot`, the budget has no room for it, or there are too many
+    /// devices.
+    pub fn boot_system(&mut self, kernel: &Verified<Module>, boot: Boot) -> Result<Outcome, MachineError> {
+        let kernel = Kernel::load(&mut self.store, self.account, self.account_reference, kernel, boot)?;
         kernel.enter(&mut self.store, Entry::Boot, &[]).map_err(MachineError::Entry)?;
         self.current = Some(kernel.context);
         self.store.kernel = Some(kernel);
@@ -368,7 +393,7 @@ impl Machine {
         if looks && let Some(outcome) = self.pause() {
             return Some(outcome);
         }
-        if self.is_user(context) && self.store.kernel.is_some() && self.store.clock.poll() {
+        if self.is_user(context) && self.is_interrupted() {
             return self.interrupt(self.store.context(context).port.itself);
         }
         let fuel = self.fuel_of_turn(context);
@@ -388,6 +413,14 @@ impl Machine {
             Exit::Idle => self.sleep(),
             Exit::Halt(status) => Some(Outcome::Halted(status)),
         }
+    }
+
+    /// Whether the kernel is to hear of interrupts, once devices that want to work have done so.
+    fn is_interrupted(&mut self) -> bool {
+        if self.store.is_called_by_devices() {
+            self.store.serve_devices(true);
+        }
+        self.store.kernel.is_some() && self.store.clock.poll()
     }
 
     fn is_user(&self, context: ContextKey) -> bool {
@@ -511,24 +544,41 @@ impl Machine {
 
     /// Nothing runs until an interrupt is pending.
     fn sleep(&mut self) -> Option<Outcome> {
-        while !self.store.clock.poll() {
+        loop {
+            self.store.serve_devices(true);
+            if self.store.clock.poll() {
+                return self.interrupt(Ref::NULL);
+            }
             if let Some(outcome) = self.pause() {
                 return Some(outcome);
             }
-            if !self.store.clock.sleep(Some(LONGEST_SLEEP)) {
+            if !self.wait() {
                 return Some(Outcome::Asleep);
             }
         }
-        self.interrupt(Ref::NULL)
+    }
+
+    /// Waits for the timer, a device, a stop or the deadline, whatever comes first; `false` if none can. Virtual time jumps to
+    /// the timer's, but if a device may wake the machine, it does so no sooner than the host's clock would.
+    fn wait(&mut self) -> bool {
+        let (alarm, listens) = (self.store.clock.until_alarm(), self.store.has_listening_devices());
+        if alarm.is_none() && !listens {
+            return false;
+        }
+        let is_virtual = self.store.clock.time() == Time::Virtual;
+        let until = alarm.filter(|_| listens || !is_virtual).map(|alarm| Instant::now().checked_add(alarm));
+        let waits = until.is_some() || listens;
+        let was_woken = waits && self.store.wait(until.flatten());
+        if is_virtual && !was_woken && !self.store.is_past_deadline() {
+            self.store.clock.skip_to_alarm();
+        }
+        true
     }
 }
 
 /// Engines look at the clock while one context runs. Where contexts and the kernel follow each other faster than that, the
 /// machine looks itself, but not each time, since asking the host for the time is slow.
 const TURNS_BETWEEN_LOOKS: u32 = 64;
-
-/// A sleeping machine looks at stops and deadlines this often.
-const LONGEST_SLEEP: Duration = Duration::from_millis(1);
 
 fn types(types: &[ValueType]) -> String {
     types.iter().map(|ty| ty.name()).collect::<Vec<_>>().join(", ")

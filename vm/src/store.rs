@@ -1,5 +1,7 @@
 //! Everything that an engine touches: objects and what is behind them, interrupts and time.
 
+mod devices;
+
 use limen_isa::module::{MAX_PAGES, MAX_SLOTS, Module, PAGE_SIZE};
 use limen_isa::{Fault, ValueType};
 use slotmap::SlotMap;
@@ -11,6 +13,7 @@ use crate::account::{AccountKey, Accounts, Budget};
 use crate::attention::{Attention, Timer};
 use crate::clock::{Clock, Time};
 use crate::context::{Context, State};
+use crate::device::Transport;
 use crate::engine::EngineKind;
 use crate::kernel::Kernel;
 use crate::memory::{Memory, MemoryKey};
@@ -26,6 +29,8 @@ slotmap::new_key_type! {
     pub(crate) struct ContextKey;
     /// Names an array of slots.
     pub(crate) struct SlotsKey;
+    /// Names a device.
+    pub(crate) struct DeviceKey;
 }
 
 /// An isolated instance of a module.
@@ -59,6 +64,7 @@ pub(crate) struct Store {
     on_stacks: VecDeque<ContextKey>,
     memories: SlotMap<MemoryKey, (Memory, AccountKey)>,
     slot_arrays: SlotMap<SlotsKey, SlotArray>,
+    devices: SlotMap<DeviceKey, Transport>,
     /// See [`crate::Run::epoch`].
     pub(crate) epoch: u64,
     /// The module in supervisor mode, once one was booted.
@@ -107,6 +113,7 @@ impl Store {
             on_stacks: VecDeque::new(),
             memories: SlotMap::with_key(),
             slot_arrays: SlotMap::with_key(),
+            devices: SlotMap::with_key(),
             epoch: 0,
             kernel: None,
             deadline: None,
@@ -115,12 +122,13 @@ impl Store {
     }
 
     /// Whether the machine should look at something before the code of a domain runs further: the host asked it to stop, the
-    /// run has taken long enough, or there is an interrupt, of which only the kernel is not disturbed. Looking changes nothing:
+    /// run has taken long enough, or there is an interrupt or a device wants to work, of which only the kernel is not disturbed. Looking changes nothing:
     /// engines look at different times.
     pub(crate) fn is_disturbed(&self, domain: DomainKey) -> bool {
+        let is_user = self.kernel.is_some_and(|kernel| kernel.domain != domain);
         self.attention.wants_stop()
             || self.is_past_deadline()
-            || self.kernel.is_some_and(|kernel| kernel.domain != domain) && self.clock.interrupts()
+            || is_user && (self.clock.interrupts() || self.is_called_by_devices())
     }
 
     /// The word that compiled code is to look at instead of counting fuel, which nobody wants to know; not zero if the machine
@@ -153,6 +161,17 @@ impl Store {
         if self.attention().is_some() {
             self.alarm_timer.set(self.clock.alarm_by_host());
         }
+    }
+
+    /// Whether contexts may be switched without asking the machine, which has nothing to look at meanwhile.
+    pub(crate) fn lets_run(&self) -> bool {
+        self.clock.lets_run() && !self.is_called_by_devices()
+    }
+
+    /// Waits until another thread wants something of the machine or `until`; for ever if that is `None`. `false` if it was the
+    /// time.
+    pub(crate) fn wait(&self, until: Option<Instant>) -> bool {
+        self.attention.wait(until.into_iter().chain(self.deadline).min())
     }
 
     /// Whether the run has taken long enough.
@@ -207,13 +226,15 @@ impl Store {
             Object::Context(context) if details.is_root => self.delete_context(context),
             Object::Slots(slots) if details.is_root => self.delete_slots(slots),
             Object::Account(account) if details.is_root => self.delete_account(account, details.owner),
+            Object::Device(device) if details.is_root => drop(self.devices.remove(device)),
             Object::None
             | Object::OfKernel
             | Object::Module(_)
             | Object::Domain(_)
             | Object::Context(_)
             | Object::Slots(_)
-            | Object::Account(_) => {}
+            | Object::Account(_)
+            | Object::Device(_) => {}
         }
     }
 
@@ -432,6 +453,15 @@ impl Store {
             self.release(memory);
         }
         Ok(made)
+    }
+
+    /// Memory of whole pages that begins with these bytes, and its first reference.
+    pub(crate) fn make_memory_of(&mut self, owner: AccountKey, contents: &[u8]) -> Option<Ref> {
+        let pages = u32::try_from(contents.len().div_ceil(PAGE_SIZE as usize)).ok()?;
+        let made = self.make_memory(owner, pages, pages).ok()??;
+        let memory = self.memory_of(made).ok()?;
+        self.memory_mut(memory).bytes_mut()[..contents.len()].copy_from_slice(contents);
+        Some(made)
     }
 
     /// Memory that nothing but the caller knows yet.

@@ -117,6 +117,7 @@ impl Supervisor for Translator<'_, '_> {
         domain_slot_get(d, domain, i);
         domain_slot_set(domain, i, a);
         domain_slots(d, domain);
+        domain_set_engine(domain, engine);
         slots_make(d, account, n);
         slots_get(d, s, i);
         slots_set(s, i, a);
@@ -137,6 +138,10 @@ impl Supervisor for Translator<'_, '_> {
         irq_take(d);
         idle();
         halt(status);
+        dev_get(d, dev, register);
+        dev_set(dev, register, v);
+        dev_bind(dev, window, a);
+        dev_line(d, dev);
     }
 }
 

@@ -6,7 +6,7 @@ use limen_isa::{Fault, Reg, Supervisor, ValueType};
 use super::cpu::{Cell, Cpu, Policy, Step};
 use crate::account::{AccountKey, Budget};
 use crate::context::State;
-use crate::engine::Exit;
+use crate::engine::{EngineKind, Exit};
 use crate::memory::Access;
 use crate::object::{Kind, Ref, Rights};
 use crate::store::{ContextKey, Store};
@@ -206,6 +206,17 @@ impl<P: Policy> Supervisor for Cpu<P> {
         self.put_or_fault(d, count)
     }
 
+    fn domain_set_engine(&mut self, domain: Reg, engine: Reg) -> Step {
+        let (domain, engine) = (self.get(domain), self.get::<u32>(engine));
+        let store = self.store();
+        let set = store.domain_of(domain).and_then(|domain| {
+            let engine = EngineKind::ALL.get(engine as usize).ok_or(Fault::Argument)?;
+            store.set_engine(Some(domain), *engine);
+            Ok(())
+        });
+        self.done(set)
+    }
+
     fn slots_make(&mut self, d: Reg, account: Reg, n: Reg) -> Step {
         let count = self.get(n);
         self.make(d, account, |store, owner| store.make_slots(owner, count))
@@ -363,6 +374,30 @@ impl<P: Policy> Supervisor for Cpu<P> {
 
     fn halt(&mut self, status: Reg) -> Step {
         self.exit(Exit::Halt(self.get(status)))
+    }
+
+    fn dev_get(&mut self, d: Reg, dev: Reg, register: Reg) -> Step {
+        let (device, register) = (self.get(dev), self.get(register));
+        let value = self.store().read_register(device, register).map(u64::from);
+        self.put_or_fault(d, value)
+    }
+
+    fn dev_set(&mut self, dev: Reg, register: Reg, v: Reg) -> Step {
+        let (device, register, value) = (self.get(dev), self.get(register), self.get::<u64>(v));
+        let set = self.store().write_register(device, register, value as u32);
+        self.done(set)
+    }
+
+    fn dev_bind(&mut self, dev: Reg, window: Reg, a: Reg) -> Step {
+        let (device, window, memory) = (self.get(dev), self.get(window), self.get(a));
+        let bound = self.store().bind_window(device, window, memory);
+        self.done(bound)
+    }
+
+    fn dev_line(&mut self, d: Reg, dev: Reg) -> Step {
+        let device = self.get(dev);
+        let line = self.store().line_of(device);
+        self.put_or_fault(d, line)
     }
 }
 

@@ -67,6 +67,8 @@ impl Kind {
     pub const SLOTS: Kind = Kind(5);
     /// An account.
     pub const ACCOUNT: Kind = Kind(6);
+    /// A device of the machine's.
+    pub const DEVICE: Kind = Kind(7);
     /// The first of the kinds that a kernel may make itself.
     pub const FIRST_OF_KERNEL: u8 = 64;
 }

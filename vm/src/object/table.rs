@@ -11,7 +11,7 @@ use super::rings::{EMPTY, FirstOfObject, OfOwner, Rings, Sort};
 use super::{Kind, Ref, Rights};
 use crate::account::AccountKey;
 use crate::memory::MemoryKey;
-use crate::store::{ContextKey, DomainKey, ModuleKey, SlotsKey};
+use crate::store::{ContextKey, DeviceKey, DomainKey, ModuleKey, SlotsKey};
 
 /// The object behind an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,6 +23,7 @@ pub(crate) enum Object {
     Context(ContextKey),
     Slots(SlotsKey),
     Account(AccountKey),
+    Device(DeviceKey),
     /// An object that exists only as kind and payload.
     OfKernel,
 }

@@ -20,7 +20,7 @@ fn sup(code: u16, mnemonic: &str, operands: &[Draft], meaning: &str) -> Row {
 }
 
 pub(super) fn rows() -> Vec<Row> {
-    [objects(), accounts(), memories(), modules_and_domains(), slot_arrays(), contexts(), machine()].concat()
+    [objects(), accounts(), memories(), modules_and_domains(), slot_arrays(), contexts(), machine(), devices()].concat()
 }
 
 fn objects() -> Vec<Row> {
@@ -132,6 +132,7 @@ fn modules_and_domains() -> Vec<Row> {
         sup(0x34, "domain.slot_get", &[w("d", Ref), r("domain", Ref), r("i", I32)], "d = slot i of the domain").faults(&INDEXED),
         sup(0x35, "domain.slot_set", &[r("domain", Ref), r("i", I32), r("a", Ref)], "slot i of the domain = a").faults(&INDEXED),
         sup(0x36, "domain.slots", &[w("d", I32), r("domain", Ref)], "d = number of slots of the domain").faults(&USE),
+        sup(0x37, "domain.set_engine", &[r("domain", Ref), r("engine", I32)], "the domain's code is run by engine 0 (interp), 1 (jit) or 2 (tiered) from the next time on that one of its contexts runs").faults(&MAKE),
     ]
 }
 
@@ -185,5 +186,32 @@ fn machine() -> Vec<Row> {
         ),
         sup(0x73, "idle", &[], "the kernel's frames are gone; nothing runs until an interrupt is pending").terminator(),
         sup(0x74, "halt", &[r("status", I32)], "the machine stops with this status").terminator(),
+    ]
+}
+
+fn devices() -> Vec<Row> {
+    vec![
+        sup(
+            0x80,
+            "dev.get",
+            &[w("d", I64), r("dev", Ref), r("register", I32)],
+            "d = what the device's register at this offset holds, or 0 if there is none",
+        )
+        .faults(&USE),
+        sup(
+            0x81,
+            "dev.set",
+            &[r("dev", Ref), r("register", I32), r("v", I64)],
+            "the device's register at this offset = the low 32 bits of v, with all that follows from it",
+        )
+        .faults(&USE),
+        sup(
+            0x82,
+            "dev.bind",
+            &[r("dev", Ref), r("window", I32), r("a", Ref)],
+            "a window (0..64) of the device shows the memory a, or nothing if a is null",
+        )
+        .faults(&[Fault::Null, Fault::Stale, Fault::Kind, Fault::Right, Fault::Argument]),
+        sup(0x83, "dev.line", &[w("d", I32), r("dev", Ref)], "d = the interrupt that the device raises").faults(&USE),
     ]
 }
