@@ -7,6 +7,8 @@ mod files;
 mod messages;
 mod running;
 mod services;
+#[cfg_attr(not(test), expect(dead_code, reason = "what builds and boots images comes next"))]
+mod system;
 mod translated;
 mod wasi;
 
