@@ -143,8 +143,8 @@ impl Image {
             "there are bytes that belong to no part"
         } else if self.modules.is_empty() {
             "there is no init"
-        } else if !self.modules.iter().all(|module| seen.insert(module)) {
-            "a module is there twice"
+        } else if !self.modules[1..].iter().all(|module| seen.insert(module)) {
+            "the module of a service is there twice"
         } else {
             return Ok(());
         };

@@ -72,8 +72,9 @@ fn contradictions_are_refused() {
             }
         }
     }
-    let twice = Image { modules: vec![b"init".to_vec(); 2], ..image() };
-    assert_eq!(Image::read(&twice.write()), Err(ImageError::Contradiction("a module is there twice")));
+    let twice = Image { modules: vec![b"init".to_vec(); 3], ..image() };
+    let problem = "the module of a service is there twice";
+    assert_eq!(Image::read(&twice.write()), Err(ImageError::Contradiction(problem)));
     let none = Image { modules: Vec::new(), ..image() };
     assert_eq!(Image::read(&none.write()), Err(ImageError::Contradiction("there is no init")));
     let mut more = image().write();
