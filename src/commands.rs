@@ -1,9 +1,11 @@
 //! The subcommands, one file each.
 
 pub(crate) mod asm;
+pub(crate) mod build;
 pub(crate) mod dis;
 pub(crate) mod doc;
 pub(crate) mod fmt;
+pub(crate) mod graph;
 pub(crate) mod import;
 pub(crate) mod resume;
 pub(crate) mod run;

@@ -19,10 +19,15 @@ pub(crate) fn is_dash(path: &Path) -> bool {
 
 /// Where the module goes that is made of a file: what comes from standard input goes to standard output.
 pub(crate) fn module_path(source: &Path, output: Option<&Path>) -> PathBuf {
+    output_path(source, output, "limo")
+}
+
+/// The same for what has another ending.
+pub(crate) fn output_path(source: &Path, output: Option<&Path>, ending: &str) -> PathBuf {
     match output {
         Some(output) => output.to_owned(),
         None if is_dash(source) => PathBuf::from("-"),
-        None => source.with_extension("limo"),
+        None => source.with_extension(ending),
     }
 }
 
@@ -33,19 +38,23 @@ pub(crate) fn read(path: &Path) -> Result<Vec<u8>, Failure> {
 
 /// The same, with another limit on its size.
 pub(crate) fn read_at_most(path: &Path, limit: u64) -> Result<Vec<u8>, Failure> {
-    let limited = |input: &mut dyn Read| -> io::Result<Vec<u8>> {
-        let mut bytes = Vec::new();
-        input.take(limit + 1).read_to_end(&mut bytes)?;
-        Ok(bytes)
-    };
-    let bytes = if is_dash(path) {
-        limited(&mut io::stdin().lock())
+    contents_at_most(path, limit).map_err(|error| Failure::of_file(path, error))
+}
+
+/// The same, where the error is somebody else's to report.
+pub(crate) fn contents(path: &Path) -> io::Result<Vec<u8>> {
+    contents_at_most(path, MAX_INPUT)
+}
+
+fn contents_at_most(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    if is_dash(path) {
+        io::stdin().lock().take(limit + 1).read_to_end(&mut bytes)?;
     } else {
-        File::open(path).and_then(|mut file| limited(&mut file))
-    };
-    let bytes = bytes.map_err(|error| Failure::of_file(path, error))?;
+        File::open(path)?.take(limit + 1).read_to_end(&mut bytes)?;
+    }
     if bytes.len() as u64 > limit {
-        return Err(Failure::of_file(path, format_args!("larger than {} MiB", limit >> 20)));
+        return Err(io::Error::other(format!("larger than {} MiB", limit >> 20)));
     }
     Ok(bytes)
 }
@@ -107,7 +116,8 @@ pub(crate) fn document_text(path: &Path, source: &str) -> Result<String, Failure
     Ok(document(&name, source, &Directory(directory_of(path)))?)
 }
 
-fn directory_of(path: &Path) -> PathBuf {
+/// Where a file lies.
+pub(crate) fn directory_of(path: &Path) -> PathBuf {
     match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
         _ => PathBuf::from("."),

@@ -7,6 +7,7 @@ mod files;
 mod messages;
 mod running;
 mod services;
+mod system;
 mod translated;
 mod wasi;
 
@@ -29,6 +30,8 @@ enum Command {
     Doc(commands::doc::Arguments),
     Fmt(commands::fmt::Arguments),
     Verify(commands::verify::Arguments),
+    Build(commands::build::Arguments),
+    Graph(commands::graph::Arguments),
     Import(commands::import::Arguments),
     Run(commands::run::Arguments),
     Test(commands::test::Arguments),
@@ -42,6 +45,8 @@ fn main() -> ExitCode {
         Command::Doc(arguments) => commands::doc::run(&arguments),
         Command::Fmt(arguments) => commands::fmt::run(&arguments),
         Command::Verify(arguments) => commands::verify::run(&arguments),
+        Command::Build(arguments) => commands::build::run(&arguments),
+        Command::Graph(arguments) => commands::graph::run(&arguments),
         Command::Test(arguments) => commands::test::run(&arguments),
         Command::Import(arguments) => commands::import::run(&arguments),
         Command::Run(arguments) => commands::run::run(&arguments),

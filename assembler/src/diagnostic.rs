@@ -125,8 +125,9 @@ pub struct Diagnostics {
 }
 
 impl Diagnostics {
-    /// Errors of one file.
-    pub(crate) fn of_file(file: SourceFile, list: Vec<Diagnostic>) -> Self {
+    /// Errors of one file, of whatever sort; `list` must not be empty.
+    #[must_use]
+    pub fn of_file(file: SourceFile, list: Vec<Diagnostic>) -> Self {
         let mut sources = SourceMap::default();
         sources.add(file);
         Self { sources, list, omitted: 0 }

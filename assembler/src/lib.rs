@@ -42,3 +42,4 @@ pub use format::{format, format_named};
 pub use interfaces::document;
 pub use parse::parse;
 pub use source::{Directory, FileId, Loader, NoFiles, SourceFile, SourceMap, Span};
+pub use suggest::similar;

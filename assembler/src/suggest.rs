@@ -4,7 +4,8 @@
 const LEAST_SIMILARITY: f64 = 0.7;
 
 /// `did you mean ...`, if one of the candidates is similar to `name`.
-pub(crate) fn similar<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<String> {
+#[must_use]
+pub fn similar<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<String> {
     let near = |candidate: &&str| candidate.len().abs_diff(name.len()) <= 3;
     let (similarity, best) = candidates
         .into_iter()

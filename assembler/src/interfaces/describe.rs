@@ -10,7 +10,8 @@ use crate::globals::{Globals, Symbol};
 use crate::source::SourceMap;
 use crate::structured::Types;
 
-/// Describes the interfaces of which the module has functions, whose names are given.
+/// Describes the interfaces of which the module has functions, whose names are given. It answers those whose messages it
+/// dispatches.
 pub(crate) fn describe<'n>(
     globals: &Globals<'_>,
     types: &mut Types<'_, '_>,
@@ -18,14 +19,16 @@ pub(crate) fn describe<'n>(
     functions: impl Iterator<Item = &'n str>,
     errors: &mut Errors,
 ) -> Vec<module::Interface> {
-    let owners: HashSet<&str> = functions.filter_map(|name| name.split_once('.')).map(|(owner, _)| owner).collect();
+    let functions: HashSet<(&str, &str)> = functions.filter_map(|name| name.split_once('.')).collect();
+    let owners: HashSet<&str> = functions.iter().map(|(owner, _)| *owner).collect();
     let mut list: Vec<_> = globals.interfaces.iter().filter(|it| owners.contains(&*it.name.text)).collect();
     list.sort_by(|a, b| a.name.text.cmp(&b.name.text));
     let mut described = |interface: &Interface| {
         let mut methods: Vec<_> =
             interface.methods.iter().map(|method| one(method, globals, types, sources, errors)).collect();
         methods.sort_by_key(|method| method.number);
-        module::Interface { name: interface.name.text.to_string(), methods }
+        let serves = functions.contains(&(&*interface.name.text, "dispatch"));
+        module::Interface { name: interface.name.text.to_string(), serves, methods }
     };
     list.into_iter().map(|interface| described(interface)).collect()
 }

@@ -9,6 +9,8 @@ use super::{Module, ReadProblem, WriteError};
 pub struct Interface {
     /// Its name.
     pub name: String,
+    /// Whether the module answers it, and does not only call it.
+    pub serves: bool,
     /// Its methods, in ascending order of their numbers.
     pub methods: Vec<Method>,
 }
@@ -71,7 +73,7 @@ impl Module {
     pub fn described(&self) -> Result<Vec<Interface>, super::ReadError> {
         let Some(bytes) = &self.interfaces else { return Ok(Vec::new()) };
         let mut cursor = Cursor::new(bytes);
-        let interfaces = cursor.many(6, interface)?;
+        let interfaces = cursor.many(7, interface)?;
         cursor.end()?;
         let ascending = interfaces.is_sorted_by(|a, b| a.name < b.name);
         cursor.ensure(ascending, ReadProblem::NotCanonical("interfaces are out of order"))?;
@@ -92,7 +94,9 @@ impl Module {
 }
 
 fn interface(cursor: &mut Cursor) -> Read<Interface> {
-    let interface = Interface { name: cursor.name()?, methods: cursor.many(13, method)? };
+    let name = cursor.name()?;
+    let serves = flag(cursor, "interface flag")?;
+    let interface = Interface { name, serves, methods: cursor.many(13, method)? };
     let ascending = interface.methods.is_sorted_by(|a, b| a.number < b.number);
     cursor.ensure(ascending, ReadProblem::NotCanonical("methods are out of order"))?;
     Ok(interface)
@@ -100,12 +104,17 @@ fn interface(cursor: &mut Cursor) -> Read<Interface> {
 
 fn method(cursor: &mut Cursor) -> Read<Method> {
     let number = cursor.u16()?;
-    let idempotent = cursor.u8()?;
-    cursor.ensure(idempotent <= 1, ReadProblem::Unknown { what: "method flag", value: u64::from(idempotent) })?;
+    let idempotent = flag(cursor, "method flag")?;
     let name = cursor.name()?;
     let (params, results) = (few(cursor, param)?, few(cursor, |cursor| cursor.name())?);
     let errors = cursor.many(6, |cursor| Ok((cursor.i32()?, cursor.name()?)))?;
-    Ok(Method { number, name, idempotent: idempotent == 1, params, results, errors })
+    Ok(Method { number, name, idempotent, params, results, errors })
+}
+
+fn flag(cursor: &mut Cursor, what: &'static str) -> Read<bool> {
+    let value = cursor.u8()?;
+    cursor.ensure(value <= 1, ReadProblem::Unknown { what, value: u64::from(value) })?;
+    Ok(value == 1)
 }
 
 fn few<'a, T>(cursor: &mut Cursor<'a>, one: impl FnMut(&mut Cursor<'a>) -> Read<T>) -> Read<Vec<T>> {
@@ -122,6 +131,7 @@ fn param(cursor: &mut Cursor) -> Read<Param> {
 
 fn write_interface(out: &mut Vec<u8>, interface: &Interface) -> Result<(), WriteError> {
     name(out, &interface.name)?;
+    out.push(u8::from(interface.serves));
     out.extend((interface.methods.len() as u32).to_le_bytes());
     interface.methods.iter().try_for_each(|method| write_method(out, method))
 }
@@ -163,7 +173,7 @@ mod tests {
             results: vec!["u32".into()],
             errors: vec![(-1, "Gone".into()), (1, "Missing".into())],
         };
-        vec![Interface { name: "Store".into(), methods: vec![get] }]
+        vec![Interface { name: "Store".into(), serves: true, methods: vec![get] }]
     }
 
     #[test]
