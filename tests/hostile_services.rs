@@ -38,4 +38,16 @@ macro_rules! scenarios {
 scenarios! {
     /// A server ends the view that it was lent, moves it on, or keeps it.
     lends
+    /// Accounts are closed in every order, and have too little for what they are to pay.
+    accounts
+    /// A server answers twice, and answers calls of others.
+    replies
+    /// A client forges a badge and takes rights.
+    badges
+    /// Somebody receives with what is no endpoint.
+    receivers
+    /// An `svc` comes when the stack is almost full.
+    stacks
+    /// Whoever is told of a fault faults.
+    watchers
 }
