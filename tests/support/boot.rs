@@ -1,0 +1,71 @@
+//! Systems for tests: the kernel, and programs of which the first starts the others, assembled from the tree.
+
+use std::path::{Path, PathBuf};
+use std::{env, fs};
+
+use limen_assembler::{Directory, Options, assemble};
+use limen_isa::module::Module;
+use limen_vm::{Config, EngineKind, Machine, Mode, Outcome, Time, Verified, verify};
+
+/// What a program's constants are set to, instead of what its source says.
+pub(crate) type Settings<'a> = &'a [(&'a str, u64)];
+
+/// The module of a source, named from the root of the tree.
+pub(crate) fn module(path: &str, mode: Mode, settings: Settings) -> Verified<Module> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
+    let mut source = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    for (name, value) in settings {
+        source = with_constant(&source, name, *value);
+    }
+    let name = path.file_name().expect("the path is a file's").to_string_lossy();
+    let loader = Directory(path.parent().map(PathBuf::from).unwrap_or_default());
+    let assembled = assemble(&name, &source, &loader, Options::default()).unwrap_or_else(|errors| panic!("{errors}"));
+    verify(assembled.module, mode).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+fn with_constant(source: &str, name: &str, value: u64) -> String {
+    let begin = format!("const {name} = ");
+    let line = source.lines().find(|line| line.starts_with(&begin)).unwrap_or_else(|| panic!("there is no {name}"));
+    source.replacen(line, &format!("{begin}{value}"), 1)
+}
+
+/// The kernel of the system.
+pub(crate) fn kernel() -> Verified<Module> {
+    module("os-services/kernel/kernel.lim", Mode::Kernel, &[])
+}
+
+/// A machine for a system.
+pub(crate) fn machine(engine: EngineKind, time: Time, fuel: Option<u64>) -> Machine {
+    let config = Config { engine, time, fuel, ..Config::default() };
+    limen_jit::machine(config).expect("the budget allows a machine")
+}
+
+/// Boots the kernel with modules; gives how it ended, and the fuel burnt. Prints where domains stopped if all is not well.
+pub(crate) fn boot(modules: &[Verified<Module>], engine: EngineKind, time: Time) -> (Outcome, u64) {
+    let mut machine = machine(engine, time, None);
+    let outcome = machine.boot(&kernel(), modules).expect("the kernel boots");
+    if outcome != Outcome::Halted(0) {
+        print_faults(machine.kernel_memory().unwrap_or_default(), &modules[0]);
+    }
+    (outcome, machine.fuel_burnt())
+}
+
+/// Looks through the kernel's records (`os-services/kernel/records.lim`) for domains that faulted, and prints where, taking
+/// them for domains of this module.
+fn print_faults(memory: &[u8], module: &Module) {
+    const DOMAIN: u32 = 67;
+    const FAULTED: u32 = 3;
+    for record in memory.chunks_exact(128) {
+        let field = |at: usize| u32::from_le_bytes([record[at], record[at + 1], record[at + 2], record[at + 3]]);
+        let (code, function, pc) = (field(38), field(50), field(54));
+        if (field(8), field(34)) == (DOMAIN, FAULTED) {
+            let place = module.locate(function, pc).map(|place| format!("{}:{}", place.file, place.line));
+            println!("a domain stopped with fault {code} in function {function} at {pc}: {place:?}");
+        }
+    }
+}
+
+/// What a variable of the environment says, or the default.
+pub(crate) fn knob(name: &str, default: u64) -> u64 {
+    env::var(name).map_or(default, |text| text.parse().unwrap_or_else(|_| panic!("{name}: {text} is no number")))
+}
