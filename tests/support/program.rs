@@ -323,8 +323,13 @@ fn device(sort: &str) -> Result<Box<dyn Device>, String> {
     match sort {
         "console" => Ok(Box::new(Console::new(Loopback::default()))),
         "entropy" => {
-            let mut next = 0..;
-            Ok(Box::new(Entropy::new(move |bytes: &mut [u8]| bytes.fill_with(|| next.next().unwrap_or_default()))))
+            let mut next = 0_u8;
+            Ok(Box::new(Entropy::new(move |bytes: &mut [u8]| {
+                for byte in bytes {
+                    *byte = next;
+                    next = next.wrapping_add(1);
+                }
+            })))
         }
         _ => Err(format!("there is no device `{sort}`")),
     }
