@@ -13,6 +13,8 @@ mod modules;
 mod order;
 pub(crate) mod plan;
 mod problems;
+#[cfg(test)]
+mod tests;
 
 use std::path::{Path, PathBuf};
 
