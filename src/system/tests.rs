@@ -1,14 +1,16 @@
 //! Whole systems, with consoles in memory instead of terminals.
 
+use std::path::PathBuf;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use limen_assembler::SourceFile;
 use limen_isa::module::Module;
 use limen_vm::device::{Console, Device, Entropy, SharedConsole};
 use limen_vm::{Boot, Config, EngineKind, Machine, Mode, Outcome, Time, verify};
 
-use super::Source;
 use super::image::DeviceSort;
+use super::{BUILT_IN, Source};
 
 /// Nobody waits longer than this for an answer.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -24,7 +26,14 @@ struct System {
 impl System {
     /// The built-in system.
     fn boot(engine: EngineKind, time: Time) -> Self {
-        let image = Source::open(None).and_then(|source| source.image()).expect("the built-in system is sound");
+        Self::boot_with("", engine, time)
+    }
+
+    /// The built-in system with something more in its manifest.
+    fn boot_with(more: &str, engine: EngineKind, time: Time) -> Self {
+        let file = SourceFile::new(BUILT_IN, format!("{}{more}", limen_os_services::MANIFEST));
+        let source = Source { file, directory: PathBuf::from(".") };
+        let image = source.image().unwrap_or_else(|_| panic!("the built-in system is sound"));
         let (terminal, control) = (SharedConsole::default(), SharedConsole::default());
         let console = |backend: &SharedConsole| Box::new(Console::new(backend.clone())) as Box<dyn Device>;
         let mut numbers = 0_u8..;
@@ -80,6 +89,54 @@ impl System {
         answer
     }
 
+    /// Kills a service, which may just be on its way back.
+    fn kill(&self, victim: &str) {
+        let begun = Instant::now();
+        while self.ask(&format!("kill {victim}")) != "ok\n" && victim != "init" {
+            assert!(begun.elapsed() < PATIENCE, "{victim} does not come back");
+            thread::sleep(Duration::from_micros(200));
+        }
+    }
+
+    /// Keeps a value by the prompt and has it shown. A terminal that is killed meanwhile forgets what was typed, so this is
+    /// tried until it is answered.
+    fn put_and_get(&mut self, value: u64) {
+        let begun = Instant::now();
+        loop {
+            self.terminal.input(format!("put value {value}\rget value\r").as_bytes());
+            let waited = Instant::now();
+            while waited.elapsed() < Duration::from_millis(500) {
+                self.shown += &String::from_utf8_lossy(&self.terminal.take_output());
+                if self.shown.contains(&format!("> {value}\r\n")) {
+                    self.shown.clear();
+                    return;
+                }
+                thread::sleep(Duration::from_millis(1));
+            }
+            assert!(begun.elapsed() < PATIENCE, "the store does not give {value}, but: {:?}", self.shown);
+        }
+    }
+
+    /// What the accounts can still spend, once all services run.
+    fn holdings(&self) -> String {
+        let begun = Instant::now();
+        loop {
+            thread::sleep(Duration::from_millis(20));
+            let services = self.ask("services");
+            let field = |line: &str, wanted: &str| {
+                let found = line.split('\t').find_map(|field| field.strip_prefix(wanted)).map(str::to_owned);
+                found.unwrap_or_default()
+            };
+            let lines = services.lines().filter(|line| line.starts_with("=name="));
+            if lines.clone().all(|line| field(line, "state=") == "running") {
+                let name = |line: &str| field(line, "=name=");
+                let sums = |line: &str| ["bytes=", "objects=", "contexts="].map(|wanted| field(line, wanted)).join(" ");
+                return lines.map(|line| format!("{} {}\n", name(line), sums(line))).collect();
+            }
+            assert!(begun.elapsed() < PATIENCE, "not all services come back: {services}");
+        }
+    }
+
     fn stop(mut self) -> (Outcome, String) {
         self.terminal.input(b"stop 7\r");
         let outcome = self.machine.join().expect("the machine's thread ends");
@@ -126,6 +183,39 @@ fn a_session_is_the_same_on_every_engine() {
         let shown = transcript(engine, Time::Virtual);
         assert_eq!(*first.get_or_insert_with(|| shown.clone()), shown, "{}", engine.name());
         transcript(engine, Time::Live);
+    }
+}
+
+/// Services that may stop as often as they like, and are started again at once.
+const TIRELESS: &str = "\n[group.system]\nrestarts = 1000000\nbackoff = { first = \"0ms\", most = \"0ms\" }\n";
+
+/// `LIMEN_KILLS` kills of services and of init, at moments and in an order that follow from `LIMEN_KILLS_SEED`, while somebody
+/// works at the prompt. What the store acknowledged is there, and in the end everybody holds what they held.
+#[test]
+fn any_server_may_be_killed_at_any_time() {
+    let knob = |name, default| std::env::var(name).map_or(default, |text| text.parse().expect("a number"));
+    let (kills, seed): (u64, u64) = (knob("LIMEN_KILLS", 300), knob("LIMEN_KILLS_SEED", 1));
+    println!("LIMEN_KILLS={kills} LIMEN_KILLS_SEED={seed}");
+    for engine in EngineKind::ALL {
+        let mut system = System::boot_with(TIRELESS, engine, Time::Live);
+        system.wait_for("\n> ");
+        let (mut random, mut value) = (seed, 0_u64);
+        let victims = ["store", "log", "clock", "entropy", "names", "terminal", "init"];
+        // What lies in slots and tables grows to what is needed at first.
+        victims.iter().for_each(|victim| system.kill(victim));
+        let before = system.holdings();
+        for _ in 0..kills {
+            random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            if random >> 62 == 0 {
+                value = random;
+                system.put_and_get(value);
+            }
+            thread::sleep(Duration::from_micros((random >> 40) % 300));
+            system.kill(victims[(random >> 33) as usize % victims.len()]);
+        }
+        system.put_and_get(value);
+        assert_eq!(system.holdings(), before, "{}", engine.name());
+        assert_eq!(system.stop().0, Outcome::Halted(7), "{}", engine.name());
     }
 }
 
