@@ -220,6 +220,30 @@ fn any_server_may_be_killed_at_any_time() {
 }
 
 #[test]
+fn calls_are_traced_by_the_names_of_their_interface() {
+    let mut system = System::boot(EngineKind::Tiered, Time::Live);
+    system.wait_for("\n> ");
+    system.control.input(b"hello\n> trace store\n");
+    let (begun, mut trace) = (Instant::now(), String::new());
+    let wanted = [
+        "\tcaller=prompt\tservice=store\tmethod=get\tevent=call\tstatus=0\t",
+        "\tcaller=prompt\tservice=store\tmethod=get\tevent=answer\tstatus=1\t",
+        "\tmethod=put\tevent=answer\tstatus=0\t",
+    ];
+    while !wanted.iter().all(|wanted| trace.contains(wanted)) {
+        system.enter("get nothing");
+        system.enter("put something else");
+        trace += &String::from_utf8_lossy(&system.control.take_output());
+        assert!(begun.elapsed() < PATIENCE, "not all is in the trace: {trace}");
+    }
+    assert!(!trace.contains("service=terminal"), "only the store was asked for: {trace}");
+    system.control.input(b"bye\nhello\n");
+    let answer = system.ask("kill nobody");
+    assert!(answer.ends_with("error there is no service of that name\n"), "{answer}");
+    assert_eq!(system.stop().0, Outcome::Halted(7));
+}
+
+#[test]
 fn control_answers_for_init() {
     let mut system = System::boot(EngineKind::Tiered, Time::Live);
     system.wait_for("\n> ");
