@@ -1,6 +1,6 @@
 //! The page on manifests is compared with the keys that manifests can have.
 
-use limen_assembler::Span;
+use limen_assembler::{SourceFile, Span};
 use toml::de::DeTable;
 
 use super::fields::Fields;
@@ -37,4 +37,39 @@ fn the_page_lists_the_keys() {
     assert_eq!(listed(&page, "Accounts"), keys(read::account));
     assert_eq!(listed(&page, "Budgets"), keys(read::budget));
     assert_eq!(listed(&page, "References"), [&read::WORDS[..], &read::TARGETS].concat());
+}
+
+/// Whether a manifest can be read. What cannot has a place in the text.
+fn is_read(text: &str) -> bool {
+    let problems = Problems::default();
+    let file = SourceFile::new("damaged.toml", text.to_owned());
+    let manifest = super::read(&file, &problems);
+    match problems.finish(&file, manifest) {
+        Ok(_) => true,
+        Err(refused) => {
+            assert!(!refused.list().is_empty() && !refused.render(false).is_empty());
+            false
+        }
+    }
+}
+
+#[test]
+fn damaged_manifests_are_refused_or_read_as_another() {
+    let text = include_str!("../../../tests/manifest/system.toml");
+    assert!(is_read(text));
+    let places = text.char_indices().map(|(place, _)| place);
+    let refused = places.flat_map(|place| {
+        let (before, rest) = text.split_at(place);
+        let after = &rest[1..];
+        ["", "\"", "[", "=", "9", "\n", "\u{20ac}", "."].map(|damage| !is_read(&format!("{before}{damage}{after}")))
+    });
+    assert!(refused.filter(|refused| *refused).count() > text.len());
+}
+
+#[test]
+fn what_lies_too_deep_is_refused() {
+    for deep in ["[".repeat(100_000), "{ a = ".repeat(100_000)] {
+        assert!(!is_read(&format!("service = {deep}")));
+    }
+    assert!(!is_read(&format!("[{}x]", "a.".repeat(100_000))));
 }
