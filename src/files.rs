@@ -61,7 +61,12 @@ fn contents_at_most(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
 
 /// The text of a source file.
 pub(crate) fn read_text(path: &Path) -> Result<String, Failure> {
-    text(path, read(path)?)
+    read_text_at_most(path, MAX_INPUT)
+}
+
+/// The same, with another limit on its size.
+pub(crate) fn read_text_at_most(path: &Path, limit: u64) -> Result<String, Failure> {
+    text(path, read_at_most(path, limit)?)
 }
 
 fn text(path: &Path, bytes: Vec<u8>) -> Result<String, Failure> {

@@ -31,6 +31,9 @@ use problems::Problems;
 /// What the built-in system's manifest is called.
 pub(crate) const BUILT_IN: &str = "system.toml";
 
+/// Larger manifests are refused: init could not start so many services.
+const LARGEST: u64 = 1 << 20;
+
 /// A manifest's text and where it lies.
 pub(crate) struct Source {
     file: SourceFile,
@@ -45,7 +48,7 @@ impl Source {
             let file = SourceFile::new(BUILT_IN, limen_os_services::MANIFEST.to_owned());
             return Ok(Self { file, directory: PathBuf::from(".") });
         };
-        let text = files::read_text(path)?;
+        let text = files::read_text_at_most(path, LARGEST)?;
         let name = if files::is_dash(path) { "<stdin>".into() } else { path.to_string_lossy() };
         Ok(Self { file: SourceFile::new(name, text), directory: files::directory_of(path) })
     }

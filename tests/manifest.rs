@@ -148,6 +148,24 @@ fn an_error_leaves_no_image() {
 }
 
 #[test]
+fn large_manifests_are_soon_refused() {
+    let place = tempfile::tempdir().unwrap();
+    let begun = std::time::Instant::now();
+    for line in ["[\n", "= 1\n", "x.", "[[a]]\n", "service.a = 1\n"] {
+        fs::write(place.path().join("large.toml"), line.repeat((1 << 20) / line.len())).unwrap();
+        assert_eq!(limen(place.path(), &["build", "large.toml"]).status.code(), Some(1), "{line:?}");
+    }
+    let keys: String = (0..60_000).map(|key| format!("key{key} = 1\n")).collect();
+    fs::write(place.path().join("large.toml"), keys).unwrap();
+    let output = limen(place.path(), &["build", "large.toml"]);
+    assert!(text(&output.stderr).ends_with("60000 errors, the first 100 shown\n"));
+    assert!(begun.elapsed().as_secs() < 60, "{:?}", begun.elapsed());
+    fs::write(place.path().join("larger.toml"), " ".repeat((1 << 20) + 1)).unwrap();
+    let output = limen(place.path(), &["build", "larger.toml"]);
+    assert_eq!(text(&output.stderr), "limen: larger.toml: larger than 1 MiB\n");
+}
+
+#[test]
 fn a_graph_is_drawn() {
     let dot = limen(&folder(), &["graph", "system.toml", "--dot"]);
     assert!(dot.status.success(), "{}", text(&dot.stderr));

@@ -125,12 +125,14 @@ pub struct Diagnostics {
 }
 
 impl Diagnostics {
-    /// Errors of one file, of whatever sort; `list` must not be empty.
+    /// Errors of one file, of whatever sort; `list` must not be empty, and its first 100 are kept.
     #[must_use]
-    pub fn of_file(file: SourceFile, list: Vec<Diagnostic>) -> Self {
+    pub fn of_file(file: SourceFile, mut list: Vec<Diagnostic>) -> Self {
         let mut sources = SourceMap::default();
         sources.add(file);
-        Self { sources, list, omitted: 0 }
+        let omitted = list.len().saturating_sub(Errors::MAX);
+        list.truncate(Errors::MAX);
+        Self { sources, list, omitted }
     }
 
     /// The errors, at most 100.
