@@ -250,7 +250,7 @@ fn control_answers_for_init() {
     let services = system.ask("services");
     assert!(services.starts_with("=name=log\tstate=running\tengine="), "{services}");
     assert_eq!(system.ask("kill terminal"), "ok\n");
-    assert!(system.ask("services").contains("=name=terminal\tstate=running\tengine=tiered\trestarts=1\t"));
+    assert!(system.ask("services").contains("=name=terminal\tstate=running\tengine=default\trestarts=1\t"));
     assert_eq!(system.ask("restart store"), "ok\n");
     assert_eq!(system.ask("engine store jit"), "ok\n");
     assert_eq!(system.ask("kill nobody"), "error there is no service of that name\n");
