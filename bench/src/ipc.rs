@@ -10,25 +10,47 @@ use limen_vm::{Config, EngineKind, Machine, Mode, Outcome, Verified, verify};
 
 use crate::statistics::quantile;
 
-/// How often a client does what it does, as `protocol.lim` says.
+/// How often a client does what it does, as `ipc/protocol.lim` says.
 const ROUNDS: usize = 1_000_000;
 
 /// Round trips through a pair of pipes; they are slow.
 const PIPE_ROUNDS: usize = 10_000;
 
-/// What is measured: the client, and the server that it talks to.
-const EXCHANGES: [(&str, &str, &str); 4] = [
-    ("null svc", "null", "server"),
-    ("call and reply, 4 words", "call", "server"),
-    ("64 bytes by lend", "lend_64", "lender"),
-    ("4 KiB by lend", "lend_4096", "lender"),
+/// What is measured: the kernel, the client, and the server that it talks to.
+struct Exchange {
+    name: &'static str,
+    kernel: &'static str,
+    client: &'static str,
+    server: &'static str,
+}
+
+impl Exchange {
+    /// Through the least kernel there can be.
+    const fn least(name: &'static str, client: &'static str, server: &'static str) -> Self {
+        Self { name, kernel: "ipc/kernel", client, server }
+    }
+
+    /// Through the kernel that ships.
+    const fn real(name: &'static str, client: &'static str, server: &'static str) -> Self {
+        Self { name, kernel: "../os-services/kernel/kernel", client, server }
+    }
+}
+
+const EXCHANGES: [Exchange; 7] = [
+    Exchange::least("null svc", "ipc/null", "ipc/server"),
+    Exchange::least("call and reply, 4 words", "ipc/call", "ipc/server"),
+    Exchange::least("64 bytes by lend", "ipc/lend_64", "ipc/lender"),
+    Exchange::least("4 KiB by lend", "ipc/lend_4096", "ipc/lender"),
+    Exchange::real("kernel: call, 4 words", "ipc/system/call", "ipc/system/server"),
+    Exchange::real("kernel: 64 bytes by lend", "ipc/system/lend_64", "ipc/system/lender"),
+    Exchange::real("kernel: 4 KiB by lend", "ipc/system/lend_4096", "ipc/system/lender"),
 ];
 
 /// Prints a line for each exchange on each engine, in nanoseconds, and one for pipes.
 pub fn print(rounds: u32) {
     println!("{:<26} {:<7} {:>9} {:>9} {:>9}", "there and back, ns", "engine", "q1", "median", "q3");
-    let kernel = module("kernel", Mode::Kernel);
-    for (name, client, server) in EXCHANGES {
+    for Exchange { name, kernel, client, server } in EXCHANGES {
+        let kernel = module(kernel, Mode::Kernel);
         let modules = [module(client, Mode::User), module(server, Mode::User)];
         for engine in [EngineKind::Jit, EngineKind::Interp] {
             // What this one compiles is there for the others as long as it lives: compiling is not what is measured.
@@ -53,7 +75,7 @@ fn nanoseconds(rounds: usize, work: impl FnOnce()) -> f64 {
 }
 
 fn module(name: &str, mode: Mode) -> Verified<Module> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("ipc").join(name).with_extension("lim");
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(name).with_extension("lim");
     let assembled = assemble_file(&path, Options::default()).unwrap_or_else(|errors| panic!("{errors}"));
     verify(assembled.module, mode).unwrap_or_else(|error| panic!("{name}: {error}"))
 }

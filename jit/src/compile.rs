@@ -26,7 +26,7 @@ pub(crate) const MAX_WORDS: usize = 1 << 15;
 
 /// How much more of the native stack than of the abstract one a frame may take. Native stacks are this much larger, so that
 /// the abstract limit always trips first.
-pub(crate) const STACK_RATIO: usize = 4;
+pub(crate) const STACK_RATIO: usize = 8;
 
 /// Why a function is not compiled.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]

@@ -28,11 +28,15 @@ pub(crate) struct Processor {
     pub(crate) current: *mut NativeContext,
     /// The kernel's context, ready to enter the kernel for an `svc`; null while only the machine can do that.
     pub(crate) kernel: *mut NativeContext,
+    /// The kernel's module, as [`crate::lower::enter::address_of`] names it, while code of it may take the place of an `svc`.
+    pub(crate) door: usize,
     /// A context that was left at another epoch must not be gone on with before the driver has looked at it.
     pub(crate) epoch: u64,
     /// The object table: its first entry, and how many there are.
     pub(crate) entries: *const u8,
     pub(crate) entry_count: u64,
+    /// Contexts that code of the kernel has met, each at the place that the low bits of its reference say.
+    pub(crate) peers: [Peer; PEERS],
     /// Where the driver waits for native code.
     pub(crate) driver: Control,
     /// Where the frames of the kernel are left that are no more.
@@ -48,6 +52,26 @@ pub(crate) struct Processor {
     pub(crate) interpreter: *mut Interpreter,
 }
 
+/// A context of which is known, until the runtime does anything, that this is a reference to it, and that its native frames, if
+/// its port has any, stand at an `svc` and can go on as they are.
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub(crate) struct Peer {
+    /// [`NOBODY`] if there is none.
+    pub(crate) reference: u64,
+    pub(crate) port: *mut Port,
+}
+
+/// So many contexts are known at once: a power of two.
+pub(crate) const PEERS: usize = 16;
+
+/// No reference has these bits: the object table never has so many entries.
+const NOBODY: u64 = u64::MAX;
+
+impl Peer {
+    const NONE: Self = Self { reference: NOBODY, port: std::ptr::null_mut() };
+}
+
 /// No context was left at this epoch.
 pub(crate) const NEVER: u64 = u64::MAX;
 
@@ -59,9 +83,11 @@ impl Processor {
         Self {
             current: std::ptr::null_mut(),
             kernel: std::ptr::null_mut(),
+            door: 0,
             epoch: NEVER,
             entries: std::ptr::null(),
             entry_count: 0,
+            peers: [Peer::NONE; PEERS],
             driver: Control::NOWHERE,
             nowhere: Control::NOWHERE,
             fuel: Fuel::default(),
@@ -77,9 +103,20 @@ impl Processor {
         (self.entries, self.entry_count) = (entries, count as u64);
         let may_switch = run.may_switch();
         self.epoch = if may_switch { run.epoch() } else { NEVER };
+        self.peers = [Peer::NONE; PEERS];
         if !may_switch {
-            self.kernel = std::ptr::null_mut();
+            self.close();
         }
+    }
+
+    /// Lets native code enter the kernel for an `svc`, on this context.
+    pub(crate) fn open(&mut self, kernel: &mut NativeContext) {
+        (self.door, self.kernel) = (kernel.module, kernel);
+    }
+
+    /// Only the machine can enter the kernel.
+    pub(crate) fn close(&mut self) {
+        (self.door, self.kernel) = (0, std::ptr::null_mut());
     }
 }
 
@@ -146,6 +183,8 @@ pub(crate) struct NativeContext {
     /// innermost.
     pub(crate) inlined: u64,
     pub(crate) callers: [u64; MAX_INLINED],
+    /// Which registers of each of them, the innermost among them, are in their cells: a bit each. The others are zeroes.
+    pub(crate) live: [u64; MAX_INLINED],
 
     // What only the runtime uses.
     /// Why native code switched to the driver.
@@ -171,7 +210,7 @@ pub(crate) struct IndirectEntry {
 }
 
 /// So many frames of the kernel, at most, take the place of an `svc`.
-pub(crate) const MAX_INLINED: usize = 4;
+pub(crate) const MAX_INLINED: usize = 8;
 
 /// No signature has this index.
 pub(crate) const NO_SIGNATURE: u32 = u32::MAX;
@@ -234,6 +273,7 @@ impl NativeContext {
             module: 0,
             inlined: 0,
             callers: [0; MAX_INLINED],
+            live: [0; MAX_INLINED],
             reason: Reason::Exit(Exit::Fuel),
             innermost: Innermost { at, frame: std::ptr::null_mut(), pointer: nowhere },
             stack: std::ptr::null_mut(),

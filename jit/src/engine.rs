@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use limen_isa::ValueType;
 use limen_isa::module::{Module, PAGE_SIZE};
-use limen_vm::{Engine, EngineKind, Exit, Fuel, Interpreter, ModuleId, NativeFrames, Run, Stop};
+use limen_vm::{Engine, EngineKind, Exit, Fuel, HEADER_CELLS, Interpreter, ModuleId, NativeFrames, Run, Stop};
 
 use crate::arch;
 use crate::background::{Background, CodeId, Made, Wish};
@@ -299,7 +299,8 @@ impl Turn<'_, '_> {
         let mut frames = self.go(frames)?;
         let inlined = frames.context.take_inlined();
         if !inlined.is_empty() {
-            // The kernel's frames are in their cells.
+            // What is live of the kernel's frames is in their cells.
+            self.clear_dead(&frames.context, &inlined);
             let cell = frames.context.cell(frames.context.frame);
             self.run.frames().adopt(cell, &inlined);
             self.jit.kernel = Some(frames);
@@ -332,6 +333,20 @@ impl Turn<'_, '_> {
                 self.leave(frames)
             }
             Reason::Leave => self.leave(frames),
+        }
+    }
+
+    /// Makes zeroes of the registers of the kernel's frames that code has not written to their cells.
+    fn clear_dead(&mut self, context: &NativeContext, frames: &[limen_vm::NativeFrame]) {
+        let mut first = context.frame;
+        for (frame, live) in frames.iter().zip(context.live) {
+            let registers = self.run.frames().registers_of(frame.function).len();
+            for register in (0..registers).filter(|register| live >> register & 1 == 0) {
+                // SAFETY: the kernel's stack holds the frames that code has put in the place of an `svc`.
+                unsafe { first.add(register).write(0) };
+            }
+            // SAFETY: as above, and the next frame follows.
+            first = unsafe { first.add(registers + HEADER_CELLS) };
         }
     }
 
@@ -402,7 +417,7 @@ impl Turn<'_, '_> {
 
     /// Has a stack ready on which native code can enter the kernel for an `svc`, if there is code for it.
     fn make_kernel_ready(&mut self) {
-        self.jit.processor.kernel = std::ptr::null_mut();
+        self.jit.processor.close();
         let Some(entry) = self.run.svc_entry().filter(|entry| entry.kind != EngineKind::Interp) else { return };
         // A kernel whose home is under page control is entered by way of the machine.
         let id = code_of(&mut self.run.of(entry.context));
@@ -425,7 +440,7 @@ impl Turn<'_, '_> {
             context.target = target;
         }
         (context.native, context.done) = (arch::fresh(context.top), 0);
-        self.jit.processor.kernel = context;
+        self.jit.processor.open(context);
         self.jit.kernel = Some(frames);
     }
 

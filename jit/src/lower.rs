@@ -10,6 +10,7 @@ mod integer;
 pub(crate) mod kept;
 pub(crate) mod leave;
 pub(crate) mod object;
+pub(crate) mod plan;
 mod reference;
 mod segment;
 pub(crate) mod stores;

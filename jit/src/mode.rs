@@ -23,8 +23,8 @@ pub(crate) enum Paging {
 pub(crate) enum Safepoints {
     /// It burns a unit of fuel, and stops if there is none.
     Counting,
-    /// It looks whether the machine wants to look at something. Not at calls that it has put in line, nor where the kernel is
-    /// entered for an `svc`, which it has looked at: that takes no time to speak of.
+    /// It looks whether the machine wants to look at something. Not at calls that it has put in line, nor at an `svc`, nor where
+    /// the kernel is entered for that: nobody comes to the same one again but by a branch backwards or a call, which look.
     Live,
 }
 

@@ -61,6 +61,11 @@ impl RegisterSet {
         grew
     }
 
+    /// The first 64 registers, a bit each.
+    pub(crate) fn first_word(&self) -> u64 {
+        self.0.first().copied().unwrap_or(0)
+    }
+
     pub(crate) fn iter(&self) -> impl Iterator<Item = u16> + '_ {
         let ones = |(index, word): (usize, &u64)| {
             let word = *word;

@@ -27,7 +27,7 @@ use crate::lower::enter::{Handler, Inlined};
 use crate::lower::inline::computes;
 use crate::lower::kept::{self, Kept};
 use crate::lower::leave::Tail;
-use crate::lower::object::Looked;
+use crate::lower::object::Known;
 use crate::lower::stores::Waiting;
 use crate::mode::{Mode, Safepoints};
 use crate::nans::{Nan, Nans};
@@ -137,8 +137,10 @@ pub(crate) struct Translator<'a, 'b> {
     pub(crate) bounds: Bounds,
     /// What is known of the places that `bounds` follows.
     pub(crate) open: Vec<u32>,
-    /// References whose entries were looked at in the basic block, and what was found; only where no instruction can end one.
-    pub(crate) looked_at: Vec<Looked>,
+    /// What was found out about references; only where no instruction can end one.
+    pub(crate) known: Known,
+    /// By basic block: what was known at its end.
+    pub(crate) known_behind: HashMap<usize, Known>,
     /// What loops keep of references to memory.
     pub(crate) kept: Vec<Kept>,
     /// The basic block that is being translated.
@@ -177,6 +179,8 @@ pub(crate) struct Translator<'a, 'b> {
     pub(crate) kernel: Option<&'a Handler>,
     /// How the function ends, if it is code of the kernel that takes the place of an `svc`.
     pub(crate) inlined: Option<Inlined>,
+    /// Whether memory may have been lent since the `svc`.
+    pub(crate) has_lent: bool,
 }
 
 /// The poll of a loop with one way back, laid out before the head of the loop so that a turn takes no jump but the branch.
@@ -268,7 +272,8 @@ impl<'a, 'b> Translator<'a, 'b> {
             at_start,
             bounds: Bounds::of(module, index, shape, entry),
             open: Vec::new(),
-            looked_at: Vec::new(),
+            known: Known::default(),
+            known_behind: HashMap::new(),
             kept,
             block: 0,
             room: None,
@@ -290,6 +295,7 @@ impl<'a, 'b> Translator<'a, 'b> {
             is_cold: false,
             kernel: None,
             inlined: None,
+            has_lent: false,
         }
     }
 
@@ -343,9 +349,14 @@ impl<'a, 'b> Translator<'a, 'b> {
 
     /// Leaves the function to the interpreter, from the word `pc` on, if something is not as the code relies on.
     pub(crate) fn require_all(&mut self, pc: u32) {
-        (self.pc, self.live) = (pc, self.shape.live_at(pc).clone());
+        self.stand_at(pc);
         self.require_declared_home();
         self.require_room();
+    }
+
+    /// What is translated now is as if it belonged to the instruction at the word `pc`, which begins a block.
+    pub(crate) fn stand_at(&mut self, pc: u32) {
+        (self.pc, self.live) = (pc, self.shape.live_at(pc).clone());
     }
 
     /// In a function with loops, keeps context and frame where cold blocks find them, so that they need no registers
@@ -407,7 +418,7 @@ impl<'a, 'b> Translator<'a, 'b> {
         self.poll_before(index);
         self.builder.switch_to_block(self.blocks[index]);
         (self.block, self.open, self.room) = (index, self.bounds.at_start(index), self.room_in_loops);
-        self.looked_at.clear();
+        self.take_known(index);
         self.take_nans(index);
         for (pc, live) in self.shape.live_before(self.module, self.index, index) {
             (self.pc, self.live) = (pc, live);
@@ -417,14 +428,26 @@ impl<'a, 'b> Translator<'a, 'b> {
             if !lets_stores_wait(opcode, words) {
                 self.store_waiting();
             }
+            if self.inlined.as_ref().is_some_and(|inlined| inlined.plan.leaves_at(index, pc)) {
+                self.slowly();
+                if !self.is_last() {
+                    // From the interpreter there is no way back here.
+                    self.builder.ins().trap(ir::TrapCode::unwrap_user(1));
+                }
+                break;
+            }
             // The verifier has refused reserved instructions.
             let _ = limen_isa::dispatch(self, opcode, words);
+            if self.inlined.as_ref().is_some_and(|inlined| inlined.plan.ends_at(index, pc)) {
+                break;
+            }
             self.forget_written();
             if pc as usize + self.length() == self.shape.blocks[index].end as usize && opcode.row().flow == Flow::Next {
                 self.store_waiting();
                 self.jump_to(self.shape.blocks[index].end);
             }
         }
+        self.leave_known(index);
     }
 
     /// Polls before the head of a loop with one way back.
@@ -450,6 +473,7 @@ impl<'a, 'b> Translator<'a, 'b> {
     fn forget_written(&mut self) {
         for register in self.written() {
             self.bounds.forget(&mut self.open, register.0);
+            self.forget_caller_in(register);
         }
     }
 

@@ -61,11 +61,15 @@ impl Control for Translator<'_, '_> {
 
     fn call(&mut self, f: u32) {
         let Some(shape) = self.module.signature_of(f) else { return };
+        if self.inlined.is_some() && !is_inlined(self.module, f) {
+            return self.inline_call(f);
+        }
         let retry = self.builder.create_block();
         self.builder.ins().jump(retry, &[]);
         self.builder.switch_to_block(retry);
         let registers = self.module.functions[f as usize].registers.len();
-        let bytes = self.room.is_none_or(|room| registers > room).then(|| {
+        let needs_look = self.inlined.is_none() && self.room.is_none_or(|room| registers > room);
+        let bytes = needs_look.then(|| {
             self.room = Some(registers);
             self.builder.ins().iconst(types::I64, registers as i64 * i64::from(CELL))
         });
@@ -75,10 +79,6 @@ impl Control for Translator<'_, '_> {
             let (arguments, results) = self.passed(shape);
             self.inline(f, &arguments, &results);
             return;
-        }
-        if self.inlined.is_some() {
-            let frame = self.enter_in_line(retry, function, bytes);
-            return self.inline_call(f, frame);
         }
         let code = (!self.is_itself(f)).then(|| {
             let functions = self.field(constant(), types::I64, offset_of!(NativeContext, functions));
@@ -132,8 +132,9 @@ impl Control for Translator<'_, '_> {
         let retry = self.builder.create_block();
         self.builder.ins().jump(retry, &[]);
         self.builder.switch_to_block(retry);
+        // There is no way from one `svc` to the next, again and again, but by other safepoints.
         let lacking = self.slow_block(Kind::Poll, Some(retry));
-        self.pass(lacking);
+        self.pass_next(lacking);
         let words = &self.function.code[self.pc as usize..];
         let (results, arguments) = (results as usize, arguments as usize);
         let taken: Vec<Reg> = (0..results).map(|index| listed(words, 1, index)).collect();
@@ -267,7 +268,12 @@ impl Translator<'_, '_> {
     }
 
     /// As [`Translator::enter`], for a function whose instructions follow in line.
-    fn enter_in_line(&mut self, retry: cranelift_codegen::ir::Block, function: Value, bytes: Option<Value>) -> Value {
+    pub(super) fn enter_in_line(
+        &mut self,
+        retry: cranelift_codegen::ir::Block,
+        function: Value,
+        bytes: Option<Value>,
+    ) -> Value {
         let lacking = self.lacking_block(function, retry);
         let frame = self.make_room(lacking, bytes);
         self.pass_next(lacking);

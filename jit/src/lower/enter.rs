@@ -8,24 +8,21 @@
 //!
 //! A function of the kernel that cannot take that place is called on the kernel's own stack.
 
-use std::collections::BTreeSet;
 use std::mem::offset_of;
+use std::rc::Rc;
 
 use cranelift_codegen::ir::condcodes::IntCC;
-use cranelift_codegen::ir::{Block, BlockArg, InstBuilder, Value, types};
-use limen_isa::codec::{ModuleShapes, for_each_register};
+use cranelift_codegen::ir::{Block, BlockArg, InstBuilder, TrapCode, Value, types};
+use limen_isa::Reg;
 use limen_isa::module::Module;
-use limen_isa::{Field, Fields, Flow, Opcode, Reg, Role};
 use limen_vm::{NativeFrame, Verified, layout};
 
 use super::control::listed;
-use super::inline::computes;
-use crate::bounds::access;
-use crate::context::{MAX_INLINED, NativeContext, Processor};
+use super::object::Known;
+use super::plan::Plan;
+use crate::context::{NativeContext, Processor};
 use crate::mode::{Mode, Paging};
 use crate::nans::Nan;
-use crate::ranges::operand;
-use crate::shape::{RegisterSet, Shape};
 use crate::slow::place;
 use crate::translate::{CELL, Entry, Translator, trusted, type_of};
 
@@ -36,9 +33,6 @@ pub(crate) struct Handler {
     /// The function: it takes the caller's reference and the number of the `svc`.
     pub(crate) function: u32,
 }
-
-/// Functions of the kernel with more words than this, with all that they call, are called and not put in the place of an `svc`.
-const MAX_WORDS: usize = 256;
 
 /// The message that is given at an `svc`.
 #[derive(Clone)]
@@ -59,46 +53,70 @@ pub(crate) struct Svc {
     parked: Block,
     /// Goes on behind the `svc`, which is answered.
     answered: Block,
+    /// Has the interpreter go on with the kernel, whose frames are in their cells.
+    left: Block,
 }
 
 /// A function of the kernel whose code takes the place of an `svc`.
 pub(crate) struct Inlined {
     pub(crate) svc: Svc,
-    /// The kernel's frames further out, outermost first.
-    callers: Vec<Caller>,
-    /// Where to go on with the results; `None` for the outermost function.
+    pub(crate) plan: Rc<Plan>,
+    /// So many frames of the kernel are further out.
+    depth: usize,
+    /// Writes the frames further out to their cells, and leaves.
+    outer: Block,
+    /// Where to go on with the results; `None` if it has no caller, or never returns.
     returns_to: Option<Block>,
-    /// The registers that hold the caller's reference throughout, and those that hold the number of the `svc`.
-    references: RegisterSet,
-    numbers: RegisterSet,
+    /// The number of the `svc`.
     number: u32,
+    /// The parameters that hold the caller's reference, a bit each, and those that hold the number.
+    given: Holders,
+    /// As `given`, of all registers, where code is translated now.
+    now: Holders,
 }
 
-/// A frame of the kernel that has called another one.
-#[derive(Clone)]
-struct Caller {
-    at: NativeFrame,
-    frame: Value,
-    /// What its cells are to hold.
-    cells: Vec<Value>,
+/// Registers that hold what is known of an `svc`, a bit each.
+#[derive(Clone, Copy)]
+struct Holders {
+    caller: u64,
+    number: u64,
+}
+
+impl Holders {
+    /// Those that are among these registers, too.
+    fn among(self, registers: u64) -> Self {
+        Self { caller: self.caller & registers, number: self.number & registers }
+    }
+
+    /// The places in a list of registers, a bit each, of those that hold the same.
+    fn in_list(self, registers: &[Reg]) -> Self {
+        let places =
+            |set: u64| -> u64 { (0..).zip(registers).map(|(place, register)| (set >> register.0 & 1) << place).sum() };
+        Self { caller: places(self.caller), number: places(self.number) }
+    }
+}
+
+impl Inlined {
+    /// A basic block begins.
+    pub(super) fn begin_block(&mut self, block: usize) {
+        self.now = self.given.among(self.plan.unwritten_before(block));
+    }
 }
 
 impl Translator<'_, '_> {
     /// An `svc` whose message is in the port: lets the kernel deal with it, or has the driver ask the machine. Goes on when it is
     /// answered; if frames are to return, this one does so, leaving out of its cells the registers that the answer goes to.
     pub(super) fn enter_kernel(&mut self, port: Value, number: u32, message: GivenMessage, taken: &[Reg]) {
-        let [enter, ask, parked, answered] = [(); 4].map(|()| self.builder.create_block());
+        let [ask, parked, answered, left] = [(); 4].map(|()| self.builder.create_block());
         self.builder.set_cold_block(ask);
+        self.builder.set_cold_block(left);
         let to = self.builder.append_block_param(parked, types::I64);
-        let svc = Svc { native: self.context, port, message, parked, answered };
-        let kernel = self.processor_field(offset_of!(Processor, kernel));
-        self.builder.ins().brif(kernel, enter, &[], ask, &[]);
-        self.builder.switch_to_block(enter);
+        let svc = Svc { native: self.context, port, message, parked, answered, left };
         let inlined =
             self.kernel.and_then(|handler| Some((handler, Plan::of(&handler.module, handler.function, number)?)));
         match inlined {
-            Some((handler, plan)) => self.inline_kernel(&svc, kernel, ask, handler, number, &plan),
-            None => self.call_kernel(&svc, kernel, ask, number),
+            Some((handler, plan)) => self.inline_kernel(&svc, ask, handler, number, plan),
+            None => self.call_kernel(&svc, ask, number),
         }
         self.builder.switch_to_block(ask);
         self.ask_machine(&svc);
@@ -114,20 +132,23 @@ impl Translator<'_, '_> {
     /// Has the driver ask the machine about an `svc`.
     fn ask_machine(&mut self, svc: &Svc) {
         self.builder.ins().store(trusted(), self.context, svc.port, layout::PORT_NATIVE as i32);
-        self.leave_to_driver(svc);
+        self.leave_to_driver(svc, self.context);
     }
 
-    /// Parks the caller of an `svc` and lets the driver go on, with the fuel that this native context has.
-    fn leave_to_driver(&mut self, svc: &Svc) {
+    /// Parks the caller of an `svc` and lets the driver go on with a native context, which has the fuel.
+    fn leave_to_driver(&mut self, svc: &Svc, native: Value) {
         let fuel = self.fuel();
-        self.builder.ins().store(trusted(), fuel, self.context, offset_of!(NativeContext, fuel) as i32);
+        self.builder.ins().store(trusted(), fuel, native, offset_of!(NativeContext, fuel) as i32);
         let processor = self.processor();
         let control = self.builder.ins().iadd_imm_s(processor, offset_of!(Processor, driver) as i64);
         self.builder.ins().jump(svc.parked, &[control.into()]);
     }
 
     /// Calls the kernel's function on the kernel's stack; entering it is a safepoint.
-    fn call_kernel(&mut self, svc: &Svc, kernel: Value, ask: Block, number: u32) {
+    fn call_kernel(&mut self, svc: &Svc, ask: Block, number: u32) {
+        let kernel = self.processor_field(offset_of!(Processor, kernel));
+        let is_closed = self.builder.ins().icmp_imm_s(IntCC::Equal, kernel, 0);
+        self.unless(is_closed, ask);
         let its_port = self.field_of(kernel, offset_of!(NativeContext, port));
         let is_own = self.builder.ins().icmp(IntCC::Equal, svc.port, its_port);
         self.unless(is_own, ask);
@@ -183,38 +204,36 @@ impl Translator<'_, '_> {
 
 impl Translator<'_, '_> {
     /// Puts the kernel's function in the place of an `svc`. Entering it is a safepoint.
-    fn inline_kernel(&mut self, svc: &Svc, kernel: Value, ask: Block, handler: &Handler, number: u32, plan: &Plan) {
+    fn inline_kernel(&mut self, svc: &Svc, ask: Block, handler: &Handler, number: u32, plan: Rc<Plan>) {
         let expected = self.builder.ins().iconst(types::I64, address_of(&handler.module) as i64);
-        let found = self.field_of(kernel, offset_of!(NativeContext, module));
+        let found = self.processor_field(offset_of!(Processor, door));
         let differs = self.builder.ins().icmp(IntCC::NotEqual, found, expected);
         self.unless(differs, ask);
+        let kernel = self.processor_field(offset_of!(Processor, kernel));
         self.pass_next(ask);
         self.stand_in_svc(svc.port);
         let itself = self.builder.ins().load(types::I64, trusted(), svc.port, layout::PORT_ITSELF as i32);
         let numeral = self.builder.ins().iconst(types::I32, i64::from(number));
         let frame = self.field_of(kernel, offset_of!(NativeContext, frame));
-        let unwritten = |register| plan.is_unwritten(register).then_some(register);
-        let inlined = Inlined {
-            svc: svc.clone(),
-            callers: Vec::new(),
-            returns_to: None,
-            references: unwritten(0).into_iter().collect(),
-            numbers: unwritten(1).into_iter().collect(),
-            number,
-        };
+        let given = Holders { caller: 0b01, number: 0b10 };
+        let (svc, left, outer, returns_to) = (svc.clone(), svc.clone(), svc.left, None);
+        let inlined = Inlined { svc, plan, depth: 0, outer, returns_to, number, given, now: given };
         let arguments = [(itself, Nan::Canonical), (numeral, Nan::Canonical)];
-        self.inline_function(&handler.module, plan, (kernel, frame), inlined, &arguments);
+        self.inline_function(&handler.module, (kernel, frame), inlined, &arguments);
+        self.builder.switch_to_block(outer);
+        self.runs_next(kernel);
+        self.leave_to_driver(&left, kernel);
     }
 
     /// Puts a function of the kernel here, for the native context and the frame.
     fn inline_function(
         &mut self,
         module: &Module,
-        plan: &Plan,
         (context, frame): (Value, Value),
         inlined: Inlined,
         arguments: &[(Value, Nan)],
     ) {
+        let (plan, is_outermost) = (Rc::clone(&inlined.plan), inlined.depth == 0);
         let mut inner = Translator::new(
             &mut *self.builder,
             module,
@@ -225,60 +244,89 @@ impl Translator<'_, '_> {
             Mode { paging: Paging::Open, ..self.mode },
         );
         (inner.context, inner.frame) = (context, frame);
-        (inner.processor, inner.fuel) = (self.processor, self.fuel);
-        inner.inlined = Some(inlined);
-        // Without loops there is nothing to keep.
+        // What all contexts share is fetched by way of the kernel's context, which is loaded at each `svc`: nothing that Cranelift
+        // could take for the same before and after the runtime has run.
+        (inner.processor, inner.fuel) = (None, self.fuel);
+        (inner.inlined, inner.has_lent) = (Some(inlined), self.has_lent || plan.lends_in_loops());
+        // Nothing is kept: a reference that ends here would have to be forgotten by the caller, too.
         inner.kept.clear();
         for (register, (value, nan)) in (0..).map(Reg).zip(arguments) {
             inner.set_as(register, *value, *nan);
         }
         inner.zeroes(arguments.len()..inner.function.registers.len());
-        inner.require_all(0);
+        if !is_outermost {
+            inner.known = std::mem::take(&mut self.known);
+        }
+        inner.stand_at(0);
+        if is_outermost {
+            inner.look_for_declared_home();
+        }
         inner.jump_to(0);
-        inner.body(plan.blocks.iter().copied());
+        inner.body(plan.blocks());
+        if is_outermost {
+            return;
+        }
+        let known = inner.known_behind.remove(&0).unwrap_or_default();
+        // Whatever it does afterwards, it has been where it begins.
+        (self.known, self.has_lent) = (if plan.lends { Known::default() } else { known }, inner.has_lent);
     }
 
-    /// Puts a function that the kernel calls here; its frame is there and its fuel is burnt.
-    pub(super) fn inline_call(&mut self, function: u32, frame: Value) {
-        let (Some(signature), Some(inlined)) = (self.module.signature_of(function), &self.inlined) else { return };
+    /// Puts a function that the kernel calls here, or leaves the call to the interpreter. Entering it is a safepoint.
+    pub(super) fn inline_call(&mut self, function: u32) {
+        let Some(inlined) = &self.inlined else { return };
+        let (svc, number, depth, further) = (inlined.svc.clone(), inlined.number, inlined.depth + 1, inlined.outer);
+        let Some(plan) = inlined.plan.called_at(self.pc) else { return self.slowly() };
+        let Some(signature) = self.module.signature_of(function) else { return };
         let (given, results) = self.passed(signature);
-        let (svc, number) = (inlined.svc.clone(), inlined.number);
-        let plan = Plan::of_function(self.module, function, None);
-        let handed = |set: &RegisterSet| -> RegisterSet {
-            let places =
-                (0..).zip(&given).filter(|(place, register)| set.contains(register.0) && plan.is_unwritten(*place));
-            places.map(|(place, _)| place).collect()
-        };
-        let (references, numbers) = (handed(&inlined.references), handed(&inlined.numbers));
-        let mut callers = inlined.callers.clone();
-        callers.push(self.caller(&results));
+        let handed = inlined.now.in_list(&given);
+        let frame = self.pass_into(function);
         let arguments: Vec<_> = given.iter().map(|register| (self.get(*register), self.nan(*register))).collect();
-        let next = self.builder.create_block();
+        let [next, outer] = [(); 2].map(|()| self.builder.create_block());
+        self.builder.set_cold_block(outer);
         let values: Vec<Value> =
             signature.results.iter().map(|ty| self.builder.append_block_param(next, type_of(*ty))).collect();
-        let inlined = Inlined { svc, callers, returns_to: Some(next), references, numbers, number };
-        let (module, context) = (self.module, self.context);
-        self.inline_function(module, &plan, (context, frame), inlined, &arguments);
+        let returns_to = plan.returns.then_some(next);
+        let inlined = Inlined { svc, plan, depth, outer, returns_to, number, given: handed, now: handed };
+        self.inline_function(self.module, (self.context, frame), inlined, &arguments);
+        self.builder.switch_to_block(outer);
+        self.write_caller(depth - 1, &results);
+        self.builder.ins().jump(further, &[]);
         self.builder.switch_to_block(next);
+        if returns_to.is_none() {
+            self.builder.ins().trap(TrapCode::unwrap_user(1));
+            return;
+        }
         for (register, value) in results.into_iter().zip(values) {
             self.set(register, value);
         }
     }
 
-    /// This frame, as it is while the call is made that is being translated.
-    fn caller(&mut self, results: &[Reg]) -> Caller {
-        let at = NativeFrame { function: self.index, pc: self.pc };
-        Caller { at, frame: self.frame, cells: self.cell_values(results) }
+    /// Passes the safepoint before a function of the kernel; gives its frame.
+    fn pass_into(&mut self, function: u32) -> Value {
+        let retry = self.builder.create_block();
+        self.builder.ins().jump(retry, &[]);
+        self.builder.switch_to_block(retry);
+        let function = self.builder.ins().iconst(types::I64, i64::from(function));
+        self.enter_in_line(retry, function, None)
     }
 
-    /// What the cells of the frame are to hold: the registers that are live, but for `except`, and zeroes.
-    fn cell_values(&mut self, except: &[Reg]) -> Vec<Value> {
-        let count = self.function.registers.len() as u16;
-        let value = |register: Reg| {
-            let is_wanted = self.live.contains(register.0) && !except.contains(&register);
-            if is_wanted { self.get_canonical(register) } else { self.zero(type_of(self.type_of(register))) }
-        };
-        (0..count).map(Reg).map(value).collect()
+    /// Writes this frame, which stands at a call, to its cells, but for the registers that take the results.
+    fn write_caller(&mut self, depth: usize, results: &[Reg]) {
+        let at = NativeFrame { function: self.index, pc: self.pc };
+        let at = self.builder.ins().iconst(types::I64, place(at));
+        let field = offset_of!(NativeContext, callers) as i32 + depth as i32 * CELL;
+        self.builder.ins().store(trusted(), at, self.context, field);
+        self.write_live(depth, results);
+    }
+
+    /// Writes the registers that are live, but for `except`, to the cells of this frame, and says which they are.
+    fn write_live(&mut self, depth: usize, except: &[Reg]) {
+        let mut live = self.live.clone();
+        except.iter().for_each(|register| live.remove(register.0));
+        live.iter().for_each(|register| self.store_cell(Reg(register)));
+        let live = self.builder.ins().iconst(types::I64, live.first_word() as i64);
+        let field = offset_of!(NativeContext, live) as i32 + depth as i32 * CELL;
+        self.builder.ins().store(trusted(), live, self.context, field);
     }
 
     /// Gives the results to whoever called this function. The outermost one is left to the interpreter.
@@ -293,39 +341,31 @@ impl Translator<'_, '_> {
 
     /// Has the interpreter go on from the instruction: writes all frames of the kernel to their cells, and parks the caller.
     pub(crate) fn leave_inlined(&mut self) {
-        let Some(inlined) = &self.inlined else { return };
-        let (svc, callers) = (inlined.svc.clone(), inlined.callers.clone());
-        let cells = self.cell_values(&[]);
-        for (index, caller) in callers.iter().enumerate() {
-            self.store_cells(caller.frame, &caller.cells);
-            let at = self.builder.ins().iconst(types::I64, place(caller.at));
-            let field = offset_of!(NativeContext, callers) as i32 + index as i32 * CELL;
-            self.builder.ins().store(trusted(), at, self.context, field);
-        }
-        self.store_cells(self.frame, &cells);
+        let Some(Inlined { depth, outer, .. }) = self.inlined else { return };
+        self.write_live(depth, &[]);
         self.note_place();
-        let count = self.builder.ins().iconst(types::I64, callers.len() as i64 + 1);
+        let count = self.builder.ins().iconst(types::I64, depth as i64 + 1);
         self.builder.ins().store(trusted(), count, self.context, offset_of!(NativeContext, inlined) as i32);
-        self.runs_next(self.context);
-        self.leave_to_driver(&svc);
-    }
-
-    fn store_cells(&mut self, frame: Value, cells: &[Value]) {
-        for (cell, value) in (0..).zip(cells) {
-            self.store_to(frame, cell, *value);
-        }
+        self.builder.ins().jump(outer, &[]);
     }
 
     /// The `svc` whose place this takes, if a register is known to hold its caller's reference.
     pub(super) fn svc_of_caller(&self, register: Reg) -> Option<&Svc> {
         let inlined = self.inlined.as_ref()?;
-        inlined.references.contains(register.0).then_some(&inlined.svc)
+        is_in(inlined.now.caller, register).then_some(&inlined.svc)
     }
 
     /// The number of the `svc` whose place this takes, if a register is known to hold it.
     pub(super) fn known_number(&self, register: Reg) -> Option<u32> {
         let inlined = self.inlined.as_ref()?;
-        inlined.numbers.contains(register.0).then_some(inlined.number)
+        is_in(inlined.now.number, register).then_some(inlined.number)
+    }
+
+    /// Another value may be in a register.
+    pub(crate) fn forget_caller_in(&mut self, register: Reg) {
+        if let Some(inlined) = &mut self.inlined {
+            inlined.now = inlined.now.among(!(1 << register.0));
+        }
     }
 
     /// In the place of an `svc`: lets this native context go on, whose port says so already. The caller has not been parked.
@@ -338,143 +378,11 @@ impl Translator<'_, '_> {
     }
 }
 
+fn is_in(set: u64, register: Reg) -> bool {
+    set >> register.0 & 1 != 0
+}
+
 /// Names a verified module as long as it is there.
 pub(crate) fn address_of(module: &Verified<Module>) -> usize {
     std::ptr::from_ref::<Module>(module) as usize
-}
-
-// ---- What can take the place of an `svc` ----------------------------------------------------------------------------
-
-/// What of a function is put in the place of an `svc`.
-struct Plan {
-    function: u32,
-    shape: Shape,
-    /// The basic blocks that can be reached.
-    blocks: BTreeSet<usize>,
-    written: RegisterSet,
-}
-
-impl Plan {
-    /// What a kernel's function does about an `svc` of this number; `None` if it cannot take its place.
-    fn of(module: &Module, function: u32, number: u32) -> Option<Self> {
-        let plan = Self::of_function(module, function, Some(number));
-        let mut words = MAX_WORDS;
-        plan.fits(module, MAX_INLINED, &mut words).then_some(plan)
-    }
-
-    /// Of a function whose parameter 1, if it is never written, is this number.
-    fn of_function(module: &Module, function: u32, number: Option<u32>) -> Self {
-        let shape = Shape::of(module, function);
-        let written = written(module, function, &shape);
-        let number = number.filter(|_| !written.contains(1));
-        let mut plan = Self { function, shape, blocks: BTreeSet::new(), written };
-        let mut next = vec![0];
-        while let Some(block) = next.pop() {
-            if plan.blocks.insert(block) {
-                next.extend(plan.successors(module, block, number));
-            }
-        }
-        plan
-    }
-
-    /// The blocks that follow a block.
-    fn successors(&self, module: &Module, block: usize, number: Option<u32>) -> Vec<usize> {
-        let last = self.instructions(module, block).into_iter().last();
-        match last.zip(number).and_then(|((pc, words), number)| chosen(pc, words, number)) {
-            Some(target) => vec![self.shape.index_of(target)],
-            None => self.shape.blocks[block].successors.iter().map(|target| self.shape.index_of(*target)).collect(),
-        }
-    }
-
-    /// The instructions of a block: where each begins, and the words from there on.
-    fn instructions<'m>(&self, module: &'m Module, block: usize) -> Vec<(u32, &'m [u64])> {
-        let code = &module.functions[self.function as usize].code;
-        let shapes = ModuleShapes { module, function: self.function };
-        self.shape.instructions(code, shapes, block).into_iter().map(|pc| (pc, &code[pc as usize..])).collect()
-    }
-
-    fn is_unwritten(&self, register: u16) -> bool {
-        !self.written.contains(register)
-    }
-
-    /// Whether all that can be reached stays in line, calls no deeper than this and has no more words than are left.
-    fn fits(&self, module: &Module, depth: usize, words: &mut usize) -> bool {
-        depth > 0 && !self.has_loops() && self.blocks.iter().all(|block| self.block_fits(module, *block, depth, words))
-    }
-
-    /// Whether any branch among the blocks goes backwards.
-    fn has_loops(&self) -> bool {
-        let goes_back = |block: &usize| {
-            let block = &self.shape.blocks[*block];
-            let back =
-                |follower: &u32| *follower <= block.start && self.blocks.contains(&self.shape.index_of(*follower));
-            block.successors.iter().any(back)
-        };
-        self.blocks.iter().any(goes_back)
-    }
-
-    fn block_fits(&self, module: &Module, block: usize, depth: usize, words: &mut usize) -> bool {
-        let own = (self.shape.blocks[block].end - self.shape.blocks[block].start) as usize;
-        let Some(left) = words.checked_sub(own) else { return false };
-        *words = left;
-        self.instructions(module, block).into_iter().all(|(_, instruction)| match Opcode::of_word(instruction[0]) {
-            Some(Opcode::Call) => operand(Opcode::Call, instruction, "f").is_some_and(|function| {
-                let called = Self::of_function(module, function, None);
-                called.fits(module, depth - 1, words)
-            }),
-            Some(opcode) => stays_in_line(opcode, instruction),
-            None => false,
-        })
-    }
-}
-
-/// Where the `br_table` at this word goes that looks at the number of the `svc`.
-fn chosen(pc: u32, words: &[u64], number: u32) -> Option<u32> {
-    let is_by_number =
-        Opcode::of_word(words[0]) == Some(Opcode::BrTable) && operand(Opcode::BrTable, words, "i") == Some(1);
-    let count = operand(Opcode::BrTable, words, "targets").filter(|_| is_by_number)?;
-    Some(pc.wrapping_add_signed(words.signed(number.min(count - 1) as usize + 1, Field::Wide32)))
-}
-
-/// The registers that a function writes.
-fn written(module: &Module, function: u32, shape: &Shape) -> RegisterSet {
-    let Shape { blocks, .. } = shape;
-    let code = &module.functions[function as usize];
-    let shapes = ModuleShapes { module, function };
-    let mut written = RegisterSet::new(code.registers.len());
-    for block in 0..blocks.len() {
-        for pc in shape.instructions(&code.code, shapes, block) {
-            for_each_register(&code.code[pc as usize..], &shapes, |role, register| {
-                if role != Role::Read {
-                    written.insert(register.0);
-                }
-            });
-        }
-    }
-    written
-}
-
-/// Whether an instruction is compiled wholly, or else ends what the kernel does. What is missing here is only called.
-fn stays_in_line(opcode: Opcode, words: &[u64]) -> bool {
-    let goes_elsewhere = opcode.row().flow != Flow::Next;
-    let is_known = matches!(
-        opcode,
-        Opcode::SlotGet
-            | Opcode::SlotSet
-            | Opcode::RefMov
-            | Opcode::RefSelect
-            | Opcode::RefNull
-            | Opcode::RefIsNull
-            | Opcode::RefEq
-            | Opcode::ObjPayload
-            | Opcode::CtxResume
-            | Opcode::CtxState
-            | Opcode::CtxWord
-            | Opcode::CtxRef
-            | Opcode::CtxSetWord
-            | Opcode::CtxSetRef
-            | Opcode::CtxTransfer
-            | Opcode::MemLend
-    );
-    goes_elsewhere || is_known || computes(opcode) || access(words).is_some()
 }

@@ -177,9 +177,13 @@ impl Translator<'_, '_> {
     /// Where the function is entered: leaves it to the interpreter if home is smaller than the module declares and code relies
     /// on that.
     pub(crate) fn require_declared_home(&mut self) {
-        if !self.bounds.rely_on_declared() {
-            return;
+        if self.bounds.rely_on_declared() {
+            self.look_for_declared_home();
         }
+    }
+
+    /// Leaves the function to the interpreter if home is smaller than the module declares.
+    pub(crate) fn look_for_declared_home(&mut self) {
         let slow = self.leave_block();
         let declared = u64::from(self.module.home.min_pages) * u64::from(PAGE_SIZE);
         let length = self.field(constant(), types::I64, offset_of!(NativeContext, home_length));

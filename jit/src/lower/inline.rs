@@ -41,13 +41,19 @@ fn instructions(module: &Module, function: u32) -> Vec<(Opcode, u32)> {
 /// Whether an instruction computes numbers from numbers, and nothing else. Such are named by the numbers' type, and refer to
 /// nothing.
 pub(crate) fn computes(opcode: Opcode) -> bool {
+    is_arithmetic(opcode) && opcode.row().faults.is_empty()
+}
+
+/// Whether an instruction computes numbers from numbers, and does nothing else but perhaps fault.
+pub(super) fn is_arithmetic(opcode: Opcode) -> bool {
     let row = opcode.row();
     let numbers = [ValueType::I32, ValueType::I64, ValueType::F32, ValueType::F64];
     let ty = row.mnemonic.split('.').next();
     let is_of_numbers = numbers.iter().any(|number| Some(number.name()) == ty);
     let is_reference = |kind| matches!(kind, OperandKind::Register { ty: ValueType::Ref, .. });
     let refers = row.operands.iter().any(|operand| is_reference(operand.kind));
-    is_of_numbers && !refers && row.faults.is_empty() && !row.safepoint && !row.privileged && row.flow == Flow::Next
+    let accesses = row.operands.iter().any(|operand| operand.name == "p");
+    is_of_numbers && !refers && !accesses && !row.safepoint && !row.privileged && row.flow == Flow::Next
 }
 
 impl Translator<'_, '_> {

@@ -5,11 +5,11 @@
 use std::mem::offset_of;
 
 use cranelift_codegen::ir::condcodes::IntCC;
-use cranelift_codegen::ir::{self, InstBuilder, Value, types};
+use cranelift_codegen::ir::{self, InstBuilder, MemFlagsData, Type, Value, types};
 use limen_isa::Reg;
 use limen_vm::{Kind, Rights, layout};
 
-use crate::context::{NativeContext, Processor};
+use crate::context::{NativeContext, PEERS, Peer, Processor};
 use crate::slow;
 use crate::translate::{Translator, constant, trusted};
 
@@ -21,6 +21,15 @@ pub(crate) struct Usual {
     next: Option<ir::Block>,
 }
 
+/// What was found out about references on all ways to an instruction.
+#[derive(Clone, Default)]
+pub(crate) struct Known {
+    /// References whose entries were looked at.
+    pub(crate) looked_at: Vec<Looked>,
+    /// Contexts that were met.
+    met: Vec<Met>,
+}
+
 /// What was found when a reference was looked at.
 #[derive(Clone, Copy)]
 pub(crate) struct Looked {
@@ -28,11 +37,36 @@ pub(crate) struct Looked {
     kind: Kind,
     rights: Rights,
     entry: Value,
-    /// Of a context that stands at its `svc` and can go on there: its native context.
-    native: Option<Value>,
+}
+
+/// A context that stands at its `svc` and can go on there.
+#[derive(Clone, Copy)]
+struct Met {
+    reference: Value,
+    port: Value,
+    native: Value,
 }
 
 impl Translator<'_, '_> {
+    /// Where a basic block begins, what its only predecessor knew is known.
+    pub(crate) fn take_known(&mut self, block: usize) {
+        let Some(inlined) = &mut self.inlined else { return };
+        inlined.begin_block(block);
+        match inlined.plan.only_predecessor(block) {
+            Some(before) => self.known = self.known_behind.get(&before).cloned().unwrap_or_default(),
+            // What whoever called knew is known where the function is entered.
+            None if block == 0 && !self.shape.has_loops() => {}
+            None => self.known = Known::default(),
+        }
+    }
+
+    /// Keeps what is known at the end of a basic block.
+    pub(crate) fn leave_known(&mut self, block: usize) {
+        if self.inlined.is_some() {
+            self.known_behind.insert(block, self.known.clone());
+        }
+    }
+
     /// Begins an instruction that is executed here in the usual case.
     pub(crate) fn usual(&mut self) -> Usual {
         let next = (!self.is_last()).then(|| self.builder.create_block());
@@ -61,59 +95,109 @@ impl Translator<'_, '_> {
 
     /// A field of what all contexts of the machine share. Between instructions that the runtime executes none of them changes.
     pub(crate) fn processor_field(&mut self, field: usize) -> Value {
-        let processor = self.processor();
-        let flags = if self.inlined.is_some() { constant() } else { trusted() };
+        let (processor, flags) = (self.processor(), self.steady());
         self.builder.ins().load(types::I64, flags, processor, field as i32)
+    }
+
+    /// How to load what changes only when the runtime executes an instruction. In the place of an `svc` it executes none; and
+    /// all is found by way of the kernel's context, of which each `svc` has a value of its own, so that Cranelift never takes
+    /// what one has loaded for what the next one would load.
+    pub(crate) fn steady(&self) -> MemFlagsData {
+        if self.inlined.is_some() { constant() } else { trusted() }
+    }
+
+    /// As [`Translator::steady`], of an entry of the object table: lending changes such.
+    fn steady_entry(&self) -> MemFlagsData {
+        if self.has_lent { trusted() } else { self.steady() }
     }
 
     /// The entry that a live reference names, which is of this kind and has these rights.
     pub(crate) fn entry(&mut self, usual: &Usual, reference: Value, kind: Kind, rights: Rights) -> Value {
         let is_same = |looked: &&Looked| (looked.reference, looked.kind, looked.rights) == (reference, kind, rights);
-        if let Some(looked) = self.looked_at.iter().find(is_same) {
+        if let Some(looked) = self.known.looked_at.iter().find(is_same) {
             return looked.entry;
         }
         let entry = self.look_at(usual, reference, kind, rights);
         if self.inlined.is_some() {
-            self.looked_at.push(Looked { reference, kind, rights, entry, native: None });
+            self.known.looked_at.push(Looked { reference, kind, rights, entry });
         }
         entry
     }
 
     fn look_at(&mut self, usual: &Usual, reference: Value, kind: Kind, rights: Rights) -> Value {
-        let index = self.builder.ins().ireduce(types::I32, reference);
-        let index = self.builder.ins().uextend(types::I64, index);
-        let count = self.processor_field(offset_of!(Processor, entry_count));
-        let outside = self.builder.ins().icmp(IntCC::UnsignedGreaterThanOrEqual, index, count);
-        self.unless(outside, usual.slow);
-        let entry = self.entry_at(index);
+        let (index, entry) = self.indexed(usual, reference);
+        let differs = self.differs(reference, entry, kind, rights);
+        self.unless(differs, usual.slow);
+        self.check_anchor(usual, index, entry);
+        entry
+    }
 
-        let head = self.builder.ins().load(types::I64, trusted(), entry, layout::ENTRY_HEAD as i32);
+    /// The entry with the index of a reference, if there is one.
+    fn indexed(&mut self, usual: &Usual, reference: Value) -> (Value, Value) {
+        let index = self.builder.ins().ireduce(types::I32, reference);
+        let place = self.builder.ins().uextend(types::I64, index);
+        let count = self.processor_field(offset_of!(Processor, entry_count));
+        let outside = self.builder.ins().icmp(IntCC::UnsignedGreaterThanOrEqual, place, count);
+        self.unless(outside, usual.slow);
+        (index, self.entry_at(place))
+    }
+
+    /// Not zero if an entry is of another generation or kind than the reference and the kind, or has not these rights.
+    /// [`Kind::NONE`] stands for any; that is also what null finds.
+    fn differs(&mut self, reference: Value, entry: Value, kind: Kind, rights: Rights) -> Value {
+        let head = self.entry_field(types::I64, entry, layout::ENTRY_HEAD);
         let generations = self.builder.ins().bxor(head, reference);
         let generation = self.builder.ins().ushr_imm_u(generations, 32);
+        if kind == Kind::NONE {
+            return generation;
+        }
         let sort = i64::from(u32::from(kind.0) << layout::KIND_SHIFT | u32::from(rights.0));
         let mask = i64::from(0xff << layout::KIND_SHIFT | u32::from(rights.0));
         let found = self.builder.ins().band_imm_u(head, mask);
         let sorts = self.builder.ins().bxor_imm_u(found, sort);
-        let differs = self.builder.ins().bor(generation, sorts);
-        self.unless(differs, usual.slow);
-        self.check_anchor(usual, entry);
-        entry
+        self.builder.ins().bor(generation, sorts)
     }
 
-    /// Goes on if an entry's anchor is live and hangs on nothing further.
-    fn check_anchor(&mut self, usual: &Usual, entry: Value) {
-        let index = self.builder.ins().load(types::I32, trusted(), entry, layout::ENTRY_ANCHOR as i32);
-        let noted = self.builder.ins().load(types::I32, trusted(), entry, layout::ENTRY_ANCHOR_GENERATION as i32);
-        let place = self.builder.ins().uextend(types::I64, index);
-        let anchor = self.entry_at(place);
-        let head = self.builder.ins().load(types::I64, trusted(), anchor, layout::ENTRY_HEAD as i32);
+    /// Goes on if all that an entry hangs on is live.
+    fn check_anchor(&mut self, usual: &Usual, index: Value, entry: Value) {
+        let (further, next) = (self.builder.create_block(), self.continuation());
+        let [below, its] = [types::I64, types::I32].map(|ty| self.builder.append_block_param(further, ty));
+        let anchor = self.entry_field(types::I32, entry, layout::ENTRY_ANCHOR);
+        let hangs = self.builder.ins().icmp(IntCC::NotEqual, anchor, index);
+        self.builder.ins().brif(hangs, further, &[entry.into(), anchor.into()], next, &[]);
+        self.builder.switch_to_block(further);
+        let (above, found) = self.step_to_anchor(usual, below, its);
+        let hangs = self.builder.ins().icmp(IntCC::NotEqual, above, its);
+        self.builder.ins().brif(hangs, further, &[found.into(), above.into()], next, &[]);
+        self.builder.seal_block(further);
+        self.builder.switch_to_block(next);
+        self.builder.seal_block(next);
+    }
+
+    /// From an entry to its anchor, which has this index, if that is live: the index of the anchor's own anchor, and its entry.
+    fn step_to_anchor(&mut self, usual: &Usual, entry: Value, anchor: Value) -> (Value, Value) {
+        let noted = self.entry_field(types::I32, entry, layout::ENTRY_ANCHOR_GENERATION);
+        let place = self.builder.ins().uextend(types::I64, anchor);
+        let found = self.entry_at(place);
+        let head = self.entry_field(types::I64, found, layout::ENTRY_HEAD);
         let generation = self.builder.ins().ushr_imm_u(head, 32);
         let generation = self.builder.ins().ireduce(types::I32, generation);
-        let further = self.builder.ins().load(types::I32, trusted(), anchor, layout::ENTRY_ANCHOR as i32);
-        let generations = self.builder.ins().bxor(generation, noted);
-        let anchors = self.builder.ins().bxor(further, index);
-        let differs = self.builder.ins().bor(generations, anchors);
-        self.unless(differs, usual.slow);
+        let is_gone = self.builder.ins().icmp(IntCC::NotEqual, generation, noted);
+        self.unless(is_gone, usual.slow);
+        (self.entry_field(types::I32, found, layout::ENTRY_ANCHOR), found)
+    }
+
+    /// A field of an entry of the object table.
+    pub(crate) fn entry_field(&mut self, ty: Type, entry: Value, field: usize) -> Value {
+        let flags = self.steady_entry();
+        self.builder.ins().load(ty, flags, entry, field as i32)
+    }
+
+    /// The entry of the reference of whoever stands at the `svc`: it is live.
+    pub(crate) fn entry_of_caller(&mut self, reference: Value) -> Value {
+        let index = self.builder.ins().ireduce(types::I32, reference);
+        let index = self.builder.ins().uextend(types::I64, index);
+        self.entry_at(index)
     }
 
     /// The entry with an index that there is.
@@ -130,31 +214,68 @@ impl Translator<'_, '_> {
         }
         let reference = self.get(context);
         let entry = self.entry(usual, reference, Kind::CONTEXT, Rights::NONE);
-        self.builder.ins().load(types::I64, trusted(), entry, layout::ENTRY_BASE as i32)
+        self.entry_field(types::I64, entry, layout::ENTRY_BASE)
     }
 
-    /// Goes on if the context, which has this port, stands at an `svc`.
-    pub(crate) fn check_in_svc(&mut self, usual: &Usual, context: Reg, port: Value) {
-        if self.svc_of_caller(context).is_some() {
-            return;
-        }
-        let state = self.builder.ins().load(types::I32, trusted(), port, layout::PORT_STATE as i32);
-        let other = self.builder.ins().icmp_imm_u(IntCC::NotEqual, state, i64::from(layout::STATE_IN_SVC));
-        self.unless(other, usual.slow);
-    }
-
-    /// Goes on if the frames of the context, which has this port, wait at an `svc` and can go on as they are. Gives its native
-    /// context.
-    pub(crate) fn waiting(&mut self, usual: &Usual, context: Reg, port: Value) -> Value {
+    /// Goes on if the native frames of a context wait at an `svc` and can go on as they are. Gives its port and its native context.
+    pub(crate) fn waiting(&mut self, usual: &Usual, context: Reg) -> (Value, Value) {
         if let Some(svc) = self.svc_of_caller(context) {
-            return svc.native;
+            return (svc.port, svc.native);
         }
         let reference = self.get(context);
-        let looked = self.looked_at.iter().position(|looked| looked.reference == reference);
-        if let Some(native) = looked.and_then(|index| self.looked_at[index].native) {
-            return native;
+        let is_same = |met: &&Met| met.reference == reference;
+        if let Some(met) = self.known.met.iter().find(is_same) {
+            return (met.port, met.native);
         }
-        self.check_in_svc(usual, context, port);
+        let port = self.peer(usual, reference);
+        let native = self.builder.ins().load(types::I64, trusted(), port, layout::PORT_NATIVE as i32);
+        let missing = self.builder.ins().icmp_imm_s(IntCC::Equal, native, 0);
+        self.unless(missing, usual.slow);
+        if self.inlined.is_some() {
+            self.known.met.push(Met { reference, port, native });
+        }
+        (port, native)
+    }
+
+    /// The port of a context of which it is known that its native frames, if it has any, wait at an `svc`; see
+    /// [`crate::context::Peer`].
+    fn peer(&mut self, usual: &Usual, reference: Value) -> Value {
+        let [unknown, next] = [(); 2].map(|()| self.continuation());
+        self.builder.set_cold_block(unknown);
+        let port = self.builder.append_block_param(next, types::I64);
+        let number = self.builder.ins().band_imm_u(reference, PEERS as i64 - 1);
+        let offset = self.builder.ins().imul_imm_s(number, size_of::<Peer>() as i64);
+        let processor = self.processor();
+        let peer = self.builder.ins().iadd(processor, offset);
+        let at = |field: usize| (offset_of!(Processor, peers) + field) as i32;
+        let found = self.builder.ins().load(types::I64, trusted(), peer, at(offset_of!(Peer, reference)));
+        let differs = self.builder.ins().icmp(IntCC::NotEqual, found, reference);
+        self.unless(differs, unknown);
+        let its = self.builder.ins().load(types::I64, trusted(), peer, at(offset_of!(Peer, port)));
+        self.builder.ins().jump(next, &[its.into()]);
+
+        self.builder.switch_to_block(unknown);
+        self.builder.seal_block(unknown);
+        let its = self.look_at_peer(usual, reference);
+        for (value, field) in [(reference, offset_of!(Peer, reference)), (its, offset_of!(Peer, port))] {
+            self.builder.ins().store(trusted(), value, peer, at(field));
+        }
+        self.builder.ins().jump(next, &[its.into()]);
+        self.builder.switch_to_block(next);
+        self.builder.seal_block(next);
+        port
+    }
+
+    /// The port of a context that ends only when the runtime ends it, and whose native frames wait at an `svc`.
+    fn look_at_peer(&mut self, usual: &Usual, reference: Value) -> Value {
+        let (index, entry) = self.indexed(usual, reference);
+        let differs = self.differs(reference, entry, Kind::CONTEXT, Rights::NONE);
+        self.unless(differs, usual.slow);
+        let anchor = self.entry_field(types::I32, entry, layout::ENTRY_ANCHOR);
+        let hangs = self.builder.ins().icmp(IntCC::NotEqual, anchor, index);
+        self.unless(hangs, usual.slow);
+        let port = self.entry_field(types::I64, entry, layout::ENTRY_BASE);
+        self.check_in_svc(usual, port);
         let native = self.builder.ins().load(types::I64, trusted(), port, layout::PORT_NATIVE as i32);
         let missing = self.builder.ins().icmp_imm_s(IntCC::Equal, native, 0);
         self.unless(missing, usual.slow);
@@ -162,9 +283,13 @@ impl Translator<'_, '_> {
         let noted = self.builder.ins().load(types::I64, trusted(), native, offset_of!(NativeContext, epoch) as i32);
         let outdated = self.builder.ins().icmp(IntCC::NotEqual, epoch, noted);
         self.unless(outdated, usual.slow);
-        if let Some(index) = looked {
-            self.looked_at[index].native = Some(native);
-        }
-        native
+        port
+    }
+
+    /// Goes on if the context that has this port stands at an `svc`.
+    pub(crate) fn check_in_svc(&mut self, usual: &Usual, port: Value) {
+        let state = self.builder.ins().load(types::I32, trusted(), port, layout::PORT_STATE as i32);
+        let other = self.builder.ins().icmp_imm_u(IntCC::NotEqual, state, i64::from(layout::STATE_IN_SVC));
+        self.unless(other, usual.slow);
     }
 }

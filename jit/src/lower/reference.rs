@@ -5,6 +5,7 @@ use std::mem::offset_of;
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::{InstBuilder, Value, types};
 use limen_isa::{Reference, Reg};
+use limen_vm::{Kind, Rights, layout};
 
 use super::object::Usual;
 use super::slowly;
@@ -53,6 +54,14 @@ impl Reference for Translator<'_, '_> {
         self.branch_if(is_set, to);
     }
 
+    fn ref_kind(&mut self, d: Reg, a: Reg) {
+        self.sort_of(d, a, layout::KIND_SHIFT, 0xff);
+    }
+
+    fn ref_rights(&mut self, d: Reg, a: Reg) {
+        self.sort_of(d, a, 0, 0xffff);
+    }
+
     fn slot_get(&mut self, d: Reg, i: Reg, k: u32) {
         let usual = self.usual();
         let slot = self.slot(&usual, i, k);
@@ -69,23 +78,34 @@ impl Reference for Translator<'_, '_> {
     }
 
     slowly! {
-        ref_kind(d, a);
-        ref_rights(d, a);
         slot_size(d);
         slot_grow(d, n);
     }
 }
 
 impl Translator<'_, '_> {
+    /// Bits of the head of a reference's entry, from `shift` on; they are zeroes of null's.
+    fn sort_of(&mut self, d: Reg, a: Reg, shift: u32, mask: i64) {
+        let (usual, reference) = (self.usual(), self.get(a));
+        let entry = self.entry(&usual, reference, Kind::NONE, Rights::NONE);
+        let head = self.entry_field(types::I64, entry, layout::ENTRY_HEAD);
+        let head = self.builder.ins().ireduce(types::I32, head);
+        let sort = self.builder.ins().ushr_imm_u(head, i64::from(shift));
+        let sort = self.builder.ins().band_imm_u(sort, mask);
+        self.set(d, sort);
+        self.end(usual);
+    }
+
     /// The place of slot `i + k` in the host.
     fn slot(&mut self, usual: &Usual, i: Reg, k: u32) -> Value {
         let index = self.get(i);
         let index = self.builder.ins().uextend(types::I64, index);
         let index = self.builder.ins().iadd_imm_u(index, i64::from(k));
-        let count = self.field(trusted(), types::I64, offset_of!(NativeContext, slot_count));
+        let flags = self.steady();
+        let count = self.field(flags, types::I64, offset_of!(NativeContext, slot_count));
         let outside = self.builder.ins().icmp(IntCC::UnsignedGreaterThanOrEqual, index, count);
         self.unless(outside, usual.slow);
-        let slots = self.field(trusted(), types::I64, offset_of!(NativeContext, slots));
+        let slots = self.field(flags, types::I64, offset_of!(NativeContext, slots));
         let offset = self.builder.ins().ishl_imm_u(index, 3);
         self.builder.ins().iadd(slots, offset)
     }

@@ -13,20 +13,25 @@ use crate::translate::{CELL, Translator, trusted};
 
 impl Supervisor for Translator<'_, '_> {
     fn obj_payload(&mut self, d: Reg, a: Reg, kind: u32) {
-        let Some(kind) = u8::try_from(kind).ok().map(Kind).filter(|kind| *kind != Kind::NONE) else {
-            return self.slowly();
-        };
+        let Ok(kind) = u8::try_from(kind).map(Kind) else { return self.slowly() };
         let (usual, reference) = (self.usual(), self.get(a));
-        let entry = self.entry(&usual, reference, kind, Rights::NONE);
-        let payload = self.builder.ins().load(types::I64, trusted(), entry, layout::ENTRY_PAYLOAD as i32);
+        let entry = if self.svc_of_caller(a).is_some() && [Kind::NONE, Kind::CONTEXT].contains(&kind) {
+            self.entry_of_caller(reference)
+        } else {
+            self.entry(&usual, reference, kind, Rights::NONE)
+        };
+        if kind == Kind::NONE && self.svc_of_caller(a).is_none() {
+            let is_null = self.builder.ins().icmp_imm_s(IntCC::Equal, reference, 0);
+            self.unless(is_null, usual.slow);
+        }
+        let payload = self.entry_field(types::I64, entry, layout::ENTRY_PAYLOAD);
         self.set(d, payload);
         self.end(usual);
     }
 
     fn ctx_resume(&mut self, c: Reg) {
         let usual = self.usual();
-        let port = self.port_of(&usual, c);
-        let native = self.waiting(&usual, c, port);
+        let (port, native) = self.waiting(&usual, c);
         self.leave_svc(port);
         if let Some(svc) = self.inlined.as_ref().map(|inlined| inlined.svc.clone()) {
             return self.go_on_with(&svc, native);
@@ -66,9 +71,8 @@ impl Supervisor for Translator<'_, '_> {
 
     fn ctx_transfer(&mut self, to: Reg, from: Reg) {
         let usual = self.usual();
-        let [to_port, from_port] = [to, from].map(|context| self.port_of(&usual, context));
-        self.waiting(&usual, to, to_port);
-        self.check_in_svc(&usual, from, from_port);
+        let (to_port, _) = self.waiting(&usual, to);
+        let (from_port, _) = self.waiting(&usual, from);
         let known = self.svc_of_caller(from).map(|svc| svc.message.pairs.clone());
         for (index, place) in (0..size_of::<Message>()).step_by(size_of::<u128>()).enumerate() {
             let given = (layout::PORT_GIVEN + place) as i32;
@@ -90,7 +94,8 @@ impl Supervisor for Translator<'_, '_> {
         let is_null = self.builder.ins().icmp_imm_s(IntCC::Equal, lent, 0);
         self.unless(is_null, usual.slow);
         self.set(d, lent);
-        self.looked_at.clear();
+        self.known.looked_at.clear();
+        self.has_lent = true;
         self.forget_kept();
         self.end(usual);
     }
@@ -152,8 +157,7 @@ impl Translator<'_, '_> {
             return self.slowly();
         }
         let usual = self.usual();
-        let port = self.port_of(&usual, c);
-        self.check_in_svc(&usual, c, port);
+        let (port, _) = self.waiting(&usual, c);
         let place = first as i32 + k as i32 * CELL;
         let element = match self.svc_of_caller(c) {
             Some(svc) => svc.message.cells[(place / CELL) as usize],
@@ -169,8 +173,7 @@ impl Translator<'_, '_> {
             return self.slowly();
         }
         let usual = self.usual();
-        let port = self.port_of(&usual, c);
-        self.waiting(&usual, c, port);
+        let (port, _) = self.waiting(&usual, c);
         let value = self.get(v);
         let place = (layout::PORT_TAKEN + first) as i32 + k as i32 * CELL;
         self.builder.ins().store(trusted(), value, port, place);

@@ -1,0 +1,277 @@
+//! What of the kernel takes the place of an `svc`.
+//!
+//! From its entry on, all that can be reached without an instruction that only the runtime executes; functions that are called
+//! are taken in as well. Where the plan ends the interpreter goes on. So a kernel's usual way should come to its `ctx.resume` by
+//! instructions that are compiled, and leave what is seldom needed to functions that begin with something that is not.
+
+use std::collections::{BTreeMap, HashMap};
+use std::rc::Rc;
+
+use limen_isa::codec::{ModuleShapes, for_each_register};
+use limen_isa::module::{Function, Module};
+use limen_isa::{Field, Fields, Flow, Opcode, Role};
+use limen_vm::HEADER_CELLS;
+
+use super::inline::{is_arithmetic, is_inlined};
+use crate::bounds::access;
+use crate::context::MAX_INLINED;
+use crate::ranges::operand;
+use crate::shape::Shape;
+
+/// No more words of the kernel than this take the place of one `svc`.
+const MAX_WORDS: usize = 1024;
+
+/// Functions with loops that have more words than this are not taken in: who goes round a loop is not in a hurry.
+const MAX_LOOPING: usize = 32;
+
+/// Functions with more registers are not taken in: what is live of them is told in one word.
+const MAX_REGISTERS: usize = u64::BITS as usize;
+
+// The kernel's stack holds the largest frame that there can be, so it holds all frames that are taken in, without a look.
+const _: () =
+    assert!((MAX_INLINED + 1) * (MAX_REGISTERS + HEADER_CELLS) <= limen_isa::module::MAX_REGISTERS + HEADER_CELLS);
+
+/// What of a function is put in the place of an `svc`.
+pub(crate) struct Plan {
+    pub(super) function: u32,
+    pub(super) shape: Shape,
+    /// The basic blocks that can be reached; with the instruction, if there is one, at which a block is left for good.
+    blocks: BTreeMap<usize, Option<u32>>,
+    /// The functions that are called and taken in, by the word of the call.
+    calls: HashMap<u32, Rc<Plan>>,
+    /// By block: the registers that may have been written before it, a bit each.
+    written_before: BTreeMap<usize, u64>,
+    /// Whether it can return.
+    pub(super) returns: bool,
+    /// Whether it can let a context go on.
+    resumes: bool,
+    /// Whether any of it lends memory.
+    pub(super) lends: bool,
+}
+
+impl Plan {
+    /// What a kernel's function does about an `svc` of this number; `None` if it comes to no end in this way.
+    pub(super) fn of(module: &Module, function: u32, number: u32) -> Option<Rc<Self>> {
+        let plan = Planner { module, words: MAX_WORDS }.plan(function, Some(number), MAX_INLINED)?;
+        plan.resumes.then(|| Rc::new(plan))
+    }
+
+    pub(super) fn blocks(&self) -> impl Iterator<Item = usize> + '_ {
+        self.blocks.keys().copied()
+    }
+
+    /// Whether the instruction at this word is the last of its basic block that is put there.
+    pub(crate) fn ends_at(&self, block: usize, pc: u32) -> bool {
+        self.blocks.get(&block).is_some_and(|end| *end == Some(pc))
+    }
+
+    /// Whether the interpreter goes on from the instruction at this word, which is the last that was reached of its basic block.
+    pub(crate) fn leaves_at(&self, block: usize, pc: u32) -> bool {
+        self.ends_at(block, pc) && !self.calls.contains_key(&pc)
+    }
+
+    /// What is taken in of the function that the call at this word calls.
+    pub(super) fn called_at(&self, pc: u32) -> Option<Rc<Self>> {
+        self.calls.get(&pc).cloned()
+    }
+
+    /// Whether memory may have been lent before any instruction of it.
+    pub(super) fn lends_in_loops(&self) -> bool {
+        self.lends && self.shape.has_loops()
+    }
+
+    /// The registers that no instruction before this block has written, a bit each.
+    pub(super) fn unwritten_before(&self, block: usize) -> u64 {
+        !self.written_before.get(&block).copied().unwrap_or(u64::MAX)
+    }
+
+    /// The only block from which there is a way to this one, which is not where the function begins.
+    pub(crate) fn only_predecessor(&self, block: usize) -> Option<usize> {
+        let leads = |before: &usize| self.blocks[before].is_none() && self.followers(*before).any(|next| next == block);
+        let mut before = self.blocks().filter(leads);
+        let first = before.next().filter(|_| block != 0)?;
+        before.next().is_none().then_some(first)
+    }
+
+    fn followers(&self, block: usize) -> impl Iterator<Item = usize> + '_ {
+        self.shape.blocks[block].successors.iter().map(|target| self.shape.index_of(*target))
+    }
+
+    /// Finds out what may have been written before each block.
+    fn flow(&mut self, module: &Module) {
+        let blocks: Vec<_> =
+            self.blocks().map(|block| (block, written(module, self.function, &self.shape, block))).collect();
+        self.written_before = blocks.iter().map(|(block, _)| (*block, 0)).collect();
+        let mut is_changed = true;
+        while std::mem::take(&mut is_changed) {
+            for (block, written) in &blocks {
+                let behind = self.written_before[block] | written;
+                let next: Vec<usize> = self.followers(*block).collect();
+                for next in next {
+                    let Some(before) = self.written_before.get_mut(&next) else { continue };
+                    is_changed |= behind & !*before != 0;
+                    *before |= behind;
+                }
+            }
+        }
+    }
+}
+
+/// Makes plans.
+struct Planner<'m> {
+    module: &'m Module,
+    /// So many words may still be taken in.
+    words: usize,
+}
+
+/// What follows an instruction.
+enum Next {
+    /// The next one.
+    Instruction,
+    /// Nothing: the interpreter goes on from there, or nobody does.
+    Nothing,
+}
+
+impl Planner<'_> {
+    /// Of a function whose parameter 1, if it is never written, is this number, and which calls no deeper than this.
+    fn plan(&mut self, function: u32, number: Option<u32>, depth: usize) -> Option<Plan> {
+        let Function { registers, code, .. } = &self.module.functions[function as usize];
+        if depth == 0 || registers.len() > MAX_REGISTERS {
+            return None;
+        }
+        let shape = Shape::of(self.module, function);
+        let writes = |block| written(self.module, function, &shape, block) & 0b10 != 0;
+        let number = number.filter(|_| !(0..shape.blocks.len()).any(writes));
+        if shape.has_loops() && code.len() > MAX_LOOPING {
+            return None;
+        }
+        let (blocks, calls, written_before) = (BTreeMap::new(), HashMap::new(), BTreeMap::new());
+        let mut plan =
+            Plan { function, shape, blocks, calls, written_before, returns: false, resumes: false, lends: false };
+        let mut next = vec![0];
+        while let Some(block) = next.pop() {
+            if !plan.blocks.contains_key(&block) {
+                next.extend(self.take_block(&mut plan, block, number, depth)?);
+            }
+        }
+        plan.flow(self.module);
+        Some(plan)
+    }
+
+    /// Takes in a block; gives those that follow it. `None` if there are too many words.
+    fn take_block(&mut self, plan: &mut Plan, block: usize, number: Option<u32>, depth: usize) -> Option<Vec<usize>> {
+        let code = &self.module.functions[plan.function as usize].code;
+        let shapes = ModuleShapes { module: self.module, function: plan.function };
+        let mut last = 0;
+        plan.blocks.insert(block, None);
+        for pc in plan.shape.instructions(code, shapes, block) {
+            self.words = self.words.checked_sub(1)?;
+            if let Next::Nothing = self.take(plan, pc, depth) {
+                plan.blocks.insert(block, Some(pc));
+                return Some(Vec::new());
+            }
+            last = pc;
+        }
+        let chosen = number.and_then(|number| chosen(last, &code[last as usize..], number));
+        let successors = chosen.map_or_else(|| plan.shape.blocks[block].successors.clone(), |target| vec![target]);
+        Some(successors.into_iter().map(|target| plan.shape.index_of(target)).collect())
+    }
+
+    /// Takes in an instruction.
+    fn take(&mut self, plan: &mut Plan, pc: u32, depth: usize) -> Next {
+        let words = &self.module.functions[plan.function as usize].code[pc as usize..];
+        match Opcode::of_word(words[0]) {
+            Some(Opcode::Call) => self.take_call(plan, pc, depth),
+            Some(opcode) if stays_in_line(opcode, words) => {
+                plan.returns |= opcode == Opcode::Ret;
+                plan.resumes |= opcode == Opcode::CtxResume;
+                plan.lends |= opcode == Opcode::MemLend;
+                Next::Instruction
+            }
+            _ => Next::Nothing,
+        }
+    }
+
+    /// Takes in a call: what it calls as well, if that can come to an end.
+    fn take_call(&mut self, plan: &mut Plan, pc: u32, depth: usize) -> Next {
+        let code = &self.module.functions[plan.function as usize].code;
+        let shapes = ModuleShapes { module: self.module, function: plan.function };
+        let Some(function) = operand(Opcode::Call, &code[pc as usize..], "f") else { return Next::Nothing };
+        if is_inlined(self.module, function) {
+            return Next::Instruction;
+        }
+        // A quarter of what is left stays with whoever calls.
+        let share = self.words - self.words / 4;
+        self.words -= share;
+        let mut planner = Planner { module: self.module, words: share };
+        let called = planner.plan(function, None, depth - 1).filter(|called| called.returns || called.resumes);
+        self.words += if called.is_some() { planner.words } else { share };
+        let Some(called) = called.filter(|called| called.returns || !is_refusal(plan, code, shapes, pc)) else {
+            return Next::Nothing;
+        };
+        let next = if called.returns { Next::Instruction } else { Next::Nothing };
+        plan.resumes |= called.resumes;
+        plan.lends |= called.lends;
+        plan.calls.insert(pc, Rc::new(called));
+        next
+    }
+}
+
+/// Whether all that the basic block of a call that never returns does is to call with constants: so are calls answered that make no
+/// sense, and nobody is in a hurry for that.
+fn is_refusal(plan: &Plan, code: &[u64], shapes: ModuleShapes<'_>, pc: u32) -> bool {
+    let before = plan.shape.instructions(code, shapes, plan.shape.index_of(pc)).into_iter();
+    let mut before = before.take_while(|before| *before < pc).peekable();
+    let is_constant = |pc: u32| matches!(Opcode::of_word(code[pc as usize]), Some(Opcode::I32Const | Opcode::I64Const));
+    before.peek().is_some() && before.all(is_constant)
+}
+
+/// Where the `br_table` at this word goes that looks at the number of the `svc`.
+fn chosen(pc: u32, words: &[u64], number: u32) -> Option<u32> {
+    let is_by_number =
+        Opcode::of_word(words[0]) == Some(Opcode::BrTable) && operand(Opcode::BrTable, words, "i") == Some(1);
+    let count = operand(Opcode::BrTable, words, "targets").filter(|_| is_by_number)?;
+    Some(pc.wrapping_add_signed(words.signed(number.min(count - 1) as usize + 1, Field::Wide32)))
+}
+
+/// The registers that a block writes, a bit each.
+fn written(module: &Module, function: u32, shape: &Shape, block: usize) -> u64 {
+    let code = &module.functions[function as usize].code;
+    let shapes = ModuleShapes { module, function };
+    let mut written = 0;
+    for pc in shape.instructions(code, shapes, block) {
+        for_each_register(&code[pc as usize..], &shapes, |role, register| {
+            if role != Role::Read {
+                written |= 1 << register.0;
+            }
+        });
+    }
+    written
+}
+
+/// Whether an instruction is compiled wholly, or else ends what the kernel does.
+fn stays_in_line(opcode: Opcode, words: &[u64]) -> bool {
+    let goes_elsewhere = opcode.row().flow != Flow::Next;
+    let is_known = matches!(
+        opcode,
+        Opcode::SlotGet
+            | Opcode::SlotSet
+            | Opcode::RefMov
+            | Opcode::RefSelect
+            | Opcode::RefNull
+            | Opcode::RefIsNull
+            | Opcode::RefEq
+            | Opcode::RefKind
+            | Opcode::RefRights
+            | Opcode::ObjPayload
+            | Opcode::CtxResume
+            | Opcode::CtxState
+            | Opcode::CtxWord
+            | Opcode::CtxRef
+            | Opcode::CtxSetWord
+            | Opcode::CtxSetRef
+            | Opcode::CtxTransfer
+            | Opcode::MemLend
+    );
+    goes_elsewhere || is_known || is_arithmetic(opcode) || access(words).is_some()
+}
