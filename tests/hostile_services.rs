@@ -3,7 +3,7 @@
 
 use limen_vm::{EngineKind, Mode, Outcome, Time};
 
-use support::boot::{boot, module};
+use support::boot::{Settings, boot, knob, module};
 
 mod support {
     pub(crate) mod boot;
@@ -11,8 +11,8 @@ mod support {
 
 /// Boots a scenario on every engine; in virtual time all must burn the same. What it measures by counting it measures in
 /// virtual time only: by the host's clock it would be the host's load that is measured, too.
-fn is_held(name: &str, times: &[Time]) {
-    let scenario = module(&format!("tests/system/hostile/{name}.lim"), Mode::User, &[]);
+fn is_held(name: &str, times: &[Time], settings: Settings) {
+    let scenario = module(&format!("tests/system/hostile/{name}.lim"), Mode::User, settings);
     let mut burnt = None;
     for engine in EngineKind::ALL {
         for time in times {
@@ -31,7 +31,7 @@ const COUNTED: &[Time] = &[Time::Virtual];
 /// A test for each scenario.
 macro_rules! scenarios {
     ($($(#[$comment:meta])* $name:ident: $times:ident,)*) => {
-        $($(#[$comment])* #[test] fn $name() { is_held(stringify!($name), $times); })*
+        $($(#[$comment])* #[test] fn $name() { is_held(stringify!($name), $times, &[]); })*
     };
 }
 
@@ -60,4 +60,12 @@ scenarios! {
     hung: ALWAYS,
     /// Memory that is lent changes, and is gone in the middle of a call.
     vanishing: ALWAYS,
+}
+
+/// Every number of a call with every sort of reference. `LIMEN_GUESSES_CASES` guessers, from the seed `LIMEN_GUESSES_SEED` on.
+#[test]
+fn guesses() {
+    let (cases, seed) = (knob("LIMEN_GUESSES_CASES", 12), knob("LIMEN_GUESSES_SEED", 1));
+    println!("LIMEN_GUESSES_CASES={cases} LIMEN_GUESSES_SEED={seed}");
+    is_held("guesses", COUNTED, &[("CASES", cases), ("SEED", seed)]);
 }
