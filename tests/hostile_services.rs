@@ -1,53 +1,71 @@
 //! Services that mean harm. Each has a scenario in `tests/system/hostile`, in which the first domain starts it beside others
 //! and looks at what these get of time, memory and answers, and at what the accounts say afterwards. The kernel goes on, always.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
-
 use limen_vm::{EngineKind, Mode, Outcome, Time};
 
-use support::boot::{boot, module};
+use support::boot::{Settings, boot, knob, module};
 
 mod support {
     pub(crate) mod boot;
 }
 
-/// Boots a scenario with these constants on every engine, in both times; in virtual time all must burn the same.
-fn is_held(name: &str) {
-    let path = format!("tests/system/hostile/{name}.lim");
-    let scenario = module(&path, Mode::User, &[]);
+/// Boots a scenario on every engine; in virtual time all must burn the same. What it measures by counting it measures in
+/// virtual time only: by the host's clock it would be the host's load that is measured, too.
+fn is_held(name: &str, times: &[Time], settings: Settings) {
+    let scenario = module(&format!("tests/system/hostile/{name}.lim"), Mode::User, settings);
     let mut burnt = None;
     for engine in EngineKind::ALL {
-        for time in [Time::Virtual, Time::Live] {
-            let case = || boot(&[scenario.clone(), scenario.clone()], engine, time);
-            let (outcome, fuel) = catch_unwind(AssertUnwindSafe(case)).expect("the machine boots");
+        for time in times {
+            let (outcome, fuel) = boot(&[scenario.clone(), scenario.clone()], engine, *time);
             assert_eq!(outcome, Outcome::Halted(0), "{name}, {}, {time:?}", engine.name());
-            if time == Time::Virtual {
+            if *time == Time::Virtual {
                 assert_eq!(*burnt.get_or_insert(fuel), fuel, "{name}, {}", engine.name());
             }
         }
     }
 }
 
+const ALWAYS: &[Time] = &[Time::Virtual, Time::Live];
+const COUNTED: &[Time] = &[Time::Virtual];
+
 /// A test for each scenario.
 macro_rules! scenarios {
-    ($($(#[$comment:meta])* $name:ident)*) => {
-        $($(#[$comment])* #[test] fn $name() { is_held(stringify!($name)); })*
+    ($($(#[$comment:meta])* $name:ident: $times:ident,)*) => {
+        $($(#[$comment])* #[test] fn $name() { is_held(stringify!($name), $times, &[]); })*
     };
 }
 
 scenarios! {
     /// A server ends the view that it was lent, moves it on, or keeps it.
-    lends
+    lends: ALWAYS,
     /// Accounts are closed in every order, and have too little for what they are to pay.
-    accounts
+    accounts: ALWAYS,
     /// A server answers twice, and answers calls of others.
-    replies
+    replies: ALWAYS,
     /// A client forges a badge and takes rights.
-    badges
+    badges: ALWAYS,
     /// Somebody receives with what is no endpoint.
-    receivers
+    receivers: ALWAYS,
     /// An `svc` comes when the stack is almost full.
-    stacks
+    stacks: ALWAYS,
     /// Whoever is told of a fault faults.
-    watchers
+    watchers: ALWAYS,
+    /// Endless loops at a high level, with a budget and without, and ways to have more time than that.
+    hogs: COUNTED,
+    /// Threads, memory and references without end.
+    bombs: COUNTED,
+    /// Many callers and senders at one endpoint.
+    floods: COUNTED,
+    /// Servers that never answer.
+    hung: ALWAYS,
+    /// Memory that is lent changes, and is gone in the middle of a call.
+    vanishing: ALWAYS,
+}
+
+/// Every number of a call with every sort of reference. `LIMEN_GUESSES_CASES` guessers, from the seed `LIMEN_GUESSES_SEED` on.
+#[test]
+fn guesses() {
+    let (cases, seed) = (knob("LIMEN_GUESSES_CASES", 12), knob("LIMEN_GUESSES_SEED", 1));
+    println!("LIMEN_GUESSES_CASES={cases} LIMEN_GUESSES_SEED={seed}");
+    is_held("guesses", COUNTED, &[("CASES", cases), ("SEED", seed)]);
 }

@@ -1,0 +1,94 @@
+//! The kernel's messages under a model: all orders of the steps of a few threads, driven through the real kernel. What holds after
+//! each order is said in `tests/system/model.lim`; here are the scenarios. A step is a call of the kernel that is made when
+//! its turn comes and runs until everybody waits, so the scope is: all orders of whole steps, not what happens within one
+//! (the kernel is not interrupted), for two clients, a server, and a list of acts from outside.
+
+use limen_vm::{EngineKind, Mode, Outcome, Time};
+
+use support::boot::{boot, module};
+
+mod support {
+    pub(crate) mod boot;
+}
+
+// Steps, as `tests/system/model.lim` numbers them.
+const CALL: u64 = 1;
+const CALL_IN_TIME: u64 = 2;
+const SEND: u64 = 3;
+const RECEIVE: u64 = 4;
+const REPLY: u64 = 5;
+const REPLY_RECEIVE: u64 = 6;
+const DEFER: u64 = 7;
+const ANSWER: u64 = 8;
+const RECEIVE_IN_TIME: u64 = 9;
+
+// Acts.
+const KILL: u64 = 1;
+const RESTART: u64 = 2;
+const REVOKE: u64 = 3;
+const PASS: u64 = 4;
+
+/// The steps of the first client, the second, the server, and the acts.
+type Scenario<'a> = [&'a [u64]; 4];
+
+/// In how many orders steps can come, if those of each part stay in theirs.
+fn orders(scenario: Scenario) -> u64 {
+    let mut placed = 0;
+    let mut orders = 1;
+    for part in scenario {
+        for step in 1..=part.len() as u64 {
+            placed += 1;
+            orders = orders * placed / step;
+        }
+    }
+    orders
+}
+
+/// Runs a scenario in all its orders on every engine, and prints how many there were.
+fn holds_in_all_orders(name: &str, scenario: Scenario) {
+    let packed = |steps: &[u64]| steps.iter().rev().fold(0, |packed, step| packed << 4 | step);
+    let names = ["FIRST_CLIENT", "SECOND_CLIENT", "SERVER", "ACTS"];
+    let settings: Vec<_> = names.into_iter().zip(scenario.map(packed)).collect();
+    let model = module("tests/system/model.lim", Mode::User, &settings);
+    let wanted = orders(scenario);
+    println!("{name}: {wanted} orders");
+    for engine in EngineKind::ALL {
+        let (outcome, _) = boot(&[model.clone(), model.clone()], engine, Time::Virtual);
+        assert_eq!(outcome, Outcome::Halted(wanted as i32), "{name}, {}", engine.name());
+    }
+}
+
+#[test]
+fn calls_and_answers() {
+    let server: &[_] = &[RECEIVE, REPLY_RECEIVE, REPLY];
+    holds_in_all_orders("calls and answers", [&[CALL, CALL], &[CALL], server, &[]]);
+}
+
+#[test]
+fn calls_in_time() {
+    let server: &[_] = &[RECEIVE, REPLY_RECEIVE, REPLY];
+    holds_in_all_orders("calls with a timeout", [&[CALL_IN_TIME], &[CALL], server, &[PASS]]);
+    holds_in_all_orders("receiving with one", [&[CALL_IN_TIME], &[SEND], &[RECEIVE_IN_TIME, REPLY_RECEIVE], &[PASS]]);
+}
+
+#[test]
+fn the_server_ends() {
+    holds_in_all_orders("a kill", [&[CALL, CALL], &[CALL], &[RECEIVE, REPLY_RECEIVE], &[KILL]]);
+    holds_in_all_orders("a restart", [&[CALL, CALL], &[SEND], &[RECEIVE, REPLY_RECEIVE], &[RESTART]]);
+    holds_in_all_orders("two restarts", [&[CALL], &[CALL_IN_TIME], &[RECEIVE, REPLY], &[RESTART, RESTART]]);
+}
+
+#[test]
+fn the_endpoint_ends() {
+    holds_in_all_orders("a revocation", [&[CALL, CALL], &[CALL], &[RECEIVE, REPLY_RECEIVE], &[REVOKE]]);
+    holds_in_all_orders("and a kill", [&[CALL], &[SEND], &[RECEIVE, REPLY_RECEIVE], &[REVOKE, KILL]]);
+}
+
+#[test]
+fn answers_that_wait() {
+    let server: &[_] = &[RECEIVE, DEFER, RECEIVE, ANSWER];
+    holds_in_all_orders("putting off", [&[CALL], &[CALL], server, &[]]);
+    holds_in_all_orders("in time", [&[CALL_IN_TIME, CALL], &[], &[RECEIVE, DEFER, ANSWER], &[PASS]]);
+    holds_in_all_orders("and a kill", [&[CALL], &[CALL], &[RECEIVE, DEFER, RECEIVE], &[KILL]]);
+    holds_in_all_orders("answered twice", [&[CALL], &[CALL], &[RECEIVE, DEFER, ANSWER, ANSWER], &[RESTART]]);
+}
