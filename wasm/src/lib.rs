@@ -25,6 +25,7 @@
 mod condition;
 mod context;
 mod emit;
+mod entries;
 mod error;
 mod exports;
 mod features;
@@ -35,6 +36,7 @@ mod layout;
 mod operators;
 mod services;
 mod source;
+mod throws;
 mod types;
 
 use limen_isa::module::{Debug, Function, Home, Module};
@@ -43,6 +45,7 @@ use wasmparser::FuncValidatorAllocations;
 use context::{Context, Tables};
 use function::Translator;
 use source::Source;
+use throws::Throws;
 
 pub use context::Trap;
 pub use error::Error;
@@ -67,12 +70,15 @@ pub struct Translation {
 /// the machine can be.
 pub fn translate(wasm: &[u8], imports: &mut dyn Imports) -> Result<Translation, Error> {
     let mut source = Source::read(wasm, imports)?;
+    let throws = |source: &Source<'_>| Throws::of(source).map_err(|error| features::explain(wasm, error));
+    let first = throws(&source)?;
     let bodies = std::mem::take(&mut source.bodies);
-    if let Some(translation) = translate_with(wasm, &source, Tables::Fixed, bodies)? {
+    if let Some(translation) = translate_with(wasm, &source, first, Tables::Fixed, bodies)? {
         return Ok(translation);
     }
-    let bodies = Source::read(wasm, imports)?.bodies;
-    let translation = translate_with(wasm, &source, Tables::InHome, bodies)?;
+    let again = Source::read(wasm, imports)?;
+    let throws = throws(&again)?;
+    let translation = translate_with(wasm, &source, throws, Tables::InHome, again.bodies)?;
     Ok(translation.unwrap_or_else(|| unreachable!("the tables lie in home")))
 }
 
@@ -80,10 +86,11 @@ pub fn translate(wasm: &[u8], imports: &mut dyn Imports) -> Result<Translation, 
 fn translate_with(
     wasm: &[u8],
     source: &Source<'_>,
+    throws: Throws,
     tables: Tables,
     bodies: Vec<source::Body<'_>>,
 ) -> Result<Option<Translation>, Error> {
-    let mut context = Context::new(source, tables)?;
+    let mut context = Context::new(source, throws, tables)?;
     let mut functions = services::functions(&context);
     let mut allocations = FuncValidatorAllocations::default();
     let mut translator = Translator::new(&mut context);
@@ -109,7 +116,7 @@ fn assemble(mut context: Context<'_>, mut functions: Vec<Function>) -> Result<Tr
     let (data, misfit) = context.layout.contents(source);
     let (entries, module_exports, exports) = exports::exports(&mut context, misfit, functions.len() as u32);
     for (name, function) in entries {
-        names.push(name.to_owned());
+        names.push(name);
         functions.push(function);
     }
     let home = Home { min_pages: context.layout.min_pages, max_pages: context.layout.max_pages, slots: 0, data };
