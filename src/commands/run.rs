@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::path::Path;
 use std::process::ExitCode;
+use std::time::Instant;
 
 use limen_isa::module::Module;
 use limen_vm::{Budget, Config, Machine, Mode, Time, Verified, verify};
@@ -55,10 +56,10 @@ pub(crate) struct Arguments {
 
 impl Arguments {
     /// What the program asks for.
-    fn services(&self, module: &Module) -> Result<Services, Failure> {
+    fn services(&self, module: &Module, end: Option<Instant>) -> Result<Services, Failure> {
         let (arguments, environment) = (self.program.clone(), self.environment()?);
         let mut services = if wasi::is_wanted(module) {
-            Services::Wasi(Box::new(Wasi::new(module, arguments, environment, &self.options.dir)?))
+            Services::Wasi(Box::new(Wasi::new(module, arguments, environment, &self.options.dir, end)?))
         } else if self.env.is_empty() {
             Services::Bare(BareHost::new(arguments, self.options.directory()?)?)
         } else {
@@ -93,7 +94,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let config = config(arguments)?;
     let mut running = arguments.options.start()?;
     running.messages = Messages::of(&module);
-    let mut host = arguments.services(&module)?;
+    let mut host = arguments.services(&module, running.end())?;
     let of_file = |error| Failure::of_file(file, error);
     let mut machine = Machine::with_engine(running.config(config), running.engine()).map_err(of_file)?;
     let domain = machine.instantiate(&module).map_err(of_file)?;

@@ -12,7 +12,7 @@ mod memory;
 mod numbers;
 mod stack;
 
-use limen_isa::module::{Function, MAX_FUNCTION_WORDS, MAX_REGISTERS};
+use limen_isa::module::{Function, LineRow, MAX_FUNCTION_WORDS, MAX_REGISTERS};
 use limen_isa::{Opcode, ValueType};
 use wasmparser::{FuncValidatorAllocations, Operator};
 
@@ -21,6 +21,7 @@ use crate::context::{Context, Trap};
 use crate::emit::{Code, Label, Place, Register};
 use crate::error::Error;
 use crate::features;
+use crate::lines::Lines;
 use crate::operators::{load_of, store_of};
 use crate::source::Body;
 use crate::types::Type;
@@ -35,6 +36,7 @@ use stack::Entry;
 /// Translates functions one after the other, and keeps its room.
 pub(crate) struct Translator<'m, 'a> {
     module: &'m mut Context<'a>,
+    lines: &'m Lines,
     code: Code,
     /// Types of the registers so far.
     registers: Vec<ValueType>,
@@ -79,9 +81,10 @@ struct Last {
 }
 
 impl<'m, 'a> Translator<'m, 'a> {
-    pub(crate) fn new(module: &'m mut Context<'a>) -> Self {
+    pub(crate) fn new(module: &'m mut Context<'a>, lines: &'m Lines) -> Self {
         Self {
             module,
+            lines,
             code: Code::default(),
             registers: Vec::new(),
             locals: Vec::new(),
@@ -103,27 +106,33 @@ impl<'m, 'a> Translator<'m, 'a> {
         }
     }
 
-    /// Validates and translates a function.
+    /// Validates and translates a function, and says where its instructions come from.
     pub(crate) fn function(
         &mut self,
         index: u32,
         (function, body): Body<'_>,
         allocations: &mut FuncValidatorAllocations,
-    ) -> Result<Function, Failure> {
+    ) -> Result<(Function, Vec<LineRow>), Failure> {
         let mut validator = function.into_validator(std::mem::take(allocations));
         self.begin(index);
         let source = self.module.source;
         self.read_locals(&source.type_of(index).params, &body, &mut validator)?;
         let mut operators = body.get_operators_reader()?;
+        let (start, mut rows) = (source.code_start, Vec::new());
+        let mut cursor = self.lines.cursor((body.range().start - start) as u32);
         while !operators.eof() {
             let offset = operators.original_position();
             let operator = operators.read()?;
             validator.op(offset, &operator)?;
+            cursor.advance(self.lines, (offset - start) as u32, self.code.position(), &mut rows);
             self.operator(&operator);
         }
         operators.finish()?;
         *allocations = validator.into_allocations();
-        self.finish(index).map_err(Failure::TooLarge)
+        let function = self.finish(index).map_err(Failure::TooLarge)?;
+        // The last operators may have become nothing.
+        rows.retain(|row| (row.pc as usize) < function.code.len());
+        Ok((function, rows))
     }
 
     /// Whether code was met for which tables have to lie in home.

@@ -33,17 +33,19 @@ mod function;
 mod image;
 mod imports;
 mod layout;
+mod lines;
 mod operators;
 mod services;
 mod source;
 mod throws;
 mod types;
 
-use limen_isa::module::{Debug, Function, Home, Module};
+use limen_isa::module::{Debug, Function, Home, LineRow, Module};
 use wasmparser::FuncValidatorAllocations;
 
 use context::{Context, Tables};
 use function::Translator;
+use lines::Lines;
 use source::Source;
 use throws::Throws;
 
@@ -93,20 +95,29 @@ fn translate_with(
     let mut context = Context::new(source, throws, tables)?;
     let mut functions = services::functions(&context);
     let mut allocations = FuncValidatorAllocations::default();
-    let mut translator = Translator::new(&mut context);
+    let known = Lines::read(&source.debug);
+    let mut lines = vec![Vec::new(); functions.len()];
+    let mut translator = Translator::new(&mut context, &known);
     for body in bodies {
         let index = functions.len() as u32;
         let function = translator.function(index, body, &mut allocations);
-        functions.push(function.map_err(|failure| failure.explain(wasm))?);
+        let (function, rows) = function.map_err(|failure| failure.explain(wasm))?;
+        functions.push(function);
+        lines.push(rows);
         if translator.wants_another_layout() {
             return Ok(None);
         }
     }
-    assemble(context, functions).map(Some)
+    assemble(context, functions, known.files, lines).map(Some)
 }
 
 /// Puts everything together.
-fn assemble(mut context: Context<'_>, mut functions: Vec<Function>) -> Result<Translation, Error> {
+fn assemble(
+    mut context: Context<'_>,
+    mut functions: Vec<Function>,
+    files: Vec<String>,
+    mut lines: Vec<Vec<LineRow>>,
+) -> Result<Translation, Error> {
     let source = context.source;
     let mut names = exports::function_names(source);
     for (name, routine) in context.take_routines() {
@@ -120,8 +131,9 @@ fn assemble(mut context: Context<'_>, mut functions: Vec<Function>) -> Result<Tr
         functions.push(function);
     }
     let home = Home { min_pages: context.layout.min_pages, max_pages: context.layout.max_pages, slots: 0, data };
-    let lines = vec![Vec::new(); functions.len()];
-    let debug = Some(Debug { files: Vec::new(), function_names: names, sites: Vec::new(), lines });
+    // Routines and entries have no source.
+    lines.resize(functions.len(), Vec::new());
+    let debug = Some(Debug { files, function_names: names, sites: Vec::new(), lines });
     let tables = context.function_tables()?;
     let types = context.signatures.all;
     let module = Module { types, functions, home, tables, exports: module_exports, debug, ..Module::default() };

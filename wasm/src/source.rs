@@ -9,6 +9,7 @@ use crate::error::Error;
 use crate::features;
 use crate::function::spilled_bytes;
 use crate::imports::{Import, ImportKind, Imports, Provided};
+use crate::lines::Section;
 use crate::types::{FunctionType, Limits, Type};
 
 /// What one pass over the sections gives. Whatever it names exists: the sections are validated.
@@ -35,6 +36,10 @@ pub(crate) struct Source<'a> {
     pub(crate) spilled_bytes: u32,
     /// Names of functions, where there are any.
     pub(crate) names: Vec<(u32, &'a str)>,
+    /// Debug information.
+    pub(crate) debug: Vec<Section<'a>>,
+    /// Where the contents of the code section begin in the module, which debug information counts from.
+    pub(crate) code_start: u64,
     missing: Vec<Import>,
     has_exception_table: bool,
 }
@@ -167,6 +172,7 @@ impl<'a> Source<'a> {
                     self.element(&element)?;
                 }
             }
+            Payload::CodeSectionStart { unchecked_range, .. } => self.code_start = unchecked_range.start,
             Payload::DataCountSection { .. } => self.has_data_count = true,
             Payload::DataSection(data) => {
                 for data in data {
@@ -183,6 +189,8 @@ impl<'a> Source<'a> {
             Payload::CustomSection(custom) => {
                 if let KnownCustom::Name(names) = custom.as_known() {
                     self.names(names);
+                } else if custom.name().starts_with(".debug_") {
+                    self.debug.push((custom.name(), custom.data()));
                 }
             }
             _ => {}
