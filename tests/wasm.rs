@@ -1,5 +1,5 @@
-//! WebAssembly: the files of its specification's test suite on every engine, what else translated modules do, and damaged
-//! modules.
+//! WebAssembly: the files of its specification's test suite on every engine, what else translated modules do, what the command
+//! does with them, and damaged modules.
 
 use limen_vm::{Budget, Config, EngineKind, Mode, verify};
 use limen_wasm::{NoImports, translate};
@@ -13,11 +13,13 @@ use webassembly::instance::Way;
 use webassembly::script::Report;
 
 mod support {
+    pub(crate) mod command;
     pub(crate) mod random;
 }
 
 mod webassembly {
     mod cases;
+    mod command;
     pub(crate) mod instance;
     pub(crate) mod script;
 }

@@ -14,7 +14,7 @@ use crate::files;
 use crate::messages::Messages;
 use crate::running::Options;
 use crate::services::Services;
-use crate::translated;
+use crate::translated::{self, Keeping};
 use crate::wasi::{self, Wasi};
 
 /// Verify a program and run it
@@ -90,7 +90,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let Some(file) = arguments.program.first().filter(|_| !arguments.list).map(Path::new) else {
         return Ok(list());
     };
-    let module = find(file)?;
+    let (module, _keeping) = find(file)?;
     let config = config(arguments)?;
     let mut running = arguments.options.start()?;
     running.messages = Messages::of(&module);
@@ -110,7 +110,7 @@ fn list() -> ExitCode {
 }
 
 /// A file, or else a built-in program of that name.
-fn find(file: &Path) -> Result<Verified<Module>, Failure> {
+fn find(file: &Path) -> Result<(Verified<Module>, Option<Keeping>), Failure> {
     let built_in = file.to_str().filter(|_| !file.exists()).and_then(limen_programs::find);
     let module = match built_in {
         Some(program) => Module::read(program.module).map_err(|error| Failure::of_file(file, error))?,
@@ -122,7 +122,8 @@ fn find(file: &Path) -> Result<Verified<Module>, Failure> {
             files::module_of(file, bytes)?
         }
     };
-    verify(module, Mode::User).map_err(|error| Failure::of_file(file, error))
+    let module = verify(module, Mode::User).map_err(|error| Failure::of_file(file, error))?;
+    Ok((module, None))
 }
 
 fn config(arguments: &Arguments) -> Result<Config, Failure> {

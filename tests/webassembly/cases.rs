@@ -4,25 +4,16 @@
 use limen_isa::Fault;
 use limen_vm::{EngineKind, Outcome, Value};
 use limen_wasm::{Error, NoImports, Trap, translate};
-use wast::parser::{self, ParseBuffer};
-use wast::{Wat, core};
+
+use crate::support::command::wasm;
 
 use super::instance::{Instance, Linker, Way, instantiate};
 
 const ENGINES: [&[EngineKind]; 3] = [&[EngineKind::Interp], &[EngineKind::Jit], &[EngineKind::Tiered]];
 
-fn encode(text: &str) -> Vec<u8> {
-    let buffer = ParseBuffer::new(text).expect("it is text");
-    let mut wat: Wat<'_> = parser::parse(&buffer).unwrap_or_else(|error| panic!("{error}"));
-    if let Wat::Module(core::Module { kind: core::ModuleKind::Binary(_), .. }) = wat {
-        panic!("these are texts");
-    }
-    wat.encode().unwrap_or_else(|error| panic!("{error}"))
-}
-
 /// The module on each engine, and on two in turn.
 fn on_every_engine(text: &str, test: impl Fn(&mut Instance)) {
-    let wasm = encode(text);
+    let wasm = wasm(text);
     let whole = ENGINES.iter().map(|engines| Way { engines, piece: None });
     let switching = Way { engines: &[EngineKind::Interp, EngineKind::Jit], piece: Some(3) };
     for way in whole.chain([switching]) {
@@ -242,6 +233,6 @@ fn references_to_exceptions() {
 
 #[test]
 fn tables_of_exceptions_are_refused_by_name() {
-    let error = translate(&encode("(module (table 1 exnref))"), &mut NoImports).map(|_| ());
+    let error = translate(&wasm("(module (table 1 exnref))"), &mut NoImports).map(|_| ());
     assert_eq!(error, Err(Error::Unsupported(vec!["tables of exceptions"])));
 }
