@@ -3,7 +3,7 @@
 use limen_isa::Fault;
 use limen_isa::module::Module;
 use limen_vm::FaultReport;
-use limen_wasm::Trap;
+use limen_wasm::{INITIALIZE, Trap};
 
 use crate::wasi;
 
@@ -26,6 +26,12 @@ impl Messages {
         let section = module.custom.iter().find(|section| section.id == SECTION);
         let listed = section.and_then(|section| read(&section.bytes)).unwrap_or_default();
         Self { listed, is_foreign: wasi::is_wanted(module) }
+    }
+
+    /// Whether a module from WebAssembly could not begin: what it declares as its start ended like this.
+    pub(crate) fn is_of_start(&self, report: &FaultReport) -> bool {
+        let called_by_main = report.backtrace.iter().rev().nth(1);
+        self.is_foreign && called_by_main.is_some_and(|entry| entry.function == INITIALIZE)
     }
 
     /// A fault as its user is told of it, with the message that it stands for before it.

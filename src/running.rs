@@ -125,6 +125,11 @@ impl Running<'_> {
         Box::new(Jit::with_log(&self.log))
     }
 
+    /// When the program is stopped.
+    pub(crate) fn end(&self) -> Option<Instant> {
+        self.end
+    }
+
     fn time_left(&self) -> Option<Duration> {
         self.end.map(|end| end.saturating_duration_since(Instant::now()))
     }
@@ -203,6 +208,10 @@ fn status(outcome: &Outcome, messages: &Messages) -> ExitCode {
             _ => ExitCode::SUCCESS,
         },
         Outcome::Exited(status) | Outcome::Halted(status) => ExitCode::from(*status as u8),
+        Outcome::Faulted(report) if messages.is_of_start(report) => {
+            eprintln!("limen: the module cannot begin: {}", messages.explain(report));
+            ExitCode::FAILURE
+        }
         Outcome::Faulted(report) => {
             eprintln!("limen: {}", messages.explain(report));
             ExitCode::from(FAULTED)

@@ -6,6 +6,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::thread::{self, JoinHandle};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use limen_isa::module::{CustomSection, Module};
@@ -38,18 +39,34 @@ pub(crate) fn translated(path: &Path, wasm: &[u8]) -> Result<Verified<Module>, F
     verify(module, Mode::User).map_err(|error| Failure::of_file(path, error))
 }
 
+/// A translation that is being put into the cache, while the program runs already. Dropped, it waits until that is done.
+pub(crate) struct Keeping(Option<JoinHandle<()>>);
+
+impl Keeping {
+    fn begin(entry: PathBuf, bytes: Vec<u8>) -> Self {
+        // Who runs a program does not want to hear that a cache is full or not writable.
+        Self(Some(thread::spawn(move || _ = keep(&entry, &bytes))))
+    }
+}
+
+impl Drop for Keeping {
+    fn drop(&mut self) {
+        // It has said what it had to say.
+        self.0.take().into_iter().for_each(|thread| _ = thread.join());
+    }
+}
+
 /// As [`translated`], from the cache if it is there.
-pub(crate) fn cached(path: &Path, wasm: &[u8]) -> Result<Verified<Module>, Failure> {
-    let Some(entry) = entry(wasm).filter(|_| wasm.len() >= WORTH_KEEPING) else { return translated(path, wasm) };
+pub(crate) fn cached(path: &Path, wasm: &[u8]) -> Result<(Verified<Module>, Option<Keeping>), Failure> {
+    let Some(entry) = entry(wasm).filter(|_| wasm.len() >= WORTH_KEEPING) else {
+        return Ok((translated(path, wasm)?, None));
+    };
     if let Some(module) = kept(&entry) {
-        return Ok(module);
+        return Ok((module, None));
     }
     let module = translated(path, wasm)?;
-    if let Ok(bytes) = module.write() {
-        // Who runs a program does not want to hear that a cache is full or not writable.
-        let _ = keep(&entry, &bytes);
-    }
-    Ok(module)
+    let keeping = module.write().ok().map(|bytes| Keeping::begin(entry, bytes));
+    Ok((module, keeping))
 }
 
 /// Where the translation of a module is kept. The command's own file is part of the key: another one may translate otherwise.

@@ -15,6 +15,7 @@ mod process;
 mod rights;
 
 use std::ffi::OsString;
+use std::time::Instant;
 
 use limen_isa::module::{ExportItem, Module};
 use limen_vm::{Host, SvcCall, SvcOutcome, Time};
@@ -58,6 +59,8 @@ pub(crate) struct Wasi {
     base: u64,
     /// Of the random numbers that a program gets in virtual time.
     seed: u64,
+    /// When the program is stopped, whatever it waits for.
+    end: Option<Instant>,
 }
 
 /// Why a function does not come back with success.
@@ -94,18 +97,19 @@ impl Call<'_> {
 }
 
 impl Wasi {
-    /// For a translated module, with `environment` as `NAME=VALUE`.
+    /// For a translated module, with `environment` as `NAME=VALUE`. It waits for nothing beyond `end`: the machine stops it then.
     pub(crate) fn new(
         module: &Module,
         arguments: Vec<OsString>,
         environment: Vec<OsString>,
         preopens: &[Preopen],
+        end: Option<Instant>,
     ) -> Result<Self, Failure> {
         let base = match module.export(MEMORY) {
             Some(ExportItem::Constant(base)) => base as u64,
             _ => return Err(Failure::new("the module does not say where its memory begins")),
         };
-        Ok(Self { arguments, environment, descriptors: Descriptors::new(preopens)?, base, seed: 0 })
+        Ok(Self { arguments, environment, descriptors: Descriptors::new(preopens)?, base, seed: 0, end })
     }
 }
 

@@ -1,5 +1,5 @@
-//! Programs that nobody wrote for Limen: SQLite, Zstandard and QuickJS, compiled to WebAssembly from their packages' sources and for
-//! the host. Both must come to the same.
+//! Programs that nobody wrote for Limen: SQLite, Zstandard, QuickJS, Lua and a decoder of MP3, compiled to WebAssembly from their
+//! packages' sources and for the host, and a program with Rust's standard library. Both must come to the same.
 //!
 //! Needs what `tests/foreign/build` needs; where that is not there these tests say so and pass.
 
@@ -112,5 +112,74 @@ fn quickjs_says_what_it_says_on_the_host() {
             run(&mut limen(folder.path(), engine, &programs.join("script.wasm"), &[]), source);
         assert_eq!((status, errors.as_str()), (Some(1), "RangeError: the end\n"), "{engine}");
         assert_eq!(String::from_utf8_lossy(&output), String::from_utf8_lossy(&wanted), "{engine}");
+    }
+}
+
+/// Errors are exceptions here: Lua's come from `setjmp` and `longjmp`.
+#[test]
+fn lua_says_what_it_says_on_the_host() {
+    let Some(programs) = &*PROGRAMS else { return };
+    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    let source = include_bytes!("foreign/script.lua");
+    let (status, wanted, wanted_errors) = run(&mut Command::new(programs.join("lua")), source);
+    assert!(status == Some(1) && wanted_errors.starts_with("the end\nstack traceback:"), "{wanted_errors}");
+    assert!(String::from_utf8_lossy(&wanted).starts_with("false\tplain\nfalse\tobject\n"));
+    for engine in ["interp", "jit", "tiered"] {
+        let (status, output, errors) = run(&mut limen(folder.path(), engine, &programs.join("lua.wasm"), &[]), source);
+        assert_eq!((status, &errors), (Some(1), &wanted_errors), "{engine}");
+        assert_eq!(String::from_utf8_lossy(&output), String::from_utf8_lossy(&wanted), "{engine}");
+    }
+}
+
+#[test]
+fn an_mp3_is_decoded_to_the_same_samples_as_on_the_host() {
+    let Some(programs) = &*PROGRAMS else { return };
+    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    let sound = fs::read(programs.join("sound.mp3")).expect("it was copied");
+    let (status, wanted, wanted_errors) = run(&mut Command::new(programs.join("sound")), &sound);
+    assert!(status == Some(0) && wanted.len() > 100_000, "{} bytes, {wanted_errors}", wanted.len());
+    for engine in ["interp", "jit", "tiered"] {
+        let (status, samples, errors) =
+            run(&mut limen(folder.path(), engine, &programs.join("sound.wasm"), &[]), &sound);
+        assert_eq!((status, &errors), (Some(0), &wanted_errors), "{engine}");
+        assert!(samples == wanted, "{engine}: {} bytes instead of {}", samples.len(), wanted.len());
+    }
+}
+
+#[test]
+fn rust_with_its_standard_library_counts_the_same_words_as_on_the_host() {
+    let Some(programs) = &*PROGRAMS else { return };
+    let program = programs.join("words.wasm");
+    if !program.exists() {
+        return eprintln!("skipped: Rust has no target wasm32-wasip1");
+    }
+    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    let text = fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("isa-spec/REFERENCE.md")).expect("it is there");
+    fs::write(folder.path().join("text"), &text).expect("it is written");
+    let host = || Command::new(programs.join("words"));
+    let (status, wanted, errors) = run(host().arg("text").current_dir(folder.path()), b"");
+    assert!(status == Some(0) && wanted.ends_with(b" times each\n"), "{errors}");
+    let (_, _, missing) = run(host().arg("nowhere").current_dir(folder.path()), b"");
+    assert!(missing.contains("NotFound"), "{missing}");
+    for engine in ["interp", "jit", "tiered"] {
+        for (arguments, input) in [(&["text"][..], &[][..]), (&[], &text)] {
+            let (status, output, errors) = run(&mut limen(folder.path(), engine, &program, arguments), input);
+            assert_eq!((status, errors.as_str()), (Some(0), ""), "{engine}");
+            assert_eq!(String::from_utf8_lossy(&output), String::from_utf8_lossy(&wanted), "{engine}");
+        }
+        let (status, _, errors) = run(&mut limen(folder.path(), engine, &program, &["nowhere"]), b"");
+        assert!(status == Some(1) && errors.contains("NotFound"), "{engine}: {errors}");
+    }
+}
+
+#[test]
+fn a_trap_is_explained_with_the_lines_of_its_source() {
+    let Some(programs) = &*PROGRAMS else { return };
+    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    for engine in ["interp", "jit", "tiered"] {
+        let (status, _, errors) = run(&mut limen(folder.path(), engine, &programs.join("trap.wasm"), &[]), b"");
+        assert!(status == Some(70) && errors.contains("integer divide by zero"), "{engine}: {errors}");
+        let lines = ["at divide, word 1 (", "trap.c:6)", "at __original_main, word ", "trap.c:11)"];
+        assert!(lines.iter().all(|line| errors.contains(line)), "{engine}: {errors}");
     }
 }

@@ -1,11 +1,15 @@
-//! WASI preview 1 as programs have it: scripts of calls, each with the error that it must give, on both engines; and what
-//! `limen run` makes of WebAssembly modules.
+//! WASI preview 1 as programs have it: scripts of calls, each with the error that it must give, on both engines.
 
 use std::fs;
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
 
 use tempfile::TempDir;
+
+use support::command::{limen, wasm};
+
+mod support {
+    pub(crate) mod command;
+}
 
 const ENGINES: [&str; 2] = ["interp", "jit"];
 
@@ -81,18 +85,6 @@ const FUNCTIONS: [(&str, &str); 46] = [
 
 fn ty(letter: char) -> &'static str {
     if letter == 'i' { "i32" } else { "i64" }
-}
-
-fn wasm(text: &str) -> Vec<u8> {
-    let buffer = wast::parser::ParseBuffer::new(text).expect("it is text");
-    let mut module = wast::parser::parse::<wast::Wat<'_>>(&buffer).unwrap_or_else(|error| panic!("{error}\n{text}"));
-    module.encode().expect("it is a module")
-}
-
-fn limen(folder: &Path, arguments: &[&str]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_limen"));
-    command.args(arguments).current_dir(folder).env("XDG_CACHE_HOME", folder.join("cache")).stdin(Stdio::null());
-    command.output().expect("limen starts")
 }
 
 /// The program has all of `folder/d` as descriptor 3.
@@ -576,93 +568,4 @@ fn a_module_without_memory_gets_a_fault_and_not_the_better_of_the_host() {
             assert!(!message.contains("panicked"), "{message}");
         }
     }
-}
-
-/// What `limen run` says of a file.
-#[track_caller]
-fn assert_refused(contents: &[u8], parts: &[&str]) {
-    let folder = tempfile::tempdir().expect("a temporary folder can be made");
-    fs::write(folder.path().join("p.wasm"), contents).expect("it is writable");
-    for command in ["run", "import"] {
-        let output = limen(folder.path(), &[command, "p.wasm"]);
-        let message = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert_eq!(output.status.code(), Some(1), "{message}");
-        assert!(parts.iter().all(|part| message.contains(part)), "{message}");
-    }
-    assert!(!folder.path().join("p.limo").exists());
-}
-
-#[test]
-fn what_cannot_run_is_refused_with_the_reason() {
-    assert_refused(b"\0asm\x0d\0\x01\0", &["p.wasm", "component"]);
-    assert_refused(b"\0asm\x01\0\0\0\xff", &["p.wasm"]);
-    assert_refused(&wasm("(module (func (drop (v128.const i64x2 0 0))))"), &["SIMD"]);
-    let imports = "(module (import \"env\" \"f\" (func (param i32 f64) (result i64)))
-        (import \"wasi_snapshot_preview1\" \"fd_close\" (func (param i64) (result i32)))
-        (import \"wasi_snapshot_preview1\" \"fd_sync\" (func (param i32) (result i32))))";
-    let parts = ["env.f: function (i32, f64) -> (i64)", "wasi_snapshot_preview1.fd_close: function (i64) -> (i32)"];
-    assert_refused(&wasm(imports), &parts);
-}
-
-#[test]
-fn traps_and_exits() {
-    let folder = tempfile::tempdir().expect("a temporary folder can be made");
-    let status = |text: &str, arguments: &[&str]| {
-        fs::write(folder.path().join("p.wasm"), wasm(text)).expect("it is writable");
-        let output = limen(folder.path(), arguments);
-        (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
-    };
-    let trap = "(module (func $inner unreachable) (func $outer (export \"_start\") (call $inner)))";
-    let (code, message) = status(trap, &["run", "p.wasm"]);
-    assert_eq!(code, Some(70), "{message}");
-    assert!(message.contains("unreachable") && message.contains("inner") && message.contains("outer"), "{message}");
-    let start = "(module (func $begin unreachable) (start $begin) (func (export \"_start\")))";
-    let (code, message) = status(start, &["run", "p.wasm"]);
-    assert_eq!(code, Some(70), "{message}");
-    assert!(message.contains("begin"), "{message}");
-    let exit = "(module (import \"wasi_snapshot_preview1\" \"proc_exit\" (func $exit (param i32)))
-        (memory (export \"memory\") 1) (func (export \"_start\") (call $exit (i32.const 42))))";
-    assert_eq!(status(exit, &["run", "p.wasm"]).0, Some(42));
-    let (code, message) = status(exit, &["run", "--checkpoint-every", "10", "p.wasm"]);
-    assert!(code == Some(1) && message.contains("WebAssembly"), "{message}");
-    let endless = "(module (func (export \"_start\") (loop (br 0))))";
-    assert_eq!(status(endless, &["run", "--fuel", "1000", "p.wasm"]).0, Some(75));
-    assert_eq!(status(endless, &["run", "--timeout", "0.05", "p.wasm"]).0, Some(75));
-    let library = "(module (func (export \"f\")))";
-    let (code, message) = status(library, &["run", "p.wasm"]);
-    assert!(code == Some(1) && message.contains("main"), "{message}");
-    fs::write(folder.path().join("p.lim"), "export fn main() {\nret\n}\n").expect("it is writable");
-    let output = limen(folder.path(), &["run", "--env", "A=1", "p.lim"]);
-    assert_eq!(output.status.code(), Some(1), "{}", String::from_utf8_lossy(&output.stderr));
-    // What `import` writes is what `run` runs.
-    assert_eq!(status(exit, &["import", "p.wasm"]).0, Some(0));
-    assert_eq!(limen(folder.path(), &["run", "p.limo"]).status.code(), Some(42));
-}
-
-#[test]
-fn translations_are_kept_and_made_again_if_they_are_damaged() {
-    let folder = tempfile::tempdir().expect("a temporary folder can be made");
-    let exit = "(import \"wasi_snapshot_preview1\" \"proc_exit\" (func $exit (param i32)))";
-    let function = "(func (export \"_start\") (call $exit (i32.const 9)))";
-    let padding = "x".repeat(100_000);
-    let text = format!("(module {exit} (memory (export \"memory\") 4) (data (i32.const 0) \"{padding}\") {function})");
-    fs::write(folder.path().join("p.wasm"), wasm(&text)).expect("it is writable");
-    let cache = folder.path().join("cache/limen");
-    let kept = || fs::read_dir(&cache).expect("it is there").map(|entry| entry.expect("it can be listed").path());
-    let run = || assert_eq!(limen(folder.path(), &["run", "p.wasm"]).status.code(), Some(9));
-    run();
-    let entries: Vec<_> = kept().collect();
-    let [entry] = entries.as_slice() else { panic!("{entries:?}") };
-    let bytes = fs::read(entry).expect("it is there");
-    run();
-    for damaged in [&bytes[..bytes.len() / 2], b"", b"something else"] {
-        fs::write(entry, damaged).expect("it is writable");
-        run();
-        assert_eq!(fs::read(entry).expect("it is there"), bytes);
-    }
-    assert_eq!(kept().count(), 1);
-    // A cache that cannot be written is no reason not to run.
-    fs::remove_dir_all(folder.path().join("cache")).expect("it can be removed");
-    fs::write(folder.path().join("cache"), "").expect("it is writable");
-    run();
 }

@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::path::Path;
 use std::process::ExitCode;
+use std::time::Instant;
 
 use limen_isa::module::Module;
 use limen_vm::{Budget, Config, Machine, Mode, Time, Verified, verify};
@@ -13,7 +14,7 @@ use crate::files;
 use crate::messages::Messages;
 use crate::running::Options;
 use crate::services::Services;
-use crate::translated;
+use crate::translated::{self, Keeping};
 use crate::wasi::{self, Wasi};
 
 /// Verify a program and run it
@@ -55,10 +56,10 @@ pub(crate) struct Arguments {
 
 impl Arguments {
     /// What the program asks for.
-    fn services(&self, module: &Module) -> Result<Services, Failure> {
+    fn services(&self, module: &Module, end: Option<Instant>) -> Result<Services, Failure> {
         let (arguments, environment) = (self.program.clone(), self.environment()?);
         let mut services = if wasi::is_wanted(module) {
-            Services::Wasi(Box::new(Wasi::new(module, arguments, environment, &self.options.dir)?))
+            Services::Wasi(Box::new(Wasi::new(module, arguments, environment, &self.options.dir, end)?))
         } else if self.env.is_empty() {
             Services::Bare(BareHost::new(arguments, self.options.directory()?)?)
         } else {
@@ -89,11 +90,11 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let Some(file) = arguments.program.first().filter(|_| !arguments.list).map(Path::new) else {
         return Ok(list());
     };
-    let module = find(file)?;
+    let (module, _keeping) = find(file)?;
     let config = config(arguments)?;
     let mut running = arguments.options.start()?;
     running.messages = Messages::of(&module);
-    let mut host = arguments.services(&module)?;
+    let mut host = arguments.services(&module, running.end())?;
     let of_file = |error| Failure::of_file(file, error);
     let mut machine = Machine::with_engine(running.config(config), running.engine()).map_err(of_file)?;
     let domain = machine.instantiate(&module).map_err(of_file)?;
@@ -109,7 +110,7 @@ fn list() -> ExitCode {
 }
 
 /// A file, or else a built-in program of that name.
-fn find(file: &Path) -> Result<Verified<Module>, Failure> {
+fn find(file: &Path) -> Result<(Verified<Module>, Option<Keeping>), Failure> {
     let built_in = file.to_str().filter(|_| !file.exists()).and_then(limen_programs::find);
     let module = match built_in {
         Some(program) => Module::read(program.module).map_err(|error| Failure::of_file(file, error))?,
@@ -121,7 +122,8 @@ fn find(file: &Path) -> Result<Verified<Module>, Failure> {
             files::module_of(file, bytes)?
         }
     };
-    verify(module, Mode::User).map_err(|error| Failure::of_file(file, error))
+    let module = verify(module, Mode::User).map_err(|error| Failure::of_file(file, error))?;
+    Ok((module, None))
 }
 
 fn config(arguments: &Arguments) -> Result<Config, Failure> {

@@ -13,7 +13,7 @@ use rustix::fs::{Advice, FallocateFlags, OFlags, Timespec, Timestamps, UTIME_NOW
 use super::descriptors::Object;
 use super::directory::kind_of;
 use super::errno::Errno;
-use super::{Call, Refusal, Wasi, rights};
+use super::{Call, Refusal, Wasi, poll, rights};
 
 /// Bits of `fdflags`.
 pub(super) const APPEND: u16 = 1 << 0;
@@ -34,7 +34,11 @@ pub(super) fn renumber(wasi: &mut Wasi, call: &mut Call<'_>) -> Result<(), Refus
 // ---- Reading and writing -----------------------------------------------------------------------------------------------
 
 pub(super) fn read(wasi: &mut Wasi, call: &mut Call<'_>) -> Result<(), Refusal> {
+    let end = wasi.end;
     let mut file: &File = wasi.descriptors.file(call.word(0), rights::FD_READ)?;
+    if end.is_some_and(|end| !poll::is_readable_before(file, end)) {
+        return Err(Errno::Interrupted.into());
+    }
     let count = each_buffer(call, |bytes, _| file.read(bytes))?;
     Ok(call.memory.write_u32(call.word(3), count)?)
 }

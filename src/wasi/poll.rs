@@ -1,11 +1,13 @@
 //! Waiting for files and for time.
 
+use std::fs::File;
 use std::io::Seek;
 use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
 use limen_vm::Time;
 use rustix::event::{PollFd, PollFlags, Timespec};
+use rustix::fs::OFlags;
 
 use super::descriptors::Object;
 use super::errno::Errno;
@@ -131,13 +133,31 @@ fn waited(wasi: &mut Wasi, call: &Call<'_>, subscriptions: &[Subscription]) -> R
     let longest = times.min().map(|time| if call.time == Time::Virtual { Duration::ZERO } else { time });
     let begun = Instant::now();
     loop {
+        let until_end = wasi.end.map(|end| end.saturating_duration_since(Instant::now()));
         let left = longest.map(|longest| longest.saturating_sub(begun.elapsed()));
-        let mut events = descriptors_ready(wasi, subscriptions, left)?;
+        let mut events = descriptors_ready(wasi, subscriptions, left.into_iter().chain(until_end).min())?;
         let is_over = |time: Duration| call.time == Time::Virtual || begun.elapsed() >= time;
         let over = |subscription: &&Subscription| matches!(subscription.what, What::Time(time) if is_over(time));
         events.extend(subscriptions.iter().filter(over).map(Event::of));
-        if !events.is_empty() {
+        // At the end the machine stops the program, which sees nothing of this.
+        if !events.is_empty() || until_end == Some(Duration::ZERO) {
             return Ok(events);
+        }
+    }
+}
+
+/// Waits until reading a file would not wait; gives whether that came before `end`.
+pub(super) fn is_readable_before(file: &File, end: Instant) -> bool {
+    if rustix::fs::fcntl_getfl(file).is_ok_and(|flags| flags.contains(OFlags::NONBLOCK)) {
+        return true;
+    }
+    loop {
+        let left = Timespec::try_from(end.saturating_duration_since(Instant::now())).ok();
+        match rustix::event::poll(&mut [PollFd::new(file, PollFlags::IN)], left.as_ref()) {
+            Ok(0) => return false,
+            Err(rustix::io::Errno::INTR) => {}
+            // Of an error reading will say more.
+            Ok(_) | Err(_) => return true,
         }
     }
 }

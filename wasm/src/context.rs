@@ -8,6 +8,7 @@ use limen_isa::{Fault, ValueType};
 use crate::error::Error;
 use crate::layout::Layout;
 use crate::source::{SegmentKind, Source};
+use crate::throws::Throws;
 use crate::types::{FunctionType, Type};
 
 /// The routines, assembled.
@@ -25,6 +26,14 @@ pub enum Trap {
     Memory = 1,
     /// An access lies outside a table.
     Table = 2,
+    /// Locals that have no registers have no room any more.
+    Stack = 3,
+    /// Nothing caught an exception.
+    Uncaught = 4,
+    /// A null reference was thrown.
+    NullException = 5,
+    /// References are held to more exceptions with wide payloads than there is room for.
+    Exceptions = 6,
 }
 
 impl Trap {
@@ -35,12 +44,15 @@ impl Trap {
             (Fault::Trap, 0) => "unreachable",
             (Fault::Trap, 1) => "out of bounds memory access",
             (Fault::Trap, 2) => "out of bounds table access",
+            (Fault::Trap, 4) => "uncaught exception",
+            (Fault::Trap, 5) => "null exception reference",
+            (Fault::Trap, 6) => "too many exceptions with several values are kept",
             (Fault::Bounds, _) => "out of bounds access",
             (Fault::Division, _) => "integer divide by zero",
             (Fault::Overflow, _) => "integer overflow",
             (Fault::Conversion, _) => "invalid conversion to integer",
             (Fault::Signature, _) => "indirect call type mismatch or uninitialized element",
-            (Fault::Stack, _) => "call stack exhausted",
+            (Fault::Stack, _) | (Fault::Trap, 3) => "call stack exhausted",
             _ => "a fault that WebAssembly does not have",
         }
     }
@@ -53,6 +65,8 @@ pub(crate) struct Callable {
     /// `ref` parameters behind the others, always null. References are integers here, so two types can come to have the
     /// same registers; these tell them apart.
     pub(crate) marks: usize,
+    /// Whether the last result is an exception, or 0.
+    pub(crate) throws: bool,
 }
 
 /// Where a call through a table finds its functions.
@@ -67,8 +81,9 @@ pub(crate) struct Context<'a> {
     pub(crate) source: &'a Source<'a>,
     pub(crate) layout: Layout,
     pub(crate) tables: Tables,
-    /// By index of the function type.
-    pub(crate) callables: Vec<Callable>,
+    pub(crate) throws: Throws,
+    /// By index of the function type: of functions that cannot throw, and of those that can.
+    callables: [Vec<Callable>; 2],
     pub(crate) signatures: Signatures,
     /// Code was met that does more with tables than call through them.
     pub(crate) wants_tables_in_home: bool,
@@ -77,18 +92,28 @@ pub(crate) struct Context<'a> {
 }
 
 impl<'a> Context<'a> {
-    pub(crate) fn new(source: &'a Source<'a>, tables: Tables) -> Result<Self, Error> {
+    pub(crate) fn new(source: &'a Source<'a>, throws: Throws, tables: Tables) -> Result<Self, Error> {
         let words = source.services.len();
         let wide = (0..words as u32).map(|function| message_words(source.type_of(function)));
         let layout = Layout::of(source, matches!(tables, Tables::InHome), wide.max().unwrap_or(0))?;
         let mut signatures = Signatures::default();
-        let callables = callables(&source.types, &mut signatures);
+        let callables = callables(source, &mut signatures);
         let (wants_tables_in_home, routines) = (false, Vec::new());
-        Ok(Self { source, layout, tables, callables, signatures, wants_tables_in_home, routines })
+        Ok(Self { source, layout, tables, throws, callables, signatures, wants_tables_in_home, routines })
     }
 
     pub(crate) fn callable_of(&self, function: u32) -> Callable {
-        self.callables[self.source.functions[function as usize] as usize]
+        let throws = self.throws.function(function);
+        self.callables[usize::from(throws)][self.source.functions[function as usize] as usize]
+    }
+
+    /// As the embedder sees a function: it does not throw.
+    pub(crate) fn entry_of(&self, function: u32) -> Callable {
+        self.callables[0][self.source.functions[function as usize] as usize]
+    }
+
+    pub(crate) fn callable_through_table(&self, ty: u32) -> Callable {
+        self.callables[usize::from(self.throws.indirect(ty))][ty as usize]
     }
 
     /// The function of the translated module that is this routine.
@@ -174,24 +199,30 @@ impl Signatures {
     }
 }
 
-/// A signature for each function type: the same one only for equal types.
-fn callables(types: &[FunctionType], signatures: &mut Signatures) -> Vec<Callable> {
-    let mut known: HashMap<&FunctionType, Callable> = HashMap::new();
+/// Signatures for each function type: the same one only for equal types.
+fn callables(source: &Source<'_>, signatures: &mut Signatures) -> [Vec<Callable>; 2] {
+    let mut known: HashMap<(&FunctionType, bool), Callable> = HashMap::new();
     let mut alike: HashMap<Signature, usize> = HashMap::new();
-    let mut callable = |ty| {
-        *known.entry(ty).or_insert_with(|| {
-            let mut signature = registers_of(ty);
-            let count = alike.entry(signature.clone()).or_default();
-            let marks = *count;
-            *count += 1;
-            signature.params.extend(std::iter::repeat_n(ValueType::Ref, marks));
-            Callable { signature: signatures.intern(signature), marks }
-        })
+    let mut of = |throws: bool| {
+        let callable = |ty| {
+            *known.entry((ty, throws)).or_insert_with(|| {
+                let mut signature = registers_of(ty, throws);
+                let count = alike.entry(signature.clone()).or_default();
+                let marks = *count;
+                *count += 1;
+                signature.params.extend(std::iter::repeat_n(ValueType::Ref, marks));
+                Callable { signature: signatures.intern(signature), marks, throws }
+            })
+        };
+        source.types.iter().map(callable).collect()
     };
-    types.iter().map(&mut callable).collect()
+    let quiet = of(false);
+    [quiet, if source.tags.is_empty() { Vec::new() } else { of(true) }]
 }
 
-fn registers_of(ty: &FunctionType) -> Signature {
-    let registers = |types: &[Type]| types.iter().map(|ty| ty.register()).collect();
-    Signature { params: registers(&ty.params), results: registers(&ty.results) }
+fn registers_of(ty: &FunctionType, throws: bool) -> Signature {
+    let registers = |types: &[Type]| types.iter().map(|ty| ty.register()).collect::<Vec<_>>();
+    let mut results = registers(&ty.results);
+    results.extend(throws.then_some(ValueType::I64));
+    Signature { params: registers(&ty.params), results }
 }

@@ -1,12 +1,10 @@
-//! What a translated module exports, the functions that begin it, and names for backtraces.
+//! What a translated module exports, and names for backtraces.
 
-use limen_isa::module::{Export, ExportItem, Function, MAX_NAME, Signature};
-use limen_isa::{Opcode, ValueType};
+use limen_isa::module::{Export, ExportItem, Function, MAX_NAME};
 use wasmparser::ExternalKind;
 
-use crate::context::{Context, Trap};
-use crate::emit::Code;
-use crate::function::first_of_call;
+use crate::context::Context;
+use crate::entries::{Entries, MAIN};
 use crate::layout::Misfit;
 use crate::source::Source;
 use crate::types::{FunctionType, Type};
@@ -17,9 +15,6 @@ pub const INITIALIZE: &str = "initialize";
 
 /// The constant that says where in home the module's memory begins, in bytes.
 pub const MEMORY: &str = "memory";
-
-/// The function that runs a program.
-const MAIN: &str = "main";
 
 /// What WebAssembly calls the function that runs a program.
 const START: &str = "_start";
@@ -61,6 +56,11 @@ pub enum ExportedItem {
     Memory,
     /// A table.
     Table,
+    /// A tag of exceptions.
+    Tag {
+        /// Its parameters are the payload.
+        ty: FunctionType,
+    },
 }
 
 /// A name for each function: what the module says, or what it exports it as, or none.
@@ -81,45 +81,38 @@ pub(crate) fn function_names(source: &Source<'_>) -> Vec<String> {
 }
 
 /// As much of a name as a module of the machine can have.
-fn limited(name: &str) -> &str {
+pub(crate) fn limited(name: &str) -> &str {
     const LONGEST: usize = u16::MAX as usize;
     let end = (0..=name.len().min(LONGEST)).rev().find(|end| name.is_char_boundary(*end));
     &name[..end.unwrap_or(0)]
 }
 
-type Entries = Vec<(&'static str, Function)>;
-
-/// The functions that begin the module, which come behind all others, and the exports on both sides.
+/// The functions that the module is entered by, which come behind all others, and the exports on both sides.
 pub(crate) fn exports(
     context: &mut Context<'_>,
     misfit: Option<Misfit>,
     functions: u32,
-) -> (Entries, Vec<Export>, Vec<Exported>) {
+) -> (Vec<(String, Function)>, Vec<Export>, Vec<Exported>) {
     let source = context.source;
-    let mut named = vec![(MEMORY.to_owned(), ExportItem::Constant(i64::from(context.layout.base)))];
-    let mut entries: Entries = Vec::new();
-    let initialize = (misfit.is_some() || source.start.is_some()).then_some(functions);
-    if initialize.is_some() {
-        entries.push((INITIALIZE, initialize_function(context, misfit)));
-        named.push((INITIALIZE.to_owned(), ExportItem::Function(functions)));
-    }
+    let mut entries = Entries::new(context, functions);
+    let mut named = vec![(MEMORY.to_owned(), ExportItem::Constant(i64::from(entries.context.layout.base)))];
+    let initialize = (misfit.is_some() || source.start.is_some()).then(|| entries.initialize(misfit));
+    named.extend(initialize.map(|index| (INITIALIZE.to_owned(), ExportItem::Function(index))));
     let start = source.exports.iter().find(|(name, kind, _)| *name == START && *kind == ExternalKind::Func);
     if let Some((_, _, start)) = start.filter(|(_, _, index)| *source.type_of(*index) == FunctionType::default()) {
-        let index = functions + entries.len() as u32;
-        entries.push((MAIN, main_function(context, initialize, *start)));
-        named.push((MAIN.to_owned(), ExportItem::Function(index)));
+        named.push((MAIN.to_owned(), ExportItem::Function(entries.main(initialize, *start))));
     }
     let exported = (0..).zip(&source.exports).map(|(number, (name, kind, index))| {
-        let item = exported_item(context, number, name, *kind, *index);
-        if let ExportedItem::Function { name, .. } = &item {
-            named.push((name.clone(), ExportItem::Function(*index)));
+        let item = exported_item(entries.context, number, name, *kind, *index);
+        if let ExportedItem::Function { name: translated, .. } = &item {
+            named.push((translated.clone(), ExportItem::Function(entries.entry(*index, name))));
         }
         Exported { name: (*name).to_owned(), item }
     });
     let exported = exported.collect();
     let mut exports: Vec<Export> = named.into_iter().map(|(name, item)| Export { name, item }).collect();
     exports.sort_by(|one, other| one.name.as_bytes().cmp(other.name.as_bytes()));
-    (entries, exports, exported)
+    (entries.finish(), exports, exported)
 }
 
 fn exported_item(context: &Context<'_>, number: usize, name: &str, kind: ExternalKind, index: u32) -> ExportedItem {
@@ -135,7 +128,8 @@ fn exported_item(context: &Context<'_>, number: usize, name: &str, kind: Externa
         }
         ExternalKind::Memory => ExportedItem::Memory,
         ExternalKind::Table => ExportedItem::Table,
-        ExternalKind::Func | ExternalKind::FuncExact | ExternalKind::Tag => {
+        ExternalKind::Tag => ExportedItem::Tag { ty: context.source.payload_of(index).clone() },
+        ExternalKind::Func | ExternalKind::FuncExact => {
             let ty = context.source.type_of(index).clone();
             ExportedItem::Function { name: export_name(number, name), ty }
         }
@@ -146,42 +140,4 @@ fn exported_item(context: &Context<'_>, number: usize, name: &str, kind: Externa
 fn export_name(number: usize, name: &str) -> String {
     let prefixed = format!("wasm.{name}");
     if prefixed.len() <= MAX_NAME { prefixed } else { format!("wasm:{number}") }
-}
-
-fn initialize_function(context: &mut Context<'_>, misfit: Option<Misfit>) -> Function {
-    let mut code = Code::default();
-    let mut registers = Vec::new();
-    match (misfit, context.source.start) {
-        (Some(misfit), _) => {
-            let trap = if misfit == Misfit::Table { Trap::Table } else { Trap::Memory };
-            code.wide32(Opcode::Trap, 0, trap as u32);
-        }
-        (None, start) => {
-            if let Some(start) = start {
-                call(context, &mut code, &mut registers, start);
-            }
-            code.ret(&[]);
-        }
-    }
-    Function { signature: context.signatures.intern(Signature::default()), registers, code: code.finish() }
-}
-
-fn main_function(context: &mut Context<'_>, initialize: Option<u32>, start: u32) -> Function {
-    let mut code = Code::default();
-    let mut registers = vec![ValueType::I32];
-    if let Some(initialize) = initialize {
-        code.listed(first_of_call(initialize), std::iter::empty());
-    }
-    call(context, &mut code, &mut registers, start);
-    code.ret(&[0]);
-    let signature = Signature { params: Vec::new(), results: vec![ValueType::I32] };
-    Function { signature: context.signatures.intern(signature), registers, code: code.finish() }
-}
-
-/// Calls a function that takes and gives nothing.
-fn call(context: &Context<'_>, code: &mut Code, registers: &mut Vec<ValueType>, function: u32) {
-    let marks = context.callable_of(function).marks;
-    let first = registers.len() as u16;
-    registers.extend(std::iter::repeat_n(ValueType::Ref, marks));
-    code.listed(first_of_call(function), first..first + marks as u16);
 }

@@ -4,9 +4,11 @@ use wasmparser::{Validator, WasmFeatures};
 
 use crate::error::Error;
 
-/// What is translated: WebAssembly 2.0 without vectors, and constant expressions that compute.
+/// What is translated: WebAssembly 2.0 without vectors, constant expressions that compute, and exceptions in both forms.
 pub(crate) fn supported() -> WasmFeatures {
-    WasmFeatures::WASM2.difference(WasmFeatures::SIMD).union(WasmFeatures::EXTENDED_CONST)
+    let exceptions = WasmFeatures::EXCEPTIONS.union(WasmFeatures::LEGACY_EXCEPTIONS);
+    let core = WasmFeatures::WASM2.difference(WasmFeatures::SIMD);
+    core.union(WasmFeatures::EXTENDED_CONST).union(exceptions)
 }
 
 /// The others, by the names that the field has for them. One that needs another comes before it.
@@ -19,8 +21,6 @@ const OTHERS: &[(WasmFeatures, &str)] = &[
     (WasmFeatures::MULTI_MEMORY, "several memories"),
     (WasmFeatures::CUSTOM_PAGE_SIZES, "custom page sizes"),
     (WasmFeatures::TAIL_CALL, "tail calls"),
-    (WasmFeatures::LEGACY_EXCEPTIONS, "exceptions in their old form"),
-    (WasmFeatures::EXCEPTIONS, "exceptions"),
     (WasmFeatures::STACK_SWITCHING, "stack switching"),
     (WasmFeatures::GC, "garbage collection"),
     (WasmFeatures::FUNCTION_REFERENCES, "typed function references"),

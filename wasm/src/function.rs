@@ -6,33 +6,43 @@
 
 mod calls;
 mod control;
+mod exceptions;
+mod locals;
 mod memory;
 mod numbers;
 mod stack;
 
-use limen_isa::module::{Function, MAX_FUNCTION_WORDS, MAX_REGISTERS};
+use limen_isa::module::{Function, LineRow, MAX_FUNCTION_WORDS, MAX_REGISTERS};
 use limen_isa::{Opcode, ValueType};
-use wasmparser::{FuncValidator, FuncValidatorAllocations, Operator, ValidatorResources};
+use wasmparser::{FuncValidatorAllocations, Operator};
 
 use crate::condition::Condition;
 use crate::context::{Context, Trap};
-use crate::emit::{Code, Place, Register};
+use crate::emit::{Code, Label, Place, Register};
 use crate::error::Error;
 use crate::features;
+use crate::lines::Lines;
+use crate::operators::{load_of, store_of};
 use crate::source::Body;
 use crate::types::Type;
 pub(crate) use calls::first_of_call;
 use control::Frame;
+use exceptions::Dispatch;
+pub(crate) use exceptions::Payload;
+pub(crate) use locals::spilled_bytes;
+use locals::{Local, Spilled};
 use stack::Entry;
 
 /// Translates functions one after the other, and keeps its room.
 pub(crate) struct Translator<'m, 'a> {
     module: &'m mut Context<'a>,
+    lines: &'m Lines,
     code: Code,
     /// Types of the registers so far.
     registers: Vec<ValueType>,
-    /// The registers of the locals.
-    locals: Vec<(Register, ValueType)>,
+    locals: Vec<Local>,
+    /// Where locals lie that are in no register, if there are any.
+    spilled: Option<Spilled>,
     /// How often each local is named on the stack.
     named: Vec<u32>,
     stack: Vec<Entry>,
@@ -41,6 +51,15 @@ pub(crate) struct Translator<'m, 'a> {
     /// By type: a register that is never written.
     zeros: [Option<Register>; 5],
     frames: Vec<Frame>,
+    /// The function's own index, and whether it can throw.
+    index: u32,
+    throws: bool,
+    /// The register of the exception on its way, and that of its low half.
+    exception: Option<Register>,
+    mark_register: Option<Register>,
+    /// Where the function ends with an exception.
+    propagation: Option<Label>,
+    dispatches: Vec<Dispatch>,
     /// Whether control cannot come here, and how many blocks were begun since.
     dead: Option<u32>,
     last: Option<Last>,
@@ -62,43 +81,58 @@ struct Last {
 }
 
 impl<'m, 'a> Translator<'m, 'a> {
-    pub(crate) fn new(module: &'m mut Context<'a>) -> Self {
+    pub(crate) fn new(module: &'m mut Context<'a>, lines: &'m Lines) -> Self {
         Self {
             module,
+            lines,
             code: Code::default(),
             registers: Vec::new(),
             locals: Vec::new(),
+            spilled: None,
             named: Vec::new(),
             stack: Vec::new(),
             homes: Vec::new(),
             zeros: [None; 5],
             frames: Vec::new(),
+            index: 0,
+            throws: false,
+            exception: None,
+            mark_register: None,
+            propagation: None,
+            dispatches: Vec::new(),
             dead: None,
             last: None,
             overflowed: false,
         }
     }
 
-    /// Validates and translates a function.
+    /// Validates and translates a function, and says where its instructions come from.
     pub(crate) fn function(
         &mut self,
         index: u32,
         (function, body): Body<'_>,
         allocations: &mut FuncValidatorAllocations,
-    ) -> Result<Function, Failure> {
+    ) -> Result<(Function, Vec<LineRow>), Failure> {
         let mut validator = function.into_validator(std::mem::take(allocations));
         self.begin(index);
-        self.read_locals(&body, &mut validator)?;
+        let source = self.module.source;
+        self.read_locals(&source.type_of(index).params, &body, &mut validator)?;
         let mut operators = body.get_operators_reader()?;
+        let (start, mut rows) = (source.code_start, Vec::new());
+        let mut cursor = self.lines.cursor((body.range().start - start) as u32);
         while !operators.eof() {
             let offset = operators.original_position();
             let operator = operators.read()?;
             validator.op(offset, &operator)?;
+            cursor.advance(self.lines, (offset - start) as u32, self.code.position(), &mut rows);
             self.operator(&operator);
         }
         operators.finish()?;
         *allocations = validator.into_allocations();
-        self.finish(index).map_err(Failure::TooLarge)
+        let function = self.finish(index).map_err(Failure::TooLarge)?;
+        // The last operators may have become nothing.
+        rows.retain(|row| (row.pc as usize) < function.code.len());
+        Ok((function, rows))
     }
 
     /// Whether code was met for which tables have to lie in home.
@@ -112,34 +146,13 @@ impl<'m, 'a> Translator<'m, 'a> {
         self.stack.clear();
         self.homes.clear();
         self.zeros = [None; 5];
-        (self.dead, self.last, self.overflowed) = (None, None, false);
+        (self.spilled, self.dead, self.last, self.overflowed) = (None, None, None, false);
+        (self.exception, self.mark_register, self.propagation) = (None, None, None);
         let source = self.module.source;
         let callable = self.module.callable_of(index);
+        (self.index, self.throws) = (index, callable.throws);
         self.registers.clone_from(&self.module.signatures.all[callable.signature as usize].params);
-        let ty = source.type_of(index);
-        self.locals.extend(ty.params.iter().enumerate().map(|(number, ty)| (number as Register, ty.register())));
-        self.begin_frames(ty);
-    }
-
-    fn read_locals(
-        &mut self,
-        body: &wasmparser::FunctionBody<'_>,
-        validator: &mut FuncValidator<ValidatorResources>,
-    ) -> wasmparser::Result<()> {
-        let mut reader = body.get_locals_reader()?;
-        for _ in 0..reader.get_count() {
-            let offset = reader.original_position();
-            let (count, ty) = reader.read()?;
-            validator.define_locals(offset, count, ty)?;
-            let ty = Type::of(ty).register();
-            for _ in 0..count {
-                let register = self.register(ty);
-                self.locals.push((register, ty));
-            }
-        }
-        self.named.clear();
-        self.named.resize(self.locals.len(), 0);
-        Ok(())
+        self.begin_frames(source.type_of(index));
     }
 
     /// A new register.
@@ -167,7 +180,7 @@ impl<'m, 'a> Translator<'m, 'a> {
     fn finish(&mut self, index: u32) -> Result<Function, Error> {
         let name = |what: &str| format!("{what} of function {index}");
         if self.overflowed {
-            let size = (self.locals.len() + self.homes.len()) as u64;
+            let size = (self.registers.len() + self.homes.len()) as u64;
             return Err(Error::TooLarge { what: name("the frame"), size, limit: MAX_REGISTERS as u64 });
         }
         let code = self.code.finish();
@@ -191,17 +204,17 @@ impl<'m, 'a> Translator<'m, 'a> {
     /// What is about the stack alone.
     fn simple(&mut self, operator: &Operator<'_>) -> bool {
         match operator {
-            Operator::LocalGet { local_index } => self.push_local(*local_index),
+            Operator::LocalGet { local_index } => self.get_local(*local_index),
             Operator::LocalSet { local_index } => self.set_local(*local_index),
             Operator::LocalTee { local_index } => {
                 self.set_local(*local_index);
-                self.push_local(*local_index);
+                self.get_local(*local_index);
             }
             Operator::I32Const { value } => self.push_constant(ValueType::I32, *value as u32 as u64),
             Operator::I64Const { value } => self.push_constant(ValueType::I64, *value as u64),
             Operator::F32Const { value } => self.push_constant(ValueType::F32, u64::from(value.bits())),
             Operator::F64Const { value } => self.push_constant(ValueType::F64, value.bits()),
-            Operator::RefNull { .. } => self.push_constant(ValueType::I32, 0),
+            Operator::RefNull { hty } => self.push_constant(Type::of_heap(*hty).register(), 0),
             Operator::RefFunc { function_index } => {
                 self.push_constant(ValueType::I32, u64::from(*function_index) + 1);
             }
@@ -215,22 +228,6 @@ impl<'m, 'a> Translator<'m, 'a> {
             _ => return false,
         }
         true
-    }
-
-    fn set_local(&mut self, local: u32) {
-        let (register, _) = self.locals[local as usize];
-        let value = self.pop();
-        let is_named = self.named[local as usize] > 0;
-        if is_named {
-            self.preserve(local);
-        }
-        match self.last.filter(|last| value.is_home() && self.is_last(last, self.home_of_popped(value))) {
-            Some(last) if !is_named => {
-                self.code.replace(last.place, register);
-                self.last = None;
-            }
-            _ => self.write(register, value),
-        }
     }
 
     fn select(&mut self) {
@@ -255,14 +252,8 @@ impl<'m, 'a> Translator<'m, 'a> {
             return self.push_constant(ty, declared.value);
         }
         let (zero, address) = (self.zero(ValueType::I32), self.module.layout.globals[global as usize]);
-        let opcode = match ty {
-            ValueType::I64 => Opcode::I64Load,
-            ValueType::F32 => Opcode::F32Load,
-            ValueType::F64 => Opcode::F64Load,
-            ValueType::I32 | ValueType::Ref => Opcode::I32Load,
-        };
         let (base, offset) = self.near(zero, address);
-        self.result(ty, |code, d| code.wide24(opcode, d, base, offset));
+        self.result(ty, |code, d| code.wide24(load_of(ty), d, base, offset));
     }
 
     fn set_global(&mut self, global: u32) {
@@ -270,14 +261,8 @@ impl<'m, 'a> Translator<'m, 'a> {
         let ty = value.ty;
         let value = self.read(value, 0);
         let (zero, address) = (self.zero(ValueType::I32), self.module.layout.globals[global as usize]);
-        let opcode = match ty {
-            ValueType::I64 => Opcode::I64Store,
-            ValueType::F32 => Opcode::F32Store,
-            ValueType::F64 => Opcode::F64Store,
-            ValueType::I32 | ValueType::Ref => Opcode::I32Store,
-        };
         let (base, offset) = self.near(zero, address);
-        self.code.wide24(opcode, base, value, offset);
+        self.code.wide24(store_of(ty), base, value, offset);
     }
 
     /// A base and an offset for an address that is inside home.

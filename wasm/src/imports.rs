@@ -36,6 +36,8 @@ pub enum ImportKind {
         /// How many.
         limits: Limits,
     },
+    /// A tag of exceptions, whose payload is the parameters of this type.
+    Tag(FunctionType),
 }
 
 impl fmt::Display for Import {
@@ -47,6 +49,7 @@ impl fmt::Display for Import {
             ImportKind::Global { ty, mutable: true } => write!(f, "variable {ty}"),
             ImportKind::Memory(limits) => write!(f, "memory of {limits} pages"),
             ImportKind::Table { ty, limits } => write!(f, "table of {limits} {ty}"),
+            ImportKind::Tag(ty) => write!(f, "tag {ty}"),
         }
     }
 }
@@ -62,6 +65,8 @@ pub enum Provided {
     Memory(Limits),
     /// A table of these limits that is the module's own.
     Table(Limits),
+    /// A tag that is the module's own.
+    Tag,
 }
 
 /// An embedder.

@@ -2,6 +2,8 @@
 //!
 //! ```text
 //! 0       message area, for calls of the embedder with more than a message holds
+//!         exceptions whose payload is wide
+//!         the spill stack and where it ends, if functions have more locals than registers
 //!         variables
 //!         tables and element segments, if code does more with tables than call through them
 //!         data segments that code may use
@@ -14,6 +16,7 @@
 use limen_isa::module::{DataSegment, MAX_PAGES, PAGE_SIZE};
 
 use crate::error::Error;
+use crate::function::Payload;
 use crate::image::Image;
 use crate::source::{SegmentKind, Source};
 
@@ -23,6 +26,15 @@ pub(crate) const PAGES_PER_PAGE: u64 = 65536 / PAGE_SIZE as u64;
 /// A table without a declared maximum, or with a greater one, can grow by as many elements.
 const ROOM_TO_GROW: u64 = 16384;
 
+/// Bytes for wide payloads that code holds references to. Nobody knows when it does no longer, so they stay.
+const KEPT_EXCEPTIONS: u32 = 1 << 18;
+
+/// So deep can functions call themselves at least that have more locals than registers.
+const SPILLED_FRAMES: u32 = 16;
+
+/// In bytes.
+const LEAST_SPILL_STACK: u32 = 1 << 20;
+
 /// What lies below `base` has an end: addresses must fit offsets for most code.
 const MAX_BASE: u64 = 1 << 30;
 
@@ -31,6 +43,8 @@ const MAX_BASE: u64 = 1 << 30;
 pub(crate) struct Layout {
     /// Where the module's memory begins.
     pub(crate) base: u32,
+    pub(crate) exceptions: ExceptionArea,
+    pub(crate) spills: SpillStack,
     /// Of variables; 0 for constants, which have none.
     pub(crate) globals: Vec<u32>,
     pub(crate) tables: Vec<u32>,
@@ -46,6 +60,8 @@ impl Layout {
     pub(crate) fn of(source: &Source<'_>, tables_in_home: bool, message_words: usize) -> Result<Self, Error> {
         let mut layout = Self::default();
         let mut room = Room { end: 8 * message_words as u64 };
+        layout.exceptions = ExceptionArea::of(source, &mut room)?;
+        layout.spills = SpillStack::of(source.spilled_bytes, &mut room)?;
         for global in &source.globals {
             let address = if global.mutable { room.take(u64::from(global.ty.size()), 8)? } else { 0 };
             layout.globals.push(address);
@@ -84,6 +100,8 @@ impl Layout {
     /// What lies where when the module begins, and whether a segment does not fit and so ends instantiation with a trap.
     pub(crate) fn contents(&self, source: &Source<'_>) -> (Vec<DataSegment>, Option<Misfit>) {
         let mut image = Image::default();
+        image.put(u64::from(self.exceptions.address), &self.exceptions.head());
+        image.put(u64::from(self.spills.pointer), &words(self.spills.end().as_slice()));
         self.put_globals(source, &mut image);
         for (segment, address) in source.elements.iter().zip(&self.elements) {
             if segment.kind == SegmentKind::Passive {
@@ -133,6 +151,67 @@ impl Layout {
             image.put(u64::from(self.base) + u64::from(offset), segment.bytes);
         }
         None
+    }
+}
+
+/// Payloads that do not fit the word that an exception is: the end of what is kept, the end of the room, the bytes of a
+/// payload, the payload of the exception on its way, and those that are kept for references.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct ExceptionArea {
+    pub(crate) address: u32,
+    /// Of the largest payload; 0 if none is wide.
+    bytes: u32,
+}
+
+impl ExceptionArea {
+    const HEAD: u32 = 16;
+
+    fn of(source: &Source<'_>, room: &mut Room) -> Result<Self, Error> {
+        let payloads = (0..source.tags.len() as u32).map(|tag| &source.payload_of(tag).params);
+        let wide = payloads.filter(|types| Payload::of(types) == Payload::Wide).map(|types| 8 * types.len() as u32);
+        let bytes = wide.max().unwrap_or(0);
+        let room_for_all = if bytes == 0 { 0 } else { Self::HEAD + bytes + KEPT_EXCEPTIONS };
+        Ok(Self { address: room.take(u64::from(room_for_all), 8)?, bytes })
+    }
+
+    pub(crate) fn is_there(self) -> bool {
+        self.bytes > 0
+    }
+
+    /// Where the values of the payload on its way lie.
+    pub(crate) fn payload(self) -> impl Iterator<Item = u32> {
+        (self.address + Self::HEAD..).step_by(8)
+    }
+
+    fn head(self) -> Vec<u8> {
+        let first = self.address + Self::HEAD + self.bytes;
+        if self.is_there() { words(&[first, first + KEPT_EXCEPTIONS, self.bytes]) } else { Vec::new() }
+    }
+}
+
+/// A stack, growing downwards, of what frames have no registers for.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct SpillStack {
+    /// Where the address is that the innermost frame's part begins at.
+    pub(crate) pointer: u32,
+    /// The lowest address.
+    pub(crate) bottom: u32,
+    bytes: u32,
+}
+
+impl SpillStack {
+    fn of(frame: u32, room: &mut Room) -> Result<Self, Error> {
+        if frame == 0 {
+            return Ok(Self::default());
+        }
+        let pointer = room.take(4, 4)?;
+        let bytes = frame.saturating_mul(SPILLED_FRAMES).max(LEAST_SPILL_STACK);
+        Ok(Self { pointer, bottom: room.take(u64::from(bytes), 8)?, bytes })
+    }
+
+    /// What the pointer is when no frame has a part of it, if there is a stack at all.
+    pub(crate) fn end(self) -> Option<u32> {
+        (self.bytes > 0).then_some(self.bottom + self.bytes)
     }
 }
 

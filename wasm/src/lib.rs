@@ -25,6 +25,7 @@
 mod condition;
 mod context;
 mod emit;
+mod entries;
 mod error;
 mod exports;
 mod features;
@@ -32,17 +33,21 @@ mod function;
 mod image;
 mod imports;
 mod layout;
+mod lines;
 mod operators;
 mod services;
 mod source;
+mod throws;
 mod types;
 
-use limen_isa::module::{Debug, Function, Home, Module};
+use limen_isa::module::{Debug, Function, Home, LineRow, Module};
 use wasmparser::FuncValidatorAllocations;
 
 use context::{Context, Tables};
 use function::Translator;
+use lines::Lines;
 use source::Source;
+use throws::Throws;
 
 pub use context::Trap;
 pub use error::Error;
@@ -67,12 +72,15 @@ pub struct Translation {
 /// the machine can be.
 pub fn translate(wasm: &[u8], imports: &mut dyn Imports) -> Result<Translation, Error> {
     let mut source = Source::read(wasm, imports)?;
+    let throws = |source: &Source<'_>| Throws::of(source).map_err(|error| features::explain(wasm, error));
+    let first = throws(&source)?;
     let bodies = std::mem::take(&mut source.bodies);
-    if let Some(translation) = translate_with(wasm, &source, Tables::Fixed, bodies)? {
+    if let Some(translation) = translate_with(wasm, &source, first, Tables::Fixed, bodies)? {
         return Ok(translation);
     }
-    let bodies = Source::read(wasm, imports)?.bodies;
-    let translation = translate_with(wasm, &source, Tables::InHome, bodies)?;
+    let again = Source::read(wasm, imports)?;
+    let throws = throws(&again)?;
+    let translation = translate_with(wasm, &source, throws, Tables::InHome, again.bodies)?;
     Ok(translation.unwrap_or_else(|| unreachable!("the tables lie in home")))
 }
 
@@ -80,26 +88,36 @@ pub fn translate(wasm: &[u8], imports: &mut dyn Imports) -> Result<Translation, 
 fn translate_with(
     wasm: &[u8],
     source: &Source<'_>,
+    throws: Throws,
     tables: Tables,
     bodies: Vec<source::Body<'_>>,
 ) -> Result<Option<Translation>, Error> {
-    let mut context = Context::new(source, tables)?;
+    let mut context = Context::new(source, throws, tables)?;
     let mut functions = services::functions(&context);
     let mut allocations = FuncValidatorAllocations::default();
-    let mut translator = Translator::new(&mut context);
+    let known = Lines::read(&source.debug);
+    let mut lines = vec![Vec::new(); functions.len()];
+    let mut translator = Translator::new(&mut context, &known);
     for body in bodies {
         let index = functions.len() as u32;
         let function = translator.function(index, body, &mut allocations);
-        functions.push(function.map_err(|failure| failure.explain(wasm))?);
+        let (function, rows) = function.map_err(|failure| failure.explain(wasm))?;
+        functions.push(function);
+        lines.push(rows);
         if translator.wants_another_layout() {
             return Ok(None);
         }
     }
-    assemble(context, functions).map(Some)
+    assemble(context, functions, known.files, lines).map(Some)
 }
 
 /// Puts everything together.
-fn assemble(mut context: Context<'_>, mut functions: Vec<Function>) -> Result<Translation, Error> {
+fn assemble(
+    mut context: Context<'_>,
+    mut functions: Vec<Function>,
+    files: Vec<String>,
+    mut lines: Vec<Vec<LineRow>>,
+) -> Result<Translation, Error> {
     let source = context.source;
     let mut names = exports::function_names(source);
     for (name, routine) in context.take_routines() {
@@ -109,12 +127,13 @@ fn assemble(mut context: Context<'_>, mut functions: Vec<Function>) -> Result<Tr
     let (data, misfit) = context.layout.contents(source);
     let (entries, module_exports, exports) = exports::exports(&mut context, misfit, functions.len() as u32);
     for (name, function) in entries {
-        names.push(name.to_owned());
+        names.push(name);
         functions.push(function);
     }
     let home = Home { min_pages: context.layout.min_pages, max_pages: context.layout.max_pages, slots: 0, data };
-    let lines = vec![Vec::new(); functions.len()];
-    let debug = Some(Debug { files: Vec::new(), function_names: names, sites: Vec::new(), lines });
+    // Routines and entries have no source.
+    lines.resize(functions.len(), Vec::new());
+    let debug = Some(Debug { files, function_names: names, sites: Vec::new(), lines });
     let tables = context.function_tables()?;
     let types = context.signatures.all;
     let module = Module { types, functions, home, tables, exports: module_exports, debug, ..Module::default() };

@@ -135,6 +135,26 @@ pub(crate) fn store(operator: &Operator<'_>) -> Option<(Opcode, wasmparser::MemA
     })
 }
 
+/// The load of whole values of a type.
+pub(crate) fn load_of(ty: ValueType) -> Opcode {
+    match ty {
+        I64 => Opcode::I64Load,
+        F32 => Opcode::F32Load,
+        F64 => Opcode::F64Load,
+        I32 | ValueType::Ref => Opcode::I32Load,
+    }
+}
+
+/// The store of whole values of a type.
+pub(crate) fn store_of(ty: ValueType) -> Opcode {
+    match ty {
+        I64 => Opcode::I64Store,
+        F32 => Opcode::F32Store,
+        F64 => Opcode::F64Store,
+        I32 | ValueType::Ref => Opcode::I32Store,
+    }
+}
+
 /// The form of an instruction whose last operand is a constant: the instruction and the immediate, if it fits.
 pub(crate) fn with_immediate(opcode: Opcode, value: i64) -> Option<(Opcode, u32)> {
     let fits = (-(1 << 23)..1 << 23).contains(&value);

@@ -5,6 +5,7 @@ use limen_isa::{Opcode, ValueType};
 
 use crate::context::{Context, message_words};
 use crate::emit::{Code, Register};
+use crate::operators::{load_of, store_of};
 use crate::source::Service;
 use crate::types::FunctionType;
 
@@ -17,7 +18,7 @@ pub(crate) fn functions(context: &Context<'_>) -> Vec<Function> {
 fn function(context: &Context<'_>, index: u32, service: &Service) -> Function {
     let (ty, callable) = (context.source.type_of(index), context.callable_of(index));
     let params = &context.signatures.all[callable.signature as usize].params;
-    let mut writer = Writer { code: Code::default(), registers: params.clone() };
+    let mut writer = Writer { code: Code::default(), registers: params.clone(), throws: callable.throws };
     if message_words(ty) == 0 {
         writer.message(ty, service.number);
     } else {
@@ -29,12 +30,20 @@ fn function(context: &Context<'_>, index: u32, service: &Service) -> Function {
 struct Writer {
     code: Code,
     registers: Vec<ValueType>,
+    /// It never does, but others of its type in tables may.
+    throws: bool,
 }
 
 impl Writer {
     fn register(&mut self, ty: ValueType) -> Register {
         self.registers.push(ty);
         self.registers.len() as Register - 1
+    }
+
+    fn ret(&mut self, mut values: Vec<Register>) {
+        let none = self.throws.then(|| self.register(ValueType::I64));
+        values.extend(none);
+        self.code.ret(&values);
     }
 
     /// All is words of the message.
@@ -46,23 +55,23 @@ impl Writer {
         self.code.listed(first, results.iter().chain(&arguments).copied());
         let results = results.into_iter().zip(&ty.results);
         let values: Vec<Register> = results.map(|(word, ty)| self.of_word(word, ty.register())).collect();
-        self.code.ret(&values);
+        self.ret(values);
     }
 
     /// All is in the message area.
     fn area(&mut self, ty: &FunctionType, number: u32) {
         let zero = self.register(ValueType::I32);
         for (index, ty) in ty.params.iter().enumerate() {
-            self.code.wide24(store(ty.register()), zero, index as Register, 8 * index as u32);
+            self.code.wide24(store_of(ty.register()), zero, index as Register, 8 * index as u32);
         }
         self.code.listed(u64::from(Opcode::Svc.row().code) | u64::from(number) << 28, std::iter::empty());
         let mut values = Vec::new();
         for (index, ty) in ty.results.iter().enumerate() {
             let register = self.register(ty.register());
-            self.code.wide24(load(ty.register()), register, zero, 8 * index as u32);
+            self.code.wide24(load_of(ty.register()), register, zero, 8 * index as u32);
             values.push(register);
         }
-        self.code.ret(&values);
+        self.ret(values);
     }
 
     /// A parameter as a message holds it.
@@ -93,22 +102,4 @@ impl Writer {
 
 fn word_of(ty: ValueType) -> ValueType {
     if matches!(ty, ValueType::I64 | ValueType::F64) { ValueType::I64 } else { ValueType::I32 }
-}
-
-fn store(ty: ValueType) -> Opcode {
-    match ty {
-        ValueType::I64 => Opcode::I64Store,
-        ValueType::F32 => Opcode::F32Store,
-        ValueType::F64 => Opcode::F64Store,
-        ValueType::I32 | ValueType::Ref => Opcode::I32Store,
-    }
-}
-
-fn load(ty: ValueType) -> Opcode {
-    match ty {
-        ValueType::I64 => Opcode::I64Load,
-        ValueType::F32 => Opcode::F32Load,
-        ValueType::F64 => Opcode::F64Load,
-        ValueType::I32 | ValueType::Ref => Opcode::I32Load,
-    }
 }

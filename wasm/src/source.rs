@@ -7,7 +7,9 @@ use wasmparser::{
 
 use crate::error::Error;
 use crate::features;
+use crate::function::spilled_bytes;
 use crate::imports::{Import, ImportKind, Imports, Provided};
+use crate::lines::Section;
 use crate::types::{FunctionType, Limits, Type};
 
 /// What one pass over the sections gives. Whatever it names exists: the sections are validated.
@@ -21,6 +23,8 @@ pub(crate) struct Source<'a> {
     pub(crate) tables: Vec<Table>,
     pub(crate) memory: Option<Limits>,
     pub(crate) globals: Vec<Global>,
+    /// Of exceptions: the type of each, whose parameters are the payload.
+    pub(crate) tags: Vec<u32>,
     pub(crate) exports: Vec<(&'a str, ExternalKind, u32)>,
     pub(crate) start: Option<u32>,
     pub(crate) elements: Vec<Elements>,
@@ -28,9 +32,16 @@ pub(crate) struct Source<'a> {
     /// Whether code may use data segments.
     pub(crate) has_data_count: bool,
     pub(crate) bodies: Vec<Body<'a>>,
+    /// Of a frame, the most bytes of the spill stack.
+    pub(crate) spilled_bytes: u32,
     /// Names of functions, where there are any.
     pub(crate) names: Vec<(u32, &'a str)>,
+    /// Debug information.
+    pub(crate) debug: Vec<Section<'a>>,
+    /// Where the contents of the code section begin in the module, which debug information counts from.
+    pub(crate) code_start: u64,
     missing: Vec<Import>,
+    has_exception_table: bool,
 }
 
 /// The code of a function, not validated yet.
@@ -84,6 +95,9 @@ impl<'a> Source<'a> {
         check_header(wasm)?;
         let mut source = Self::default();
         source.sections(wasm, imports).map_err(|error| features::explain(wasm, error))?;
+        if source.has_exception_table {
+            return Err(Error::Unsupported(vec!["tables of exceptions"]));
+        }
         if source.missing.is_empty() { Ok(source) } else { Err(Error::Missing(source.missing)) }
     }
 
@@ -94,6 +108,8 @@ impl<'a> Source<'a> {
         for payload in parser.parse_all(wasm) {
             let payload = payload?;
             if let ValidPayload::Func(function, body) = validator.payload(&payload)? {
+                let params = self.types[function.ty as usize].params.len();
+                self.spilled_bytes = self.spilled_bytes.max(spilled_bytes(params, &body)?);
                 self.bodies.push((function, body));
             } else {
                 self.section(payload, imports)?;
@@ -138,6 +154,11 @@ impl<'a> Source<'a> {
                     self.globals.push(Global { ty, mutable, value });
                 }
             }
+            Payload::TagSection(tags) => {
+                for tag in tags {
+                    self.tags.push(tag?.func_type_idx);
+                }
+            }
             Payload::ExportSection(exports) => {
                 for export in exports {
                     let export = export?;
@@ -151,6 +172,7 @@ impl<'a> Source<'a> {
                     self.element(&element)?;
                 }
             }
+            Payload::CodeSectionStart { unchecked_range, .. } => self.code_start = unchecked_range.start,
             Payload::DataCountSection { .. } => self.has_data_count = true,
             Payload::DataSection(data) => {
                 for data in data {
@@ -167,6 +189,8 @@ impl<'a> Source<'a> {
             Payload::CustomSection(custom) => {
                 if let KnownCustom::Name(names) = custom.as_known() {
                     self.names(names);
+                } else if custom.name().starts_with(".debug_") {
+                    self.debug.push((custom.name(), custom.data()));
                 }
             }
             _ => {}
@@ -175,6 +199,7 @@ impl<'a> Source<'a> {
     }
 
     fn table(&mut self, table: wasmparser::Table<'_>) {
+        self.has_exception_table |= Type::of_reference(table.ty.element_type) == Type::ExnRef;
         debug_assert!(matches!(table.init, TableInit::RefNull), "typed function references are not enabled");
         let limits = Limits { min: table.ty.initial, max: table.ty.maximum };
         self.tables.push(Table { limits });
@@ -186,15 +211,19 @@ impl<'a> Source<'a> {
                 self.functions.push(ty);
                 ImportKind::Function(self.types[ty as usize].clone())
             }
-            TypeRef::Table(table) => ImportKind::Table {
-                ty: Type::of_reference(table.element_type),
-                limits: Limits { min: table.initial, max: table.maximum },
-            },
+            TypeRef::Table(table) => {
+                let ty = Type::of_reference(table.element_type);
+                self.has_exception_table |= ty == Type::ExnRef;
+                ImportKind::Table { ty, limits: Limits { min: table.initial, max: table.maximum } }
+            }
             TypeRef::Memory(memory) => ImportKind::Memory(Limits { min: memory.initial, max: memory.maximum }),
             TypeRef::Global(global) => {
                 ImportKind::Global { ty: Type::of(global.content_type), mutable: global.mutable }
             }
-            TypeRef::Tag(_) => return,
+            TypeRef::Tag(tag) => {
+                self.tags.push(tag.func_type_idx);
+                ImportKind::Tag(self.types[tag.func_type_idx as usize].clone())
+            }
         };
         let import = Import { module: import.module.to_owned(), name: import.name.to_owned(), kind };
         match (imports.find(&import), &import.kind) {
@@ -208,6 +237,7 @@ impl<'a> Source<'a> {
             (Some(Provided::Table(limits)), ImportKind::Table { .. }) => {
                 self.tables.push(Table { limits });
             }
+            (Some(Provided::Tag), ImportKind::Tag(_)) => {}
             _ => self.lack(import),
         }
     }
@@ -221,6 +251,7 @@ impl<'a> Source<'a> {
             }
             ImportKind::Memory(limits) => self.memory = Some(*limits),
             ImportKind::Table { limits, .. } => self.tables.push(Table { limits: *limits }),
+            ImportKind::Tag(_) => {}
         }
         self.missing.push(import);
     }
@@ -281,6 +312,11 @@ impl<'a> Source<'a> {
                 self.names.extend(named.map(|naming| (naming.index, naming.name)));
             }
         }
+    }
+
+    /// The type whose parameters are the payload of a tag.
+    pub(crate) fn payload_of(&self, tag: u32) -> &FunctionType {
+        &self.types[self.tags[tag as usize] as usize]
     }
 
     /// The type of a function.

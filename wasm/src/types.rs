@@ -3,7 +3,7 @@
 use std::fmt;
 
 use limen_isa::ValueType;
-use wasmparser::{RefType, ValType};
+use wasmparser::{AbstractHeapType, HeapType, RefType, ValType};
 
 /// A type of WebAssembly values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -20,6 +20,8 @@ pub enum Type {
     FuncRef,
     /// Whatever the embedder means by a number that is not 0; 0 is null.
     ExternRef,
+    /// An exception or null, which is 0. Others mean something only to the module that they come from.
+    ExnRef,
 }
 
 impl Type {
@@ -28,7 +30,7 @@ impl Type {
     pub fn register(self) -> ValueType {
         match self {
             Self::I32 | Self::FuncRef | Self::ExternRef => ValueType::I32,
-            Self::I64 => ValueType::I64,
+            Self::I64 | Self::ExnRef => ValueType::I64,
             Self::F32 => ValueType::F32,
             Self::F64 => ValueType::F64,
         }
@@ -37,7 +39,7 @@ impl Type {
     /// Bytes that a value takes in memory.
     pub(crate) fn size(self) -> u32 {
         match self {
-            Self::I64 | Self::F64 => 8,
+            Self::I64 | Self::F64 | Self::ExnRef => 8,
             Self::I32 | Self::F32 | Self::FuncRef | Self::ExternRef => 4,
         }
     }
@@ -55,7 +57,16 @@ impl Type {
     }
 
     pub(crate) fn of_reference(ty: RefType) -> Self {
-        if ty.is_extern_ref() { Self::ExternRef } else { Self::FuncRef }
+        Self::of_heap(ty.heap_type())
+    }
+
+    pub(crate) fn of_heap(ty: HeapType) -> Self {
+        use AbstractHeapType::{Exn, Extern, NoExn, NoExtern};
+        match ty {
+            HeapType::Abstract { ty: Extern | NoExtern, .. } => Self::ExternRef,
+            HeapType::Abstract { ty: Exn | NoExn, .. } => Self::ExnRef,
+            _ => Self::FuncRef,
+        }
     }
 }
 
@@ -68,6 +79,7 @@ impl fmt::Display for Type {
             Self::F64 => "f64",
             Self::FuncRef => "funcref",
             Self::ExternRef => "externref",
+            Self::ExnRef => "exnref",
         })
     }
 }

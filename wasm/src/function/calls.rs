@@ -28,7 +28,7 @@ impl Translator<'_, '_> {
         let wanted = &source.types[ty as usize];
         // The arguments lie below it, and it may lie in a register of its own.
         let index = self.read(index, 0);
-        let callable = self.module.callables[ty as usize];
+        let callable = self.module.callable_through_table(ty);
         let registers = u64::from(table) << 16 | u64::from(index) << 28;
         let first = u64::from(Opcode::CallIndirect.row().code) | registers | u64::from(callable.signature) << 40;
         self.call_like(first, wanted, callable);
@@ -40,15 +40,19 @@ impl Translator<'_, '_> {
             let null = self.zero(ValueType::Ref);
             arguments.extend(std::iter::repeat_n(null, callable.marks));
         }
-        self.call_with(first, &ty.results, &arguments);
+        self.call_with(first, &ty.results, &arguments, callable.throws);
     }
 
     /// Writes a call and pushes its results.
-    fn call_with(&mut self, first: u64, results: &[Type], arguments: &[Register]) {
+    fn call_with(&mut self, first: u64, results: &[Type], arguments: &[Register], throws: bool) {
         let registers: Vec<Register> = results.iter().map(|ty| self.push_home(ty.register())).collect();
+        let exception = throws.then(|| self.exception());
         let start = self.code.position();
-        self.code.listed(first, registers.iter().chain(arguments).copied());
-        if let [result] = registers[..] {
+        self.code.listed(first, registers.iter().chain(&exception).chain(arguments).copied());
+        // Where a handler could see it, no local gets a result of a call that has none.
+        let may_change = !throws || self.look_for_exception();
+        if let ([result], true) = (&registers[..], may_change) {
+            let result = *result;
             let place = Place::first_of(start + 1);
             self.last = Some(Last { start, end: self.code.position(), place, result, condition: None });
         }
@@ -59,7 +63,7 @@ impl Translator<'_, '_> {
         let function = self.module.routine(name);
         let arguments = self.read_many(arguments);
         let results: &[Type] = if has_result { &[Type::I32] } else { &[] };
-        self.call_with(first_of_call(function), results, &arguments);
+        self.call_with(first_of_call(function), results, &arguments, false);
     }
 }
 

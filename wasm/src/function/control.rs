@@ -4,6 +4,7 @@ use limen_isa::ValueType;
 use wasmparser::{BlockType, BrTable, Operator};
 
 use super::Translator;
+use super::exceptions::Handler;
 use crate::condition::{Condition, Right};
 use crate::context::Trap;
 use crate::emit::{Label, Register};
@@ -11,30 +12,37 @@ use crate::types::{FunctionType, Type};
 
 /// A block that is not at its end yet.
 pub(super) struct Frame {
-    kind: Kind,
+    pub(super) kind: Kind,
     /// Where branches to it go.
-    label: Label,
+    pub(super) label: Label,
     /// Whether any does.
-    is_target: bool,
+    pub(super) is_target: bool,
     /// Entries on the stack below its parameters.
-    height: usize,
+    pub(super) height: usize,
     params: Vec<ValueType>,
     results: Vec<ValueType>,
 }
 
-#[derive(Clone, Copy, PartialEq)]
-enum Kind {
+pub(super) enum Kind {
     Function,
     Block,
     Loop,
     /// The first branch of an `if`, and where the other one begins.
     If(Label),
+    /// A block whose exceptions something may catch.
+    Try(Handler),
+    /// What catches them, in the old form: where exceptions go that it does not take, and the one it took, if that is thrown
+    /// anew.
+    Catch {
+        otherwise: Option<Label>,
+        caught: Option<Register>,
+    },
 }
 
 impl Frame {
     /// Types of what a branch to it brings.
     fn branch_types(&self) -> &[ValueType] {
-        if self.kind == Kind::Loop { &self.params } else { &self.results }
+        if matches!(self.kind, Kind::Loop) { &self.params } else { &self.results }
     }
 }
 
@@ -76,7 +84,7 @@ impl Translator<'_, '_> {
             Operator::Return => self.branch(self.frames.len() as u32 - 1),
             Operator::Call { function_index } => self.call(*function_index),
             Operator::CallIndirect { type_index, table_index } => self.call_indirect(*type_index, *table_index),
-            _ => unreachable!("the validator knows no other operators"),
+            _ => self.exceptional(operator),
         }
     }
 
@@ -84,10 +92,17 @@ impl Translator<'_, '_> {
     pub(super) fn skip(&mut self, operator: &Operator<'_>) {
         let begun = self.dead.unwrap_or(0);
         match operator {
-            Operator::Block { .. } | Operator::Loop { .. } | Operator::If { .. } => self.dead = Some(begun + 1),
+            Operator::Block { .. }
+            | Operator::Loop { .. }
+            | Operator::If { .. }
+            | Operator::Try { .. }
+            | Operator::TryTable { .. } => self.dead = Some(begun + 1),
             Operator::Else if begun == 0 => self.begin_else(),
             Operator::End if begun == 0 => self.end(),
-            Operator::End => self.dead = Some(begun - 1),
+            Operator::Catch { .. } | Operator::CatchAll | Operator::Delegate { .. } if begun == 0 => {
+                self.exceptional(operator);
+            }
+            Operator::End | Operator::Delegate { .. } => self.dead = Some(begun - 1),
             _ => {}
         }
     }
@@ -103,12 +118,12 @@ impl Translator<'_, '_> {
         }
     }
 
-    fn begin_block(&mut self, kind: Kind, ty: BlockType) {
+    pub(super) fn begin_block(&mut self, kind: Kind, ty: BlockType) {
         let (params, results) = self.types_of(ty);
         let height = self.stack.len() - params.len();
         // Locals may change in it and be met unchanged behind it; and whoever comes back to it brings its parameters.
         (0..height).for_each(|depth| self.bring_home(depth, false));
-        let constants_too = kind != Kind::Block;
+        let constants_too = matches!(kind, Kind::Loop | Kind::If(_));
         (height..self.stack.len()).for_each(|depth| self.bring_home(depth, constants_too));
         let label = self.code.label();
         self.frames.push(Frame { kind, label, is_target: false, height, params, results });
@@ -145,20 +160,25 @@ impl Translator<'_, '_> {
         self.frames.push(Frame { kind: Kind::Block, ..frame });
     }
 
-    fn end(&mut self) {
+    pub(super) fn end(&mut self) {
         let Some(frame) = self.frames.pop() else { return };
-        if frame.kind == Kind::Function {
+        if matches!(frame.kind, Kind::Function) {
             return self.end_function(&frame);
         }
         if self.dead.is_none() {
             self.bring_results(&frame);
         }
-        let is_target = frame.is_target && frame.kind != Kind::Loop;
+        let is_target = frame.is_target && !matches!(frame.kind, Kind::Loop);
         let mut is_reached = self.dead.is_none() || is_target;
-        if let Kind::If(otherwise) = frame.kind {
-            // Its parameters are its results, and lie in the same registers.
-            self.code.bind(otherwise);
-            is_reached = true;
+        match frame.kind {
+            Kind::If(otherwise) => {
+                // Its parameters are its results, and lie in the same registers.
+                self.code.bind(otherwise);
+                is_reached = true;
+            }
+            Kind::Try(handler) => self.end_handler(handler),
+            Kind::Catch { otherwise, .. } => self.end_catches(otherwise),
+            Kind::Function | Kind::Block | Kind::Loop => {}
         }
         if is_target {
             self.code.bind(frame.label);
@@ -178,16 +198,17 @@ impl Translator<'_, '_> {
             if frame.is_target {
                 self.code.bind(frame.label);
             }
-            self.code.ret(&values);
+            self.ret(&values);
         } else if frame.is_target {
             self.code.bind(frame.label);
-            self.code.ret(&[]);
+            self.ret(&[]);
         }
+        self.finish_exceptions(&frame.results);
         self.dead = Some(0);
     }
 
     /// Brings the results of a block that ends here to where they are expected.
-    fn bring_results(&mut self, frame: &Frame) {
+    pub(super) fn bring_results(&mut self, frame: &Frame) {
         let first = self.stack.len() - frame.results.len();
         self.bring(first, frame.height, frame.results.len());
     }
@@ -203,7 +224,7 @@ impl Translator<'_, '_> {
         }
     }
 
-    fn target(&self, relative_depth: u32) -> usize {
+    pub(super) fn target(&self, relative_depth: u32) -> usize {
         self.frames.len() - 1 - relative_depth as usize
     }
 
@@ -216,7 +237,7 @@ impl Translator<'_, '_> {
             let depth = first + position;
             depth == height + position && self.stack[depth].is_home()
         });
-        let is_direct = all_there && (frame.kind != Kind::Function || count == 0);
+        let is_direct = all_there && (!matches!(frame.kind, Kind::Function) || count == 0);
         frame.is_target |= is_direct;
         is_direct.then_some(frame.label)
     }
@@ -231,10 +252,10 @@ impl Translator<'_, '_> {
     fn leave_to(&mut self, target: usize) {
         let count = self.frames[target].branch_types().len();
         let first = self.stack.len() - count;
-        if self.frames[target].kind == Kind::Function {
+        if matches!(self.frames[target].kind, Kind::Function) {
             let values: Vec<Register> =
                 (first..self.stack.len()).map(|depth| self.read_at(self.stack[depth], depth)).collect();
-            return self.code.ret(&values);
+            return self.ret(&values);
         }
         self.bring(first, self.frames[target].height, count);
         self.frames[target].is_target = true;

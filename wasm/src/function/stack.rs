@@ -39,9 +39,8 @@ impl Entry {
 }
 
 impl Translator<'_, '_> {
-    pub(super) fn push_local(&mut self, local: u32) {
+    pub(super) fn push_local(&mut self, local: u32, ty: ValueType) {
         self.named[local as usize] += 1;
-        let ty = self.locals[local as usize].1;
         self.stack.push(Entry { ty, what: What::Local(local) });
     }
 
@@ -107,7 +106,7 @@ impl Translator<'_, '_> {
     pub(super) fn read_at(&mut self, entry: Entry, depth: usize) -> Register {
         match entry.what {
             What::Home => self.home(depth, entry.ty),
-            What::Local(local) => self.locals[local as usize].0,
+            What::Local(local) => self.register_of(local),
             What::Constant(0) => self.zero(entry.ty),
             What::Constant(bits) => {
                 let register = self.home(depth, entry.ty);
@@ -174,8 +173,7 @@ impl Translator<'_, '_> {
             What::Constant(bits) => self.constant(home, entry.ty, bits),
             What::Local(local) => {
                 self.named[local as usize] -= 1;
-                let (register, ty) = self.locals[local as usize];
-                self.copy(home, register, ty);
+                self.copy(home, self.register_of(local), entry.ty);
             }
         }
         self.stack[depth].what = What::Home;
@@ -186,7 +184,7 @@ impl Translator<'_, '_> {
         let entry = self.stack[depth];
         match entry.what {
             What::Constant(bits) => self.constant(to, entry.ty, bits),
-            What::Local(local) => self.copy(to, self.locals[local as usize].0, entry.ty),
+            What::Local(local) => self.copy(to, self.register_of(local), entry.ty),
             What::Home => {
                 let from = self.home(depth, entry.ty);
                 self.copy(to, from, entry.ty);

@@ -1,0 +1,131 @@
+//! What the `limen` command does with WebAssembly modules: what it refuses, how programs end, and the cache of translations.
+
+use std::fs;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use crate::support::command::{limen, wasm};
+
+/// What `limen run` says of a file.
+#[track_caller]
+fn assert_refused(contents: &[u8], parts: &[&str]) {
+    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    fs::write(folder.path().join("p.wasm"), contents).expect("it is writable");
+    for command in ["run", "import"] {
+        let output = limen(folder.path(), &[command, "p.wasm"]);
+        let message = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(1), "{message}");
+        assert!(parts.iter().all(|part| message.contains(part)), "{message}");
+    }
+    assert!(!folder.path().join("p.limo").exists());
+}
+
+#[test]
+fn what_cannot_run_is_refused_with_the_reason() {
+    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    fs::write(folder.path().join("p.wasm"), "something else").expect("it is writable");
+    let output = limen(folder.path(), &["import", "p.wasm"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("not a WebAssembly module"));
+    assert_refused(b"\0asm\x0d\0\x01\0", &["p.wasm", "component"]);
+    assert_refused(b"\0asm\x01\0\0\0\xff", &["p.wasm"]);
+    assert_refused(&wasm("(module (func $f (return_call $f)))"), &["tail calls"]);
+    assert_refused(&wasm("(module (memory i64 1))"), &["memory64"]);
+    assert_refused(&wasm("(module (memory 1 1 shared))"), &["threads"]);
+    assert_refused(&wasm("(module (table 1 exnref))"), &["tables of exceptions"]);
+    assert_refused(&wasm("(module (func (drop (v128.const i64x2 0 0))))"), &["SIMD"]);
+    let imports = "(module (import \"env\" \"f\" (func (param i32 f64) (result i64)))
+        (import \"wasi_snapshot_preview1\" \"fd_close\" (func (param i64) (result i32)))
+        (import \"wasi_snapshot_preview1\" \"fd_sync\" (func (param i32) (result i32))))";
+    let parts = ["env.f: function (i32, f64) -> (i64)", "wasi_snapshot_preview1.fd_close: function (i64) -> (i32)"];
+    assert_refused(&wasm(imports), &parts);
+}
+
+#[test]
+fn traps_and_exits() {
+    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    let status = |text: &str, arguments: &[&str]| {
+        fs::write(folder.path().join("p.wasm"), wasm(text)).expect("it is writable");
+        let output = limen(folder.path(), arguments);
+        (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    let trap = "(module (func $inner unreachable) (func $outer (export \"_start\") (call $inner)))";
+    let (code, message) = status(trap, &["run", "p.wasm"]);
+    assert_eq!(code, Some(70), "{message}");
+    assert!(message.contains("unreachable") && message.contains("inner") && message.contains("outer"), "{message}");
+    let start = "(module (func $begin unreachable) (start $begin) (func (export \"_start\")))";
+    let (code, message) = status(start, &["run", "p.wasm"]);
+    assert_eq!(code, Some(1), "{message}");
+    assert!(message.contains("cannot begin: unreachable"), "{message}");
+    let exit = "(module (import \"wasi_snapshot_preview1\" \"proc_exit\" (func $exit (param i32)))
+        (memory (export \"memory\") 1) (func (export \"_start\") (call $exit (i32.const 42))))";
+    assert_eq!(status(exit, &["run", "p.wasm"]).0, Some(42));
+    let (code, message) = status(exit, &["run", "--checkpoint-every", "10", "p.wasm"]);
+    assert!(code == Some(1) && message.contains("WebAssembly"), "{message}");
+    let endless = "(module (func (export \"_start\") (loop (br 0))))";
+    assert_eq!(status(endless, &["run", "--fuel", "1000", "p.wasm"]).0, Some(75));
+    assert_eq!(status(endless, &["run", "--timeout", "0.05", "p.wasm"]).0, Some(75));
+    // Nor does waiting hold a program beyond its time, for a clock or for somebody to write.
+    let sleeps =
+        "(module (import \"wasi_snapshot_preview1\" \"poll_oneoff\" (func $poll (param i32 i32 i32 i32) (result i32)))
+        (memory (export \"memory\") 1) (data (i32.const 24) \"\\00\\00\\00\\00\\ff\\00\\00\\00\")
+        (func (export \"_start\") (drop (call $poll (i32.const 0) (i32.const 64) (i32.const 1) (i32.const 128)))
+            (loop (br 0))))";
+    let begun = Instant::now();
+    assert_eq!(status(sleeps, &["run", "--timeout", "0.05", "p.wasm"]).0, Some(75));
+    assert!(begun.elapsed() < Duration::from_secs(100), "the clock was waited for");
+    let library = "(module (func (export \"f\")))";
+    let (code, message) = status(library, &["run", "p.wasm"]);
+    assert!(code == Some(1) && message.contains("main"), "{message}");
+    fs::write(folder.path().join("p.lim"), "export fn main() {\nret\n}\n").expect("it is writable");
+    let output = limen(folder.path(), &["run", "--env", "A=1", "p.lim"]);
+    assert_eq!(output.status.code(), Some(1), "{}", String::from_utf8_lossy(&output.stderr));
+    // What `import` writes is what `run` runs.
+    assert_eq!(status(exit, &["import", "p.wasm"]).0, Some(0));
+    assert_eq!(limen(folder.path(), &["run", "p.limo"]).status.code(), Some(42));
+}
+
+#[test]
+fn reading_ends_with_the_program_s_time() {
+    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    let reads =
+        "(module (import \"wasi_snapshot_preview1\" \"fd_read\" (func $read (param i32 i32 i32 i32) (result i32)))
+        (memory (export \"memory\") 1) (data (i32.const 4) \"\\10\")
+        (func (export \"_start\") (drop (call $read (i32.const 0) (i32.const 0) (i32.const 1) (i32.const 8)))
+            (loop (br 0))))";
+    fs::write(folder.path().join("p.wasm"), wasm(reads)).expect("it is writable");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_limen"));
+    command.args(["run", "--timeout", "0.05", "p.wasm"]).current_dir(folder.path()).stdin(Stdio::piped());
+    let mut child = command.spawn().expect("limen starts");
+    // Nobody writes, and the other end stays open.
+    let _stdin = child.stdin.take();
+    assert_eq!(child.wait().expect("it ends").code(), Some(75));
+}
+
+#[test]
+fn translations_are_kept_and_made_again_if_they_are_damaged() {
+    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    let exit = "(import \"wasi_snapshot_preview1\" \"proc_exit\" (func $exit (param i32)))";
+    let function = "(func (export \"_start\") (call $exit (i32.const 9)))";
+    let padding = "x".repeat(100_000);
+    let text = format!("(module {exit} (memory (export \"memory\") 4) (data (i32.const 0) \"{padding}\") {function})");
+    fs::write(folder.path().join("p.wasm"), wasm(&text)).expect("it is writable");
+    let cache = folder.path().join("cache/limen");
+    let kept = || fs::read_dir(&cache).expect("it is there").map(|entry| entry.expect("it can be listed").path());
+    let run = || assert_eq!(limen(folder.path(), &["run", "p.wasm"]).status.code(), Some(9));
+    run();
+    let entries: Vec<_> = kept().collect();
+    let [entry] = entries.as_slice() else { panic!("{entries:?}") };
+    let bytes = fs::read(entry).expect("it is there");
+    run();
+    for damaged in [&bytes[..bytes.len() / 2], b"", b"something else"] {
+        fs::write(entry, damaged).expect("it is writable");
+        run();
+        assert_eq!(fs::read(entry).expect("it is there"), bytes);
+    }
+    assert_eq!(kept().count(), 1);
+    // A cache that cannot be written is no reason not to run.
+    fs::remove_dir_all(folder.path().join("cache")).expect("it can be removed");
+    fs::write(folder.path().join("cache"), "").expect("it is writable");
+    run();
+}
