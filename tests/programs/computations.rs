@@ -107,3 +107,45 @@ fn life_goes_on() {
         assert_eq!(board.lines().count(), 200);
     }
 }
+
+/// A glider is the same four generations later, a cell further down and to the right.
+#[test]
+fn life_begins_with_patterns_from_files() {
+    let mut folder = Folder::new();
+    folder.write("glider", b"! A glider\n.O\n..O\r\nOOO");
+    let board = |generation: &str| text(&success(folder.run("life", &["-p", "glider", generation, "9", "7"], None)));
+    assert_eq!(board("0"), ".........\n.........\n....#....\n.....#...\n...###...\n.........\n.........\n");
+    assert_eq!(board("4"), ".........\n.........\n.........\n.....#...\n......#..\n....###..\n.........\n");
+    assert_eq!(board("28").replace('\n', "").matches('#').count(), 5, "it goes round the torus");
+    let from_stdin = folder.run("life", &["--pattern=-", "0", "9", "7"], Some("glider"));
+    assert_eq!(text(&success(from_stdin)), board("0"));
+}
+
+#[test]
+fn life_shows_every_generation_in_its_place() {
+    let shown = printed("life", &["--animate", "-d", "0", "2", "4", "3"]);
+    let boards: Vec<&str> = shown.split("\x1b[H").collect();
+    assert_eq!(boards, ["\x1b[2J", "..##\n.##.\n..#.\n", "...#\n.#..\n....\n", "....\n....\n....\n"]);
+}
+
+#[test]
+fn life_says_what_is_wrong() {
+    let mut folder = Folder::new();
+    folder.write("strange", b".O\n.x\n");
+    folder.write("large", &[b'O'; 65]);
+    let cases = [
+        (&["-p", "strange"][..], "strange: a pattern is made of `.` and `O`"),
+        (&["-p", "large"], "large: the pattern is larger than the torus"),
+        (&["-p", "missing"], "missing: not found"),
+        (&["-p"], "a value is missing behind the option -p"),
+        (&["1x"], "a number is expected"),
+        (&["1", "2000"], "a number is expected"),
+        (&["1", "2", "3", "4"], "there are too many arguments"),
+    ];
+    for (arguments, message) in cases {
+        let output = folder.run("life", arguments, None);
+        assert_eq!(output.status.code(), Some(1), "{arguments:?}");
+        assert!(text(&output.stderr).starts_with(&format!("life: {message}")), "{}", text(&output.stderr));
+        assert!(output.stdout.is_empty(), "{arguments:?}");
+    }
+}
