@@ -326,6 +326,27 @@ fn names_of_new_programs_are_plain() {
     assert_status(&folder.limen(&["new", "program"]), 2);
 }
 
+/// Service and client assemble, are in the canonical layout, and are what the manifest names.
+#[test]
+fn a_new_service_is_whole() {
+    let folder = Folder::new();
+    assert_status(&folder.limen(&["new", "service", "counter"]), 0);
+    assert_status(&folder.limen(&["fmt", "--check", "counter"]), 0);
+    for module in ["counter", "client"] {
+        let source = format!("counter/{module}.lim");
+        assert_status(&folder.limen(&["verify", &source]), 0);
+    }
+    let page = folder.limen(&["doc", "counter/interface.lim"]);
+    assert!(stdout(&page).contains("Counter"), "{}", stderr(&page));
+    let manifest = fs::read_to_string(folder.path("counter/system.toml")).unwrap();
+    let manifest: toml::Table = manifest.parse().expect("the manifest is TOML");
+    assert_eq!(manifest["service"]["counter"]["module"].as_str(), Some("counter.lim"));
+    for taken in ["interface", "client", "clock"] {
+        assert_status(&folder.limen(&["new", "service", taken]), 2);
+    }
+    assert_error(&folder.limen(&["new", "service", "counter"]), &["counter: ", "exists"]);
+}
+
 // ---- Folders --------------------------------------------------------------------------------------------------------
 
 #[test]

@@ -1,5 +1,5 @@
-//! The standard library in `std/` and the programs of the book: their own tests, on every engine; what needs another
-//! implementation to compare with; and mistakes that it finds.
+//! The standard library in `std/` and the programs of the book: their own tests, on every engine; their layout; what needs
+//! another implementation to compare with; and mistakes that it finds.
 
 #[path = "library/floats.rs"]
 mod floats;
@@ -9,6 +9,8 @@ mod mistakes;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+
+use limen_assembler::format;
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -43,4 +45,13 @@ fn the_library_passes_its_tests() {
 #[test]
 fn the_examples_of_the_book_pass_their_tests() {
     passes("docs/examples");
+}
+
+#[test]
+fn every_source_is_in_the_canonical_layout() {
+    for path in ["std", "std/system", "docs/examples"].into_iter().flat_map(sources) {
+        let text = fs::read_to_string(&path).expect("the source is text");
+        let formatted = format(&text).unwrap_or_else(|errors| panic!("{}: {errors}", path.display()));
+        assert!(formatted == text, "{}: `limen fmt` changes this", path.display());
+    }
 }

@@ -1,6 +1,7 @@
 //! `limen new`
 
 mod program;
+mod service;
 
 use std::fs;
 use std::path::Path;
@@ -18,11 +19,13 @@ pub(crate) struct Arguments {
 #[derive(clap::Subcommand)]
 enum What {
     Program(program::Arguments),
+    Service(service::Arguments),
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     match &arguments.what {
         What::Program(arguments) => program::run(arguments),
+        What::Service(arguments) => service::run(arguments),
     }
 }
 
