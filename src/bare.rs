@@ -1,4 +1,4 @@
-//! The bare host: what a program has while there is no kernel. `programs/lib/bare.lim` is its other side.
+//! The bare host: what a program has while there is no kernel. `std/bare.lim` is its other side.
 
 mod files;
 mod state;
@@ -14,7 +14,7 @@ use crate::failure::Failure;
 use files::Files;
 use state::{Reader, put_bytes, put_count};
 
-/// Numbers of the services, as in `programs/lib/bare.lim`.
+/// Numbers of the services, as in `std/bare.lim`.
 mod service {
     pub(super) const EXIT: u32 = 0;
     pub(super) const ARG: u32 = 1;

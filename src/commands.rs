@@ -7,6 +7,7 @@ pub(crate) mod doc;
 pub(crate) mod fmt;
 pub(crate) mod graph;
 pub(crate) mod import;
+pub(crate) mod new;
 pub(crate) mod resume;
 pub(crate) mod run;
 pub(crate) mod test;

@@ -77,6 +77,37 @@ fn text(path: &Path, bytes: Vec<u8>) -> Result<String, Failure> {
     })
 }
 
+/// The sources that paths stand for: each itself, or all `.lim` files below a folder, in the order of their names. A folder
+/// has some.
+pub(crate) fn sources(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
+    let mut sources = Vec::new();
+    for path in paths {
+        let before = sources.len();
+        collect_sources(path, &mut sources)?;
+        if sources.len() == before {
+            return Err(Failure::of_file(path, "no `.lim` file is in this folder"));
+        }
+    }
+    Ok(sources)
+}
+
+fn collect_sources(path: &Path, sources: &mut Vec<PathBuf>) -> Result<(), Failure> {
+    if !path.is_dir() {
+        sources.push(path.to_owned());
+        return Ok(());
+    }
+    let entries = fs::read_dir(path).map_err(|error| Failure::of_file(path, error))?;
+    let mut paths: Vec<PathBuf> = entries.filter_map(|entry| entry.ok().map(|entry| entry.path())).collect();
+    paths.sort();
+    for path in paths {
+        let is_source = path.extension().is_some_and(|extension| extension == "lim");
+        if is_source || (path.is_dir() && !path.is_symlink()) {
+            collect_sources(&path, sources)?;
+        }
+    }
+    Ok(())
+}
+
 /// A module from a module file, or assembled from a source file.
 pub(crate) fn load_module(path: &Path) -> Result<Module, Failure> {
     module_of(path, read(path)?)

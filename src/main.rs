@@ -33,6 +33,7 @@ enum Command {
     Build(commands::build::Arguments),
     Graph(commands::graph::Arguments),
     Import(commands::import::Arguments),
+    New(commands::new::Arguments),
     Run(commands::run::Arguments),
     Test(commands::test::Arguments),
     Resume(commands::resume::Arguments),
@@ -49,6 +50,7 @@ fn main() -> ExitCode {
         Command::Graph(arguments) => commands::graph::run(&arguments),
         Command::Test(arguments) => commands::test::run(&arguments),
         Command::Import(arguments) => commands::import::run(&arguments),
+        Command::New(arguments) => commands::new::run(&arguments),
         Command::Run(arguments) => commands::run::run(&arguments),
         Command::Resume(arguments) => commands::resume::run(&arguments),
     };

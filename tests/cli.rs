@@ -278,3 +278,98 @@ fn files_are_reached_only_below_the_directory() {
     assert_error(&folder.limen(&["run", "wc", "inside"]), &["inside"]);
     assert_error(&folder.limen(&["run", "--dir", "nowhere", "wc", "inside"]), &["nowhere"]);
 }
+
+// ---- limen new ------------------------------------------------------------------------------------------------------
+
+#[test]
+fn a_new_program_works_on_every_engine() {
+    let folder = Folder::new();
+    let made = folder.limen(&["new", "program", "number-lines"]);
+    assert_status(&made, 0);
+    assert!(stdout(&made).contains("limen test number-lines"), "{}", stdout(&made));
+    let source = "number-lines/number-lines.lim";
+    let tested = folder.limen(&["test", "number-lines"]);
+    assert_status(&tested, 0);
+    assert!(stdout(&tested).ends_with("1 passed, 0 failed\n"), "{}", stdout(&tested));
+    assert_status(&folder.limen(&["fmt", "--check", "number-lines"]), 0);
+    for engine in ["interp", "jit", "tiered"] {
+        let run = ["run", "--engine", engine, source, "-s", "9"];
+        assert_eq!(stdout(&folder.limen_reading(&run, b"a\nb")), "     9  a\n    10  b\n");
+    }
+    let help = folder.limen(&["run", source, "--help"]);
+    assert_status(&help, 0);
+    assert!(stdout(&help).starts_with("usage: number-lines [-s N] [FILE]...\n"), "{}", stdout(&help));
+    assert_eq!(stderr(&folder.limen(&["run", source, "missing"])), "number-lines: missing: permission denied\n");
+}
+
+#[test]
+fn a_new_program_harms_nothing_that_exists() {
+    let folder = Folder::new().with("there", "precious");
+    assert_error(&folder.limen(&["new", "program", "there"]), &["there: ", "exists"]);
+    assert_eq!(fs::read_to_string(folder.path("there")).unwrap(), "precious");
+    fs::create_dir(folder.path("folder")).unwrap();
+    assert_error(&folder.limen(&["new", "program", "folder"]), &["folder: ", "exists"]);
+    assert_eq!(folder.files(), ["folder", "there"]);
+}
+
+#[test]
+fn names_of_new_programs_are_plain() {
+    let folder = Folder::new();
+    let long = "a".repeat(65);
+    for name in ["", "-x", "..", "a/b", "../a", "Capital", "9lives", "a b", "a.lim", "\u{e9}", &long] {
+        let output = folder.limen(&["new", "program", "--", name]);
+        assert_status(&output, 2);
+        assert!(stderr(&output).contains("a name "), "{name:?}: {}", stderr(&output));
+    }
+    assert!(folder.files().is_empty());
+    assert_status(&folder.limen(&["new"]), 2);
+    assert_status(&folder.limen(&["new", "program"]), 2);
+}
+
+/// Service and client assemble, are in the canonical layout, and are what the manifest names.
+#[test]
+fn a_new_service_is_whole() {
+    let folder = Folder::new();
+    assert_status(&folder.limen(&["new", "service", "counter"]), 0);
+    assert_status(&folder.limen(&["fmt", "--check", "counter"]), 0);
+    for module in ["counter", "client"] {
+        let source = format!("counter/{module}.lim");
+        assert_status(&folder.limen(&["verify", &source]), 0);
+    }
+    let page = folder.limen(&["doc", "counter/interface.lim"]);
+    assert!(stdout(&page).contains("Counter"), "{}", stderr(&page));
+    let manifest = fs::read_to_string(folder.path("counter/system.toml")).unwrap();
+    let manifest: toml::Table = manifest.parse().expect("the manifest is TOML");
+    assert_eq!(manifest["service"]["counter"]["module"].as_str(), Some("counter.lim"));
+    for taken in ["interface", "client", "clock"] {
+        assert_status(&folder.limen(&["new", "service", taken]), 2);
+    }
+    assert_error(&folder.limen(&["new", "service", "counter"]), &["counter: ", "exists"]);
+}
+
+// ---- Folders --------------------------------------------------------------------------------------------------------
+
+#[test]
+fn folders_stand_for_the_sources_in_them() {
+    let folder = Folder::new().with("a.lim", HELLO).with("b.txt", "no source");
+    fs::create_dir(folder.path("deeper")).unwrap();
+    fs::write(folder.path("deeper/c.lim"), "const   A=1").unwrap();
+    let checked = folder.limen(&["fmt", "--check", "."]);
+    assert_status(&checked, 1);
+    assert_eq!(stdout(&checked), "./deeper/c.lim\n");
+    assert_status(&folder.limen(&["fmt", "."]), 0);
+    assert_eq!(fs::read_to_string(folder.path("deeper/c.lim")).unwrap(), "const A = 1\n");
+    assert_status(&folder.limen(&["fmt", "--check", "."]), 0);
+}
+
+/// The tests of a file are its own, not those of what it uses.
+#[test]
+fn tests_are_run_once() {
+    let used = "fn one() -> i32 {\n    return 1\n}\n\ntest \"one is one\" {\n    assert one() == 1\n}\n";
+    let user = "use \"used.lim\"\n\ntest \"two is two\" {\n    assert one() + one() == 2\n}\n";
+    let folder = Folder::new().with("used.lim", used).with("user.lim", user);
+    let expected = "./used.lim\n  ok     one is one\n./user.lim\n  ok     two is two\n2 passed, 0 failed\n";
+    assert_eq!(stdout(&folder.limen(&["test", "."])), expected);
+    let expected = "./user.lim\n  ok     two is two\n1 passed, 0 failed\n";
+    assert_eq!(stdout(&folder.limen(&["test", "--filter", "two", "."])), expected);
+}

@@ -172,7 +172,9 @@ impl<'a> Globals<'a> {
                 self.declare(&item.name, item.scope, Symbol::Static(self.statics.len()), errors);
                 self.statics.push(item);
             }
-            Item::Test(item) => self.tests.push(item),
+            // Those of files that are used are tested with these.
+            Item::Test(item) if item.name.span.file == FileId(0) => self.tests.push(item),
+            Item::Test(_) => {}
             Item::Home(item) => once(&mut self.home, item, item.span, |home| home.span, errors),
             Item::Slots(item) => once(&mut self.slots, item, item.span, |slots| slots.span, errors),
             Item::Export(item) => self.exports.push(item),

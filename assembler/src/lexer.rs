@@ -267,6 +267,18 @@ const WORDS: [(&str, Token<'static>); 30] = [
 const METHOD_WORDS: [(&str, Token<'static>); 4] =
     [("idempotent", Token::Idempotent), ("lend", Token::Lend), ("mut", Token::Mut), ("move", Token::Move)];
 
+/// The words that are tokens of their own wherever they stand.
+const FIXED_WORDS: [&str; 11] =
+    ["use", "const", "export", "data", "reserve", "table", "type", "home", "slots", "fn", "reg"];
+
+/// All words that have a meaning in one place or another, for tools that show sources. `sizeof` and the annotations, which
+/// begin with `@`, are among them; mnemonics and names of types are not.
+pub fn keywords() -> impl Iterator<Item = &'static str> {
+    let annotations = ["sizeof", "@file", "@site", "@nodebug", "@nonames", "@section", "@name", "@line", "@word"];
+    let reserved = WORDS.iter().chain(&METHOD_WORDS).map(|(word, _)| *word);
+    FIXED_WORDS.into_iter().chain(annotations).chain(reserved)
+}
+
 impl<'s> Token<'s> {
     /// What a word is in a line of the structured notation.
     pub(crate) fn keyword(self) -> Self {
@@ -365,6 +377,15 @@ mod tests {
         let mut errors = Errors::default();
         lex(FileId(0), text, &mut errors);
         errors.into_sorted().into_iter().map(|error| error.message).collect()
+    }
+
+    #[test]
+    fn keywords_are_tokens_of_their_own() {
+        for word in keywords() {
+            let [token] = tokens(word)[..] else { panic!("{word} is several tokens") };
+            let reserved = [token.keyword(), token.method_word()];
+            assert!(reserved.iter().any(|token| !matches!(token, Token::Word(_))), "{word}");
+        }
     }
 
     #[test]

@@ -1,10 +1,10 @@
 //! Text to modules and back.
 //!
-//! - [`assemble`] and [`assemble_file`]: a source in the instruction notation to a [`limen_isa::module::Module`].
+//! - [`assemble`] and [`assemble_file`]: a source to a [`limen_isa::module::Module`].
 //! - [`disassemble`]: a module to a source that assembles to the same bytes.
 //! - [`format()`]: a source in its canonical layout.
 //! - [`document`]: the interfaces of a source as a page of documentation.
-//! - [`parse`]: a source to its tree, for other tools.
+//! - [`parse`]: a source to its tree, and [`keywords`]: its words, for other tools.
 
 mod assemble;
 pub mod ast;
@@ -40,6 +40,7 @@ pub use diagnostic::{Diagnostic, Diagnostics, Label};
 pub use disassemble::disassemble;
 pub use format::{format, format_named};
 pub use interfaces::document;
+pub use lexer::keywords;
 pub use parse::parse;
 pub use source::{Directory, FileId, Loader, NoFiles, SourceFile, SourceMap, Span};
 pub use suggest::similar;

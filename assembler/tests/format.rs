@@ -146,3 +146,165 @@ fn a_source_that_does_not_parse_is_refused() {
     let errors = format_named("broken.lim", "fn f( {\n").unwrap_err();
     assert!(errors.render(false).contains("--> broken.lim:1:5"), "{errors}");
 }
+
+#[test]
+fn declarations_of_the_structured_notation() {
+    lays_out(
+        "private   const A:u32=1\nprivate static a:[4]u8=[ 1,2 ]\nstatic b:[]*u32\nstatic c : [A+1][2] * Pair[ u8,[]u8 ]=null\n\
+         struct Pair [A,B]{first:A,second:B}\nenum Kind:u8{\nA,\nB=2\n\n\nuse Other}\nstruct None { }\n\
+         interface Files{idempotent fn read(at:u64,into:lend mut []u8)->u32!E=1\nfn give(f : move ref File) -> !E=2}\n\
+         export fn f[T](a:*T,g:fn(u32)->(bool),r:ref File)->([]u8,u32)!Error{}\nfn g() -> () ! E { }",
+        "private const A: u32 = 1
+private static a: [4]u8 = [1, 2]
+static b: []*u32
+static c: [A + 1][2]*Pair[u8, []u8] = null
+struct Pair[A, B] { first: A, second: B }
+enum Kind: u8 {
+    A,
+    B = 2
+
+    use Other
+}
+struct None { }
+interface Files {
+    idempotent fn read(at: u64, into: lend mut []u8) -> u32 ! E = 1
+    fn give(f: move ref File) -> ! E = 2
+}
+export fn f[T](a: *T, g: fn(u32) -> bool, r: ref File) -> ([]u8, u32) ! Error {
+}
+fn g() -> ! E {
+}
+",
+    );
+}
+
+#[test]
+fn expressions_of_the_structured_notation() {
+    lays_out(
+        "fn f(){\nlet a,b:u32=-x+y*-z,if c  then 1 else( 2 )\np.*=q.*.x as * u8\na[i]+=s[ 1 .. n ][..].len>>2\n\
+         let _=try f ( &x,~y )and not(a or b)\nlet s = slice(null as*[4]u8,sizeof ( u32 ))\nx= P[u32] (x : 1 , y:[1,2])\n\
+         a.b(c)[0] = T.new[ u8 ]()\nlet n = i32.rotli (a,7)*2-'a'&x\nlet c = fs[i](x)\n}",
+        "fn f() {
+    let a, b: u32 = -x + y * -z, if c then 1 else (2)
+    p.* = q.*.x as *u8
+    a[i] += s[1..n][..].len >> 2
+    let _ = try f(&x, ~y) and not (a or b)
+    let s = slice(null as *[4]u8, sizeof(u32))
+    x = P[u32](x: 1, y: [1, 2])
+    a.b(c)[0] = T.new[u8]()
+    let n = i32.rotli(a, 7) * 2 - 'a' & x
+    let c = fs[i](x)
+}
+",
+    );
+}
+
+#[test]
+fn statements_of_the_structured_notation() {
+    lays_out(
+        "fn f(){ if a{b()} else if c { d() }else{ e() }\nouter :\nfor i , x in s{ for j in 0 .. n { continue outer } }\n\
+         while not a{ x = call g (a); y+=1 }\nlet v=f() catch error{ return }\nlet w = f() catch -1\nloop{break}\n\
+         defer{ a() }\nassert a==b,\"why\"\n  inner:\n  ret }\ntest \"t\"{ f() }",
+        "fn f() {
+    if a {
+        b()
+    } else if c {
+        d()
+    } else {
+        e()
+    }
+  outer:
+    for i, x in s {
+        for j in 0..n {
+            continue outer
+        }
+    }
+    while not a {
+        x = call g(a)
+        y += 1
+    }
+    let v = f() catch error {
+        return
+    }
+    let w = f() catch -1
+    loop {
+        break
+    }
+    defer {
+        a()
+    }
+    assert a == b, \"why\"
+  inner:
+    ret
+}
+test \"t\" {
+    f()
+}
+",
+    );
+}
+
+#[test]
+fn arms_get_a_line_each() {
+    lays_out(
+        "fn f() {\nmatch x{\nA=>return 1 // one\n'0' ..= '9',\n-1=>{ g() }\n\n\n// rest\nelse=>match y { B => x=1\nelse => i32.store [p],x\n}\n}\n}",
+        "fn f() {
+    match x {
+        A => return 1 // one
+        '0'..='9',
+        -1 => {
+            g()
+        }
+
+        // rest
+        else => match y {
+            B => x = 1
+            else => i32.store [p], x
+        }
+    }
+}
+",
+    );
+}
+
+#[test]
+fn both_notations_in_one_body() {
+    lays_out(
+        "fn f(a:*Node[u32])->u32{reg x,y:*Node[u32]\nvar n:u32=0\nn=i32.load [a+4]\nx,y=call g (n , a)\nn=svc 3(a)\n\
+         br_table n,[one,two]\none: two:\n\n ret n}",
+        "fn f(a: *Node[u32]) -> u32 {
+    reg x, y: *Node[u32]
+    var n: u32 = 0
+    n = i32.load [a + 4]
+    x, y = call g(n, a)
+    n = svc 3(a)
+    br_table n, [one, two]
+  one:
+  two:
+
+    ret n
+}
+",
+    );
+}
+
+#[test]
+fn long_expressions_go_on_in_brackets() {
+    lays_out(
+        "fn f() {\nlet d = Date(\nyear: 1,\n// why\nmonth: 2\n)\nreturn g(a,\nb)\n}\nstatic t: [2]u8 = [\n1,\n2\n]",
+        "fn f() {
+    let d = Date(
+        year: 1,
+        // why
+        month: 2
+    )
+    return g(a,
+        b)
+}
+static t: [2]u8 = [
+    1,
+    2
+]
+",
+    );
+}

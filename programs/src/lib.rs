@@ -1,4 +1,4 @@
-//! Programs in the instruction notation, assembled while this package is built.
+//! Programs in both notations, assembled while this package is built.
 //!
 //! They are tools to use and texts to learn from; each begins by saying which. They run on the bare host.
 

@@ -11,7 +11,8 @@ use crate::files;
 /// Lay out source files in the one canonical way
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
-    /// Source files, which are rewritten; `-` for standard input, which is written to standard output
+    /// Source files, and directories whose `.lim` files are taken, which are rewritten; `-` for standard input, which is
+    /// written to standard output
     #[arg(required = true)]
     files: Vec<PathBuf>,
 
@@ -22,7 +23,7 @@ pub(crate) struct Arguments {
 
 pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let mut untidy = false;
-    for file in &arguments.files {
+    for file in &files::sources(&arguments.files)? {
         untidy |= one(file, arguments.check)?;
     }
     Ok(if arguments.check && untidy { ExitCode::FAILURE } else { ExitCode::SUCCESS })

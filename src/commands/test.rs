@@ -1,7 +1,6 @@
 //! `limen test`
 
 use std::ffi::OsString;
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -48,12 +47,8 @@ struct Tally {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
-    let mut sources = Vec::new();
-    for file in &arguments.files {
-        collect(file, &mut sources)?;
-    }
     let mut tally = Tally::default();
-    for source in &sources {
+    for source in &files::sources(&arguments.files)? {
         if let Err(failure) = test_file(source, arguments, &mut tally) {
             failure.report();
             tally.failed += 1;
@@ -61,24 +56,6 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     }
     println!("{} passed, {} failed", tally.passed, tally.failed);
     Ok(if tally.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
-}
-
-/// The sources that a path stands for, in the order of their names.
-fn collect(path: &Path, sources: &mut Vec<PathBuf>) -> Result<(), Failure> {
-    if !path.is_dir() {
-        sources.push(path.to_owned());
-        return Ok(());
-    }
-    let entries = fs::read_dir(path).map_err(|error| Failure::of_file(path, error))?;
-    let mut paths: Vec<PathBuf> = entries.filter_map(|entry| entry.ok().map(|entry| entry.path())).collect();
-    paths.sort();
-    for path in paths {
-        let is_source = path.extension().is_some_and(|extension| extension == "lim");
-        if is_source || (path.is_dir() && !path.is_symlink()) {
-            collect(&path, sources)?;
-        }
-    }
-    Ok(())
 }
 
 fn test_file(path: &Path, arguments: &Arguments, tally: &mut Tally) -> Result<(), Failure> {
