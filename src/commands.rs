@@ -1,7 +1,9 @@
 //! The subcommands, one file each.
 
 pub(crate) mod asm;
+pub(crate) mod boot;
 pub(crate) mod build;
+pub(crate) mod ctl;
 pub(crate) mod dis;
 pub(crate) mod doc;
 pub(crate) mod fmt;

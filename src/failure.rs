@@ -25,8 +25,14 @@ impl Failure {
 
     /// Says it on standard error and gives the status to exit with.
     pub(crate) fn report(&self) -> ExitCode {
-        eprintln!("{}", self.text.trim_end());
+        eprintln!("{self}");
         ExitCode::FAILURE
+    }
+}
+
+impl Display for Failure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.text.trim_end())
     }
 }
 

@@ -1,7 +1,9 @@
 //! The `limen` command.
 
 mod bare;
+mod boot;
 mod commands;
+mod control;
 mod failure;
 mod files;
 mod messages;
@@ -31,6 +33,8 @@ enum Command {
     Fmt(commands::fmt::Arguments),
     Verify(commands::verify::Arguments),
     Build(commands::build::Arguments),
+    Boot(commands::boot::Arguments),
+    Ctl(commands::ctl::Arguments),
     Graph(commands::graph::Arguments),
     Import(commands::import::Arguments),
     Run(commands::run::Arguments),
@@ -46,6 +50,8 @@ fn main() -> ExitCode {
         Command::Fmt(arguments) => commands::fmt::run(&arguments),
         Command::Verify(arguments) => commands::verify::run(&arguments),
         Command::Build(arguments) => commands::build::run(&arguments),
+        Command::Boot(arguments) => commands::boot::run(&arguments),
+        Command::Ctl(arguments) => commands::ctl::run(&arguments),
         Command::Graph(arguments) => commands::graph::run(&arguments),
         Command::Test(arguments) => commands::test::run(&arguments),
         Command::Import(arguments) => commands::import::run(&arguments),

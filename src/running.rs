@@ -15,10 +15,10 @@ use crate::services::Services;
 use crate::wasi::Preopen;
 
 /// Status for a program that ended with a fault (EX_SOFTWARE of sysexits.h).
-const FAULTED: u8 = 70;
+pub(crate) const FAULTED: u8 = 70;
 
 /// Status for a program that was stopped because its fuel or time was used up (EX_TEMPFAIL).
-const STOPPED: u8 = 75;
+pub(crate) const STOPPED: u8 = 75;
 
 /// How a program is let run.
 #[derive(clap::Args)]
@@ -55,7 +55,7 @@ pub(crate) struct Options {
 
 /// The engines by name.
 #[derive(Clone, Copy, clap::ValueEnum)]
-enum Engine {
+pub(crate) enum Engine {
     /// The interpreter
     Interp,
     /// Compiled code, made when a function is first called
@@ -65,7 +65,7 @@ enum Engine {
 }
 
 impl Engine {
-    fn kind(self) -> EngineKind {
+    pub(crate) fn kind(self) -> EngineKind {
         match self {
             Engine::Interp => EngineKind::Interp,
             Engine::Jit => EngineKind::Jit,

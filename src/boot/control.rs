@@ -1,0 +1,74 @@
+//! The control device's other end: a socket whose clients talk to a service of the system, one after the other.
+//!
+//! The host only carries lines. Those of a client are marked with `> `, so that what the host says itself cannot be forged:
+//! `hello` before a client's first line, `bye` behind its last one, `signal` if the process is asked to end.
+
+mod bridge;
+mod session;
+mod socket;
+
+use std::sync::{Arc, OnceLock};
+
+use limen_vm::device::{ConsoleBackend, Waker};
+
+use self::session::Session;
+pub(crate) use self::socket::Socket;
+use super::pipe::Pipe;
+use super::threads;
+
+/// See the module. All clones are the same.
+#[derive(Clone, Default)]
+pub(crate) struct Control {
+    /// Lines for the service.
+    input: Arc<Pipe>,
+    session: Arc<Session>,
+    waker: Arc<OnceLock<Waker>>,
+}
+
+impl Control {
+    /// One whose clients come by `socket`, if there is one.
+    pub(crate) fn new(socket: Option<&Socket>) -> Self {
+        let control = Self::default();
+        if let Some(listener) = socket.and_then(Socket::listener) {
+            let bridge = control.clone();
+            threads::start("limen-control", move || bridge.serve(&listener));
+        }
+        control
+    }
+
+    /// Tells the service that the system is to end.
+    pub(crate) fn signal(&self) {
+        self.say("signal\n");
+    }
+
+    /// Has the service read this, once there is room for it.
+    fn say(&self, text: &str) {
+        self.input.fill(text.as_bytes());
+        self.wake();
+    }
+
+    fn wake(&self) {
+        if let Some(waker) = self.waker.get() {
+            waker.wake();
+        }
+    }
+}
+
+impl ConsoleBackend for Control {
+    fn attach(&mut self, waker: Waker) {
+        // What was said before is looked at when its driver is ready.
+        _ = self.waker.set(waker);
+    }
+
+    fn read(&mut self, into: &mut [u8]) -> usize {
+        self.input.take(into)
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> usize {
+        self.session.offer(bytes)
+    }
+
+    fn listens(&self) -> bool {
+        true
+    }
+}

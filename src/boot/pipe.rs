@@ -1,0 +1,179 @@
+//! A bounded queue of bytes between the machine, which never waits, and a thread that does.
+
+use std::collections::VecDeque;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// It holds no more bytes than this.
+const CAPACITY: usize = 64 << 10;
+
+/// See the module.
+#[derive(Default)]
+pub(crate) struct Pipe {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    bytes: VecDeque<u8>,
+    /// Nothing more comes in; what is there still goes out.
+    closed: bool,
+    /// Nothing goes out any more.
+    broken: bool,
+    /// Bytes were offered for which there was no room.
+    was_full: bool,
+    /// Whoever took the bytes has done with all of them.
+    finished: bool,
+    /// Bytes that came in or were offered once nothing went out any more.
+    lost: u64,
+}
+
+impl Pipe {
+    /// Puts in what fits now; gives how many bytes. A broken one takes everything, and drops it.
+    pub(crate) fn offer(&self, bytes: &[u8]) -> usize {
+        let mut state = self.state();
+        if state.broken || state.closed {
+            state.lost += bytes.len() as u64;
+            return bytes.len();
+        }
+        let taken = bytes.len().min(CAPACITY - state.bytes.len());
+        state.bytes.extend(&bytes[..taken]);
+        state.was_full = taken < bytes.len();
+        self.changed.notify_all();
+        taken
+    }
+
+    /// Puts in all bytes, as there is room for them. `false` if nothing goes out any more.
+    pub(crate) fn fill(&self, mut bytes: &[u8]) -> bool {
+        while !bytes.is_empty() {
+            let state = self.wait_while(|state| state.bytes.len() == CAPACITY && !state.broken && !state.closed);
+            if state.broken || state.closed {
+                return false;
+            }
+            drop(state);
+            bytes = &bytes[self.offer(bytes)..];
+        }
+        true
+    }
+
+    /// Takes out what is there now; gives how many bytes.
+    pub(crate) fn take(&self, into: &mut [u8]) -> usize {
+        let mut state = self.state();
+        let count = take_out(&mut state.bytes, into);
+        self.changed.notify_all();
+        count
+    }
+
+    /// Takes out bytes as soon as there are any; gives how many, and whether somebody waits for the room that they leave. 0: it
+    /// is closed, and there will be no more.
+    pub(crate) fn drain(&self, into: &mut [u8]) -> (usize, bool) {
+        let mut state = self.wait_while(|state| state.bytes.is_empty() && !state.closed && !state.broken);
+        let count = take_out(&mut state.bytes, into);
+        self.changed.notify_all();
+        (count, std::mem::take(&mut state.was_full))
+    }
+
+    /// Nothing more comes in.
+    pub(crate) fn close(&self) {
+        self.change(|state| state.closed = true);
+    }
+
+    /// Nothing goes out any more: bytes that were taken out and could not be used, and what is there, are lost.
+    pub(crate) fn break_off(&self, unused: usize) {
+        self.change(|state| {
+            state.broken = true;
+            state.lost += unused as u64 + state.bytes.len() as u64;
+            state.bytes.clear();
+        });
+    }
+
+    /// Says that all that was taken out is done with.
+    pub(crate) fn finish(&self) {
+        self.change(|state| state.finished = true);
+    }
+
+    /// Closes it and waits until all is done with, but no longer than this; gives how many bytes were lost.
+    pub(crate) fn flush(&self, patience: Duration) -> u64 {
+        self.close();
+        let end = Instant::now() + patience;
+        let mut state = self.state();
+        while !state.finished {
+            let left = end.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                break;
+            }
+            state = self.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+        state.lost + state.bytes.len() as u64
+    }
+
+    /// Whether bytes may yet be taken out.
+    pub(crate) fn has_future(&self) -> bool {
+        let state = self.state();
+        !state.closed || !state.bytes.is_empty()
+    }
+
+    fn change(&self, change: impl FnOnce(&mut State)) {
+        change(&mut self.state());
+        self.changed.notify_all();
+    }
+
+    fn wait_while(&self, condition: impl FnMut(&mut State) -> bool) -> MutexGuard<'_, State> {
+        self.changed.wait_while(self.state(), condition).unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn take_out(from: &mut VecDeque<u8>, into: &mut [u8]) -> usize {
+    std::io::Read::read(from, into).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+
+    #[test]
+    fn what_does_not_fit_is_offered_again() {
+        let pipe = Pipe::default();
+        assert_eq!(pipe.offer(&vec![7; CAPACITY + 5]), CAPACITY);
+        assert_eq!(pipe.offer(&[7; 5]), 0);
+        let mut bytes = vec![0; 10];
+        assert_eq!(pipe.drain(&mut bytes), (10, true));
+        assert_eq!((pipe.offer(&[8; 5]), pipe.drain(&mut bytes)), (5, (10, false)));
+        pipe.close();
+        assert!(pipe.has_future(), "what is there still goes out");
+    }
+
+    #[test]
+    fn megabytes_go_through_in_order() {
+        let pipe = Arc::new(Pipe::default());
+        let sent: Vec<u8> = (0..4_000_000_u32).map(|number| (number >> 3) as u8).collect();
+        let (from, bytes) = (Arc::clone(&pipe), sent.clone());
+        let sender = std::thread::spawn(move || {
+            assert!(from.fill(&bytes));
+            from.close();
+        });
+        let (mut received, mut piece) = (Vec::<u8>::new(), [0; 1000]);
+        while let (count @ 1.., _) = pipe.drain(&mut piece) {
+            received.extend(&piece[..count]);
+        }
+        sender.join().expect("all was taken");
+        assert!(received == sent && !pipe.has_future());
+    }
+
+    #[test]
+    fn what_is_lost_is_counted() {
+        let pipe = Pipe::default();
+        pipe.offer(&[1; 10]);
+        pipe.break_off(3);
+        assert_eq!((pipe.offer(&[1; 4]), pipe.fill(&[1])), (4, false));
+        pipe.finish();
+        assert_eq!(pipe.flush(Duration::from_secs(60)), 17);
+    }
+}
