@@ -159,7 +159,7 @@ mod tests {
             assert!(from.fill(&bytes));
             from.close();
         });
-        let (mut received, mut piece) = (Vec::new(), [0; 1000]);
+        let (mut received, mut piece) = (Vec::<u8>::new(), [0; 1000]);
         while let (count @ 1.., _) = pipe.drain(&mut piece) {
             received.extend(&piece[..count]);
         }
