@@ -1,6 +1,6 @@
-//! Who answers a program's `svc`: the bare host, or WASI if the program came from WebAssembly.
+//! Who answers a program's `svc`: the bare host, WASI if the program came from WebAssembly, or a kernel, which needs nobody.
 
-use limen_vm::{Host, SvcCall, SvcOutcome};
+use limen_vm::{Host, NoServices, SvcCall, SvcOutcome};
 
 use crate::bare::BareHost;
 use crate::failure::Failure;
@@ -10,6 +10,7 @@ use crate::wasi::Wasi;
 pub(crate) enum Services {
     Bare(BareHost),
     Wasi(Box<Wasi>),
+    Kernel,
 }
 
 impl Services {
@@ -17,6 +18,7 @@ impl Services {
     pub(crate) fn save(&mut self) -> Result<Vec<u8>, Failure> {
         match self {
             Self::Bare(host) => Ok(host.save()),
+            Self::Kernel => Ok(Vec::new()),
             Self::Wasi(_) => Err(Failure::new("--checkpoint-every: programs from WebAssembly cannot be kept yet")),
         }
     }
@@ -27,6 +29,7 @@ impl Host for Services {
         match self {
             Self::Bare(host) => host.svc(call),
             Self::Wasi(host) => host.svc(call),
+            Self::Kernel => NoServices.svc(call),
         }
     }
 }

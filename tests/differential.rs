@@ -11,18 +11,20 @@ use limen_assembler::{NoFiles, Options, assemble, disassemble};
 use limen_isa::module::Module;
 use limen_vm::EngineKind::{Interp, Jit, Tiered};
 use limen_vm::{
-    Budget, Config, DomainId, EngineKind, Host, Machine, Mode, Outcome, Snapshot, SvcCall, SvcOutcome, Time, Value,
-    Verified, verify,
+    Budget, Config, DomainId, EngineKind, Host, Machine, Mode, Outcome, SvcCall, SvcOutcome, Time, Value, Verified,
+    verify,
 };
 
 use support::doors;
 use support::generator::{Sort, source};
 use support::random::{Random, campaign};
+use support::restored::restored;
 
 mod support {
     pub(crate) mod doors;
     pub(crate) mod generator;
     pub(crate) mod random;
+    pub(crate) mod restored;
 }
 
 /// Answers with words that depend on the question.
@@ -190,7 +192,7 @@ impl<'a> Running<'a> {
             let engine = self.engines.next().copied().unwrap_or_default();
             if self.way.is_some_and(|way| way.restores) {
                 self.machine = restored(&mut self.machine, engine);
-                self.domain = self.machine.suspended();
+                self.domain = self.machine.domains().first().copied();
             }
             self.grant(limit);
             self.machine.set_engine(None, engine).expect("all domains are meant");
@@ -228,17 +230,6 @@ impl<'a> Running<'a> {
 /// So often a program is called.
 const CALLS: u64 = 3;
 
-/// A machine that has nothing of this one but the bytes of its snapshot, and no fuel.
-fn restored(machine: &mut Machine, engine: EngineKind) -> Machine {
-    let bytes = machine.checkpoint().expect("it was suspended").write().expect("its module came from a source");
-    let snapshot = Snapshot::read(&bytes).expect("it was just written");
-    let config = Config { engine, fuel: Some(0), ..snapshot.config() };
-    let mut restored = limen_jit::restore(config, &snapshot).expect("the budget is as it was");
-    let again = restored.checkpoint().expect("it is suspended").write();
-    assert!(again.as_ref() == Ok(&bytes), "a restored machine has another state");
-    restored
-}
-
 /// An outcome with the bits of its values.
 fn shown(outcome: &Outcome) -> String {
     let bits = |value: &Value| match value {
@@ -264,9 +255,7 @@ fn same_in_some_ways(subject: &Subject, text: &str, fuel: u64, random: &mut Rand
         Way::new(&[Jit, Interp], 7 * most),
         Way::new(&[Jit, Interp, Tiered], 100 * most),
     ];
-    if let Subject::Program(_) = subject {
-        ways.push(Way { engines: &[Jit, Interp], piece: 1 + whole.burnt / 5, restores: true });
-    }
+    ways.push(Way { engines: &[Jit, Interp], piece: 1 + whole.burnt / 5, restores: true });
     if !whole.outcome.contains("OutOfFuel") && random.below(LIVE) == 0 && !subject.tells_time() {
         let engines: [&[EngineKind]; 3] = [&[Jit], &[Tiered, Interp], &[Jit, Interp]];
         let seen = run_live(subject, engines[random.below(engines.len())]);

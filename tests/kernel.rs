@@ -1,11 +1,16 @@
 //! A kernel in miniature, in bytecode: it proves the supervisor instructions before anything is built on them.
 
+#[path = "support/restored.rs"]
+mod restored;
+
 use std::path::{Path, PathBuf};
 
 use limen_assembler::{NoFiles, Options, assemble, assemble_file};
 use limen_isa::Fault;
 use limen_isa::module::Module;
 use limen_vm::{Config, EngineKind, Mode, NoServices, Outcome, Time, Verified, verify};
+
+use restored::to_the_end;
 
 fn module(name: &str, mode: Mode) -> Verified<Module> {
     let path: PathBuf = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/kernel").join(name);
@@ -112,6 +117,49 @@ fn traffic_is_the_same_on_every_engine() {
         }
     }
 }
+
+/// Clients and servers in calls, killed, captured, waiting and pre-empted, go on in new machines.
+#[test]
+fn traffic_is_the_same_in_new_machines() {
+    for (timer, piece) in [(0, 1), (61, 7), (61, 100), (1009, 1000)] {
+        let wanted = run_traffic(timer, Time::Virtual, &[EngineKind::Interp], None);
+        let piece = piece.max(wanted.1 / MOST_MACHINES);
+        for first in [EngineKind::Interp, EngineKind::Jit] {
+            let (kernel, modules) = traffic(timer);
+            let config = Config { engine: first, time: Time::Virtual, fuel: Some(piece), ..Config::default() };
+            let mut machine = limen_jit::machine(config).expect("the budget allows a machine");
+            let outcome = machine.boot(&kernel, &modules).expect("the kernel boots");
+            let engines = [EngineKind::Jit, EngineKind::Interp];
+            let (mut machine, outcome) = to_the_end(machine, outcome, &engines, (piece, MOST_MACHINES));
+            let memory = machine.kernel_memory().expect("there is a kernel").to_vec();
+            let found = (outcome, machine.fuel_burnt(), memory);
+            assert!(found == wanted, "timer {timer}, {piece} units at a time: {:?}, {} burnt", found.0, found.1);
+        }
+    }
+}
+
+/// A machine that was captured again and again comes to the same as one that never was.
+#[test]
+fn capturing_traffic_changes_nothing() {
+    let wanted = run_traffic(61, Time::Virtual, &[EngineKind::Interp], None);
+    let (kernel, modules) = traffic(61);
+    for engine in EngineKind::ALL {
+        let config = Config { engine, time: Time::Virtual, fuel: Some(13), ..Config::default() };
+        let mut machine = limen_jit::machine(config).expect("the budget allows a machine");
+        let mut outcome = machine.boot(&kernel, &modules).expect("the kernel boots");
+        while outcome == Outcome::OutOfFuel {
+            let [first, second] = [(); 2].map(|()| machine.checkpoint().expect("it was suspended").write());
+            assert_eq!(first, second);
+            machine.add_fuel(13);
+            outcome = machine.resume(&mut NoServices).expect("it was suspended");
+        }
+        let memory = machine.kernel_memory().expect("there is a kernel").to_vec();
+        assert!((outcome, machine.fuel_burnt(), memory) == wanted, "{}", engine.name());
+    }
+}
+
+/// A run of a kernel goes through at most so many machines.
+const MOST_MACHINES: u64 = 50;
 
 #[test]
 fn traffic_is_the_same_while_engines_are_switched() {
@@ -296,6 +344,100 @@ fn a_context_begins_with_the_registers_that_it_was_given() {
         let mut machine = limen_jit::machine(Config { engine, ..Config::default() }).expect("there is room");
         let outcome = machine.boot(&kernel, std::slice::from_ref(&client)).expect("the kernel boots");
         assert_eq!(outcome, Outcome::Halted(2), "{}", engine.name());
+    }
+}
+
+/// What a kernel reads of a context's registers does not depend on what an engine has forgotten: those that nothing will read
+/// before it is written read zero, the others what they hold.
+#[test]
+fn registers_that_are_dead_read_zero() {
+    const BOOT: &str = "
+        data seen { u64 0 }
+        export fn boot() {
+            reg context: ref
+            reg at: i64
+            context = call start()
+            at = i64.const 20
+            timer.set at
+            ctx.resume context
+        }
+        // Notes the registers of all frames, five in each.
+        fn look(c: ref) {
+            reg zero, depth, register: i32
+            reg word, seen: i64
+            depth = ctx.depth c
+          frames:
+            depth = i32.addi depth, -1
+            register = i32.const 0
+          registers:
+            word = ctx.reg c, depth, register
+            seen = i64.load [zero + seen]
+            seen = i64.muli seen, 31
+            seen = i64.add seen, word
+            i64.store [zero + seen], seen
+            register = i32.addi register, 1
+            i32.br_lt_si register, 5, registers
+            i32.br_gt_si depth, 0, frames
+            ret
+        }
+        export fn interrupt(c: ref) {
+            reg pending, at: i64
+            pending = irq.take
+            call look(c)
+            at = timer.now
+            at = i64.addi at, 3
+            timer.set at
+            ctx.resume c
+        }
+        export fn svc(c: ref, number: i32) {
+            call look(c)
+            ctx.resume c
+        }
+        export fn fault(c: ref, code: i32) {
+            call look(c)
+            halt code
+        }";
+    // Of `work`, b is dead at the first branch back, n behind its last use, and x wherever it is written again first.
+    const CLIENT: &str = "
+        export fn main() {
+            reg n, m, x, y, z: i64
+            n = i64.const 12
+            m = i64.const 5
+            x = call work(n, m)
+            y = i64.add x, x
+            z = call work(x, y)
+            trap 9
+        }
+        fn work(n: i64, b: i64) -> i64 {
+            reg x, sum, k: i64
+            sum = i64.mov b
+          again:
+            x = i64.muli n, 3
+            sum = i64.add sum, x
+            x = i64.const 77
+            n = i64.addi n, -1
+            k = i64.const 4
+          inner:
+            k = i64.addi k, -1
+            i64.br_gt_si k, 0, inner
+            svc 1(sum)
+            i64.br_gt_si n, 6, again
+            i64.br_eqi n, 5, done
+            x = call work(n, sum)
+            sum = i64.add sum, x
+          done:
+            ret sum
+        }";
+    let (kernel, client) = (kernel_of(&format!("{ONE_CLIENT}{BOOT}")), module_of(CLIENT, Mode::User));
+    let runs = EngineKind::ALL.map(|engine| {
+        let config = Config { engine, time: Time::Virtual, fuel: Some(4000), ..Config::default() };
+        let mut machine = limen_jit::machine(config).expect("the budget allows a machine");
+        let outcome = machine.boot(&kernel, std::slice::from_ref(&client)).expect("the kernel boots");
+        (outcome, machine.fuel_burnt(), machine.kernel_memory().expect("there is a kernel").to_vec())
+    });
+    for (run, engine) in runs.iter().zip(EngineKind::ALL) {
+        assert_eq!((&run.0, run.1), (&runs[0].0, runs[0].1), "{}", engine.name());
+        assert!(run.2 == runs[0].2, "{}", engine.name());
     }
 }
 

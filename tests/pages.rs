@@ -1,10 +1,15 @@
 //! Homes whose pages a kernel controls, under compiled code: whatever a pager sees is the same on every engine.
 
+#[path = "support/restored.rs"]
+mod restored;
+
 use limen_assembler::{NoFiles, Options, assemble};
 use limen_isa::module::Module;
 use limen_jit::{Compilation, Jit, Log};
 use limen_vm::EngineKind::{Interp, Jit as Compiled, Tiered};
 use limen_vm::{Config, EngineKind, Machine, Mode, NoServices, Outcome, Time, Verified, verify};
+
+use restored::to_the_end;
 
 /// Ways to run that nobody may be able to tell apart.
 const WAYS: [(&[EngineKind], u64); 6] = [
@@ -66,9 +71,24 @@ impl System {
             let is_compiled = compilations.iter().any(is_of_work);
             assert!(is_compiled || engines[0] != Compiled, "{engines:?}: {compilations:?}");
         }
+        assert!(self.run_in_new_machines(first.1) == first, "in new machines the kernel saw something else");
         first
     }
+
+    /// Runs in so many new machines that have nothing but snapshots, also while contexts wait.
+    fn run_in_new_machines(&self, burnt: u64) -> Seen {
+        let piece = 1 + burnt / MOST_MACHINES;
+        let config = Config { engine: Compiled, time: Time::Virtual, fuel: Some(piece), ..Config::default() };
+        let mut machine = limen_jit::machine(config).expect("the budget allows a machine");
+        let outcome = machine.boot(&self.kernel, std::slice::from_ref(&self.user)).expect("the kernel boots");
+        let (mut machine, outcome) = to_the_end(machine, outcome, &[Interp, Compiled], (piece, MOST_MACHINES));
+        let memory = machine.kernel_memory().expect("there is a kernel").to_vec();
+        (outcome, machine.fuel_burnt(), memory)
+    }
 }
+
+/// A run goes through at most so many machines.
+const MOST_MACHINES: u64 = 40;
 
 fn word(memory: &[u8], at: usize) -> u64 {
     u64::from_le_bytes(memory[at..at + 8].try_into().expect("eight bytes"))

@@ -1,11 +1,16 @@
 //! The kernel with domains that talk, fail and are replaced: all of it bytecode, on every engine.
 
+#[path = "support/restored.rs"]
+mod restored;
+
 use std::path::{Path, PathBuf};
 use std::{env, fs};
 
 use limen_assembler::{Directory, Options, assemble};
 use limen_isa::module::Module;
 use limen_vm::{Config, EngineKind, Machine, Mode, Outcome, Time, Verified, verify};
+
+use restored::to_the_end;
 
 /// What a scenario's constants are set to, instead of what its source says.
 type Settings<'a> = &'a [(&'a str, u64)];
@@ -40,10 +45,15 @@ fn program(name: &str, settings: Settings) -> Verified<Module> {
     }
 }
 
+/// Programs, with settings for the first one.
+fn modules(programs: &[&str], settings: Settings) -> Vec<Verified<Module>> {
+    let settings_of = |index| if index == 0 { settings } else { &[] };
+    programs.iter().enumerate().map(|(index, name)| program(name, settings_of(index))).collect()
+}
+
 /// Boots the kernel with programs, of which the first starts the others; gives how it ended, and the fuel burnt.
 fn boot(programs: &[&str], settings: Settings, engine: EngineKind, time: Time) -> (Outcome, u64) {
-    let settings_of = |index| if index == 0 { settings } else { &[] };
-    let modules: Vec<_> = programs.iter().enumerate().map(|(index, name)| program(name, settings_of(index))).collect();
+    let modules = modules(programs, settings);
     let mut machine: Machine =
         limen_jit::machine(Config { engine, time, ..Config::default() }).expect("the budget allows a machine");
     let outcome = machine.boot(&kernel(), &modules).expect("the kernel boots");
@@ -64,6 +74,30 @@ fn boots_well(programs: &[&str], settings: Settings) {
 
 fn knob(name: &str, default: u64) -> u64 {
     env::var(name).map_or(default, |text| text.parse().unwrap_or_else(|_| panic!("{name}: {text} is no number")))
+}
+
+/// The same in new machines that have nothing but snapshots, at every n-th safepoint.
+fn goes_on_well(programs: &[&str], settings: Settings) {
+    let (_, whole) = boot(programs, settings, EngineKind::Interp, Time::Virtual);
+    for piece in [1, 7, 1000] {
+        let piece = piece.max(whole / MOST_MACHINES);
+        let modules = modules(programs, settings);
+        let config = Config { time: Time::Virtual, fuel: Some(piece), ..Config::default() };
+        let mut machine = limen_jit::machine(config).expect("the budget allows a machine");
+        let outcome = machine.boot(&kernel(), &modules).expect("the kernel boots");
+        let engines = [EngineKind::Jit, EngineKind::Interp];
+        let (machine, outcome) = to_the_end(machine, outcome, &engines, (piece, MOST_MACHINES));
+        assert_eq!((outcome, machine.fuel_burnt()), (Outcome::Halted(0), whole), "{programs:?}, pieces of {piece}");
+    }
+}
+
+/// A run goes through at most so many machines.
+const MOST_MACHINES: u64 = 30;
+
+#[test]
+fn the_system_goes_on_in_new_machines() {
+    goes_on_well(&["talk", "server"], &[]);
+    goes_on_well(&["kills", "server", "client"], &[]);
 }
 
 #[test]

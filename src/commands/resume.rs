@@ -19,6 +19,9 @@ const MAX_SNAPSHOT: u64 = 8 << 30;
 /// The program has the arguments and the time that it had. Its standard streams are those of this command: what it wrote
 /// after the checkpoint it writes again, and input is read from where it is now. Files that it had open are opened again
 /// by name, below --dir, and read and written from where they were; what is in them now counts.
+///
+/// A machine with a kernel goes on whole, with all its domains. What is in the file is believed: take it from nobody who may
+/// not do whatever the program may.
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
     #[command(flatten)]
@@ -39,11 +42,19 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let snapshot = Snapshot::read(&bytes).map_err(|error| of_file(&error))?;
     let config = config(arguments, snapshot.config())?;
     let running = arguments.options.start()?;
-    let mut host = Services::Bare(BareHost::restore(snapshot.host(), arguments.options.directory()?)?);
+    let mut host = services(arguments, &snapshot)?;
     let machine = Machine::restore(running.config(config), running.engine(), &snapshot);
     let mut machine = machine.map_err(|error| of_file(&error))?;
     let first: Outcome = machine.resume(&mut host).map_err(|error| of_file(&error))?;
     running.finish(&mut machine, &mut host, first)
+}
+
+/// Who serves what goes on: a kernel does that itself.
+fn services(arguments: &Arguments, snapshot: &Snapshot) -> Result<Services, Failure> {
+    if snapshot.has_kernel() {
+        return Ok(Services::Kernel);
+    }
+    Ok(Services::Bare(BareHost::restore(snapshot.host(), arguments.options.directory()?)?))
 }
 
 fn config(arguments: &Arguments, config: Config) -> Result<Config, Failure> {

@@ -3,3 +3,4 @@
 pub(crate) mod directive;
 pub(crate) mod literal;
 pub(crate) mod program;
+pub(crate) mod restored;

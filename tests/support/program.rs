@@ -9,11 +9,12 @@ use limen_isa::module::{Export, ExportItem, Module, Signature};
 use limen_isa::{Fault, Opcode, ValueType};
 use limen_vm::device::{Console, Device, Entropy, Loopback};
 use limen_vm::{
-    Boot, Config, EngineKind, FaultReport, Machine, Mode, NoServices, Outcome, Snapshot, Time, Value, Verified, verify,
+    Boot, Config, EngineKind, FaultReport, Machine, Mode, NoServices, Outcome, Time, Value, Verified, verify,
 };
 
 use super::directive::{Expected, Run, Script};
 use super::literal;
+use super::restored::restored;
 
 /// A source with its directives, assembled and verified.
 pub(crate) struct Program {
@@ -38,6 +39,9 @@ const MOST_SWITCHES: u64 = 2000;
 
 /// How often a run changes machines at most: each compiles anew.
 const MOST_RESTORES: u64 = 40;
+
+/// The same for kernels, of which there are more, with more code.
+const MOST_RESTORES_OF_KERNELS: u64 = 10;
 
 /// How a run goes on whose fuel is used up.
 #[derive(Clone, Copy, PartialEq)]
@@ -125,13 +129,14 @@ impl Program {
         self.failures_in_pieces(engines, safepoints, (MOST_SWITCHES, Next::Resume))
     }
 
-    /// The same with a new machine for each engine, which has nothing of the one before but a snapshot. A kernel's runs are
-    /// left out: such machines cannot be captured yet.
+    /// The same with a new machine for each engine, which has nothing of the one before but a snapshot. What has devices is
+    /// left out: they are the host's, and no snapshot has them.
     pub(crate) fn restoring_failures(&self, engines: &[EngineKind], safepoints: u64) -> Vec<String> {
-        if self.script.kernel {
+        if !self.script.devices.is_empty() {
             return Vec::new();
         }
-        self.failures_in_pieces(engines, safepoints, (MOST_RESTORES, Next::Restore))
+        let most = if self.script.kernel { MOST_RESTORES_OF_KERNELS } else { MOST_RESTORES };
+        self.failures_in_pieces(engines, safepoints, (most, Next::Restore))
     }
 
     /// Does all runs that end and do not ask what time it is in live time without a limit of fuel, where compiled code does
@@ -227,7 +232,7 @@ impl Program {
         while next != Next::Nothing && outcome == Outcome::OutOfFuel {
             let engine = engines.next().unwrap_or_default();
             if next == Next::Restore {
-                machine = restored(&mut machine, engine)?;
+                machine = restored(&mut machine, engine);
             }
             machine.add_fuel(fuel);
             machine.set_engine(None, engine).map_err(|error| error.to_string())?;
@@ -307,16 +312,6 @@ impl Played {
         };
         same && self.burnt == other.burnt
     }
-}
-
-/// A machine that has nothing of this one but the bytes of its snapshot, and no fuel.
-fn restored(machine: &mut Machine, engine: EngineKind) -> Result<Machine, String> {
-    let bytes = machine.checkpoint().map_err(|error| error.to_string())?.write().map_err(|error| error.to_string())?;
-    let snapshot = Snapshot::read(&bytes).map_err(|error| error.to_string())?;
-    let config = Config { engine, fuel: Some(0), ..snapshot.config() };
-    let mut restored = limen_jit::restore(config, &snapshot).map_err(|error| error.to_string())?;
-    let again = restored.checkpoint().map_err(|error| error.to_string())?.write();
-    if again.as_ref() == Ok(&bytes) { Ok(restored) } else { Err("a restored machine has another state".to_owned()) }
 }
 
 fn device(sort: &str) -> Result<Box<dyn Device>, String> {

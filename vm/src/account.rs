@@ -33,6 +33,21 @@ impl Budget {
         })
     }
 
+    /// What is left of it where `given` takes the place of `taken`, out of which it was taken; `None` if that is too little.
+    pub(crate) fn exchange(self, taken: Budget, given: Budget) -> Option<Budget> {
+        let exchange = |left: u64, taken: u64, given: u64| {
+            u64::try_from(i128::from(left) - i128::from(taken) + i128::from(given)).ok()
+        };
+        let narrow = |left: u32, taken: u32, given: u32| {
+            exchange(left.into(), taken.into(), given.into()).and_then(|left| u32::try_from(left).ok())
+        };
+        Some(Budget {
+            bytes: exchange(self.bytes, taken.bytes, given.bytes)?,
+            objects: narrow(self.objects, taken.objects, given.objects)?,
+            contexts: narrow(self.contexts, taken.contexts, given.contexts)?,
+        })
+    }
+
     fn less(self, other: Budget) -> Option<Budget> {
         Some(Budget {
             bytes: self.bytes.checked_sub(other.bytes)?,
@@ -64,6 +79,13 @@ impl Accounts {
 
     pub(crate) fn free(&self, account: AccountKey) -> Budget {
         self.accounts.get(account).copied().unwrap_or_default()
+    }
+
+    /// Sets what an account can still spend.
+    pub(crate) fn set_free(&mut self, account: AccountKey, free: Budget) {
+        if let Some(account) = self.accounts.get_mut(account) {
+            *account = free;
+        }
     }
 
     /// Takes `cost` out of the account; false, and nothing taken, if it has not so much.

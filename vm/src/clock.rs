@@ -32,6 +32,16 @@ impl Clock {
         Self::resumed(time, 0, 0)
     }
 
+    /// When the timer is due, and the interrupts that are pending.
+    pub(crate) fn timer(&self) -> (Option<i64>, u64) {
+        (self.alarm, self.pending)
+    }
+
+    /// The same with these interrupts pending.
+    pub(crate) fn with_interrupts(self, pending: u64) -> Self {
+        Self { pending, ..self }
+    }
+
     /// One that goes on where another stood, with no timer set.
     pub(crate) fn resumed(time: Time, now: i64, burnt: u64) -> Self {
         Self { time, start: Instant::now(), offset: now, burnt, alarm: None, pending: 0 }

@@ -1,5 +1,8 @@
 //! Contexts: threads of execution, and the portable form of their frames.
 
+mod image;
+mod live;
+
 use limen_isa::codec::{ModuleShapes, for_each_register};
 use limen_isa::module::{Function, Module};
 use limen_isa::{Fault, Field, Fields, Opcode, Role, ValueType};
@@ -255,13 +258,6 @@ impl Context {
     /// Whether its frames lie on a stack of its own.
     pub(crate) fn has_stack(&self) -> bool {
         !self.stack.is_empty()
-    }
-
-    /// Has these frames from now on, which its stack can hold.
-    pub(crate) fn adopt(&mut self, module: &Verified<Module>, frames: Vec<Frame>, fresh: bool) {
-        self.captured = Some(frames);
-        self.restore(module);
-        self.fresh = fresh;
     }
 
     /// The function of the innermost frame and the word it stands at.

@@ -179,6 +179,13 @@ pub struct PageWait {
     pub(crate) write: bool,
 }
 
+impl PageWait {
+    /// For a context that was captured: its access says again what it waits for when it is tried again.
+    pub(crate) fn forgotten() -> Self {
+        Self { memory: crate::memory::MemoryKey::default(), page: 0, write: false }
+    }
+}
+
 /// A home whose pages are under the kernel's control.
 #[derive(Clone, Copy, Debug)]
 pub struct ControlledHome {

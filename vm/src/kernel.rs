@@ -55,7 +55,7 @@ pub(crate) struct Kernel {
 }
 
 /// Cells of the kernel's stack. It is the kernel's own: how full a user's stack is makes no difference to it.
-const STACK_CELLS: u32 = 1 << 16;
+pub(crate) const STACK_CELLS: u32 = 1 << 16;
 
 impl Kernel {
     pub(crate) fn load(
@@ -80,6 +80,20 @@ impl Kernel {
         const _: () = assert!(STACK_CELLS as usize > limen_isa::module::MAX_REGISTERS + crate::context::HEADER_CELLS);
         let context = store.add_context(account, domain, first, STACK_CELLS).map_err(|_| MachineError::Stack)?;
         Ok(Self { domain, context: context.ok_or(MachineError::Budget)?, functions })
+    }
+
+    /// Whether a module's entries are those of a kernel.
+    pub(crate) fn can_be(module: &Module) -> bool {
+        entries(module).is_ok_and(|functions| functions[0].is_some())
+    }
+
+    /// A kernel that goes on where it was captured.
+    pub(crate) fn resumed(
+        module: &Verified<Module>,
+        domain: DomainKey,
+        context: ContextKey,
+    ) -> Result<Self, MachineError> {
+        Ok(Self { domain, context, functions: entries(module)? })
     }
 
     /// The function that is entered for an `svc`.

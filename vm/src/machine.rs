@@ -19,7 +19,7 @@ use crate::interp::Interpreter;
 use crate::kernel::{Entry, Kernel};
 use crate::object::Ref;
 use crate::port::Message;
-use crate::store::{ContextKey, DomainKey, Store};
+use crate::store::{ContextKey, DomainKey, Restored, Store};
 use crate::value::Value;
 use crate::verify::Verified;
 
@@ -181,16 +181,30 @@ impl Machine {
     ///
     /// As [`Machine::new`].
     pub fn with_engine(config: Config, engine: Box<dyn Engine>) -> Result<Self, MachineError> {
+        let clock = Clock::new(config.time);
+        Self::resumed(&config, engine, clock, |store| {
+            let (account, account_reference) = store.open_root_account(config.budget).ok_or(MachineError::Budget)?;
+            Ok(Restored { account, account_reference, current: None })
+        })
+    }
+
+    /// A machine with this clock and what `fill` puts into it.
+    pub(crate) fn resumed(
+        config: &Config,
+        engine: Box<dyn Engine>,
+        clock: Clock,
+        fill: impl FnOnce(&mut Store) -> Result<Restored, MachineError>,
+    ) -> Result<Self, MachineError> {
         let attention = Arc::new(Attention::default());
-        let mut store = Store::new(Clock::new(config.time), &attention, config.engine, config.fuel.is_some());
-        let (account, account_reference) = store.open_root_account(config.budget).ok_or(MachineError::Budget)?;
+        let mut store = Store::new(clock, &attention, config.engine, config.fuel.is_some());
+        let Restored { account, account_reference, current } = fill(&mut store)?;
         Ok(Self {
             store,
             engine,
             attention,
             account,
             account_reference,
-            current: None,
+            current,
             budget: config.budget,
             stack_cells: config.stack_cells,
             fuel: config.fuel,
@@ -312,6 +326,13 @@ impl Machine {
     /// Lets each later run take this long by the host's clock; `None` for any time.
     pub fn set_deadline(&mut self, deadline: Option<Duration>) {
         self.deadline = deadline;
+    }
+
+    /// The domains that the host made, in a machine that was restored as in the one that was captured: in their order.
+    #[must_use]
+    pub fn domains(&self) -> Vec<DomainId> {
+        let is_kernel = |domain: &DomainKey| self.store.kernel.is_some_and(|kernel| kernel.domain == *domain);
+        self.store.host_domains().into_iter().filter(|domain| !is_kernel(domain)).map(DomainId).collect()
     }
 
     /// The domain of what was suspended.

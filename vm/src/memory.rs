@@ -46,6 +46,12 @@ impl PageState {
     /// Readable and writable, and nothing happened to it.
     const FRESH: Self = Self(Self::UNUSED | Self::UNWRITTEN);
 
+    /// Whether this is the state of a page.
+    pub(crate) fn is_state(byte: u8) -> bool {
+        let access = byte & (Self::UNREADABLE | Self::UNWRITABLE);
+        byte < 16 && access != Self::UNREADABLE
+    }
+
     pub(crate) fn access(self) -> Access {
         match self.0 & (Self::UNREADABLE | Self::UNWRITABLE) {
             0 => Access::ReadWrite,
@@ -127,6 +133,22 @@ impl Memory {
     /// Whether every byte may be accessed without a look at page states.
     pub(crate) fn is_open(&self) -> bool {
         self.states.is_none()
+    }
+
+    pub(crate) fn max_pages(&self) -> u32 {
+        self.max_pages
+    }
+
+    /// The states of all pages as bytes, if they are under control.
+    pub(crate) fn state_bytes(&self) -> Option<Vec<u8>> {
+        self.states.as_ref().map(|states| states.iter().map(|state| state.0).collect())
+    }
+
+    /// Brings all pages under control, with states that [`Memory::state_bytes`] gave.
+    pub(crate) fn set_state_bytes(&mut self, bytes: &[u8]) {
+        for (state, byte) in self.states_mut().iter_mut().zip(bytes) {
+            *state = PageState(*byte);
+        }
     }
 
     /// How many pages it has before growing by `more`, or `None` if the maximum forbids it.

@@ -5,4 +5,4 @@ mod rings;
 mod table;
 
 pub use reference::{Kind, Ref, Rights};
-pub(crate) use table::{Details, Entry, NewEntry, Object, ObjectTable, Span, View};
+pub(crate) use table::{Details, Entry, Listed, NewEntry, Object, ObjectTable, Span, Vacant, View};

@@ -1,6 +1,8 @@
 //! Everything that an engine touches: objects and what is behind them, interrupts and time.
 
+mod capture;
 mod devices;
+mod restore;
 
 use limen_isa::module::{MAX_PAGES, MAX_SLOTS, Module, PAGE_SIZE};
 use limen_isa::{Fault, ValueType};
@@ -19,6 +21,8 @@ use crate::kernel::Kernel;
 use crate::memory::{Memory, MemoryKey};
 use crate::object::{Details, Kind, NewEntry, Object, ObjectTable, Ref, Rights, Span, View};
 use crate::verify::Verified;
+
+pub(crate) use restore::Restored;
 
 slotmap::new_key_type! {
     /// Names a module.
@@ -696,10 +700,6 @@ impl Store {
 
     pub(crate) fn has_domain(&self, domain: DomainKey) -> bool {
         self.domains.contains_key(domain)
-    }
-
-    pub(crate) fn domain_count(&self) -> usize {
-        self.domains.len()
     }
 
     pub(crate) fn engine_of(&self, domain: DomainKey) -> EngineKind {

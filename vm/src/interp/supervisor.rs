@@ -302,8 +302,8 @@ impl<P: Policy> Supervisor for Cpu<P> {
     fn ctx_depth(&mut self, d: Reg, c: Reg) -> Step {
         let depth = self.context(c).map(|context| match self.store().settled(context) {
             Ok((context, _)) => context.depth(),
-            // Its domain is gone.
-            Err(_) => self.store().context(context).depth(),
+            // Its domain is gone, and its frames with it.
+            Err(_) => 0,
         });
         self.put_or_fault(d, depth)
     }
@@ -314,13 +314,13 @@ impl<P: Policy> Supervisor for Cpu<P> {
     }
 
     fn ctx_reg(&mut self, d: Reg, c: Reg, depth: Reg, i: Reg) -> Step {
-        let cell = self.cell(c, depth, i, false).map(|cell| *cell);
-        self.put_or_fault(d, cell)
+        let bits = self.register(c, depth, i, false);
+        self.put_or_fault(d, bits)
     }
 
     fn ctx_reg_ref(&mut self, d: Reg, c: Reg, depth: Reg, i: Reg) -> Step {
-        let cell = self.cell(c, depth, i, true).map(|cell| *cell);
-        self.put_or_fault(d, cell)
+        let bits = self.register(c, depth, i, true);
+        self.put_or_fault(d, bits)
     }
 
     fn ctx_set_reg(&mut self, c: Reg, depth: Reg, i: Reg, v: Reg) -> Step {
@@ -480,6 +480,15 @@ impl<P: Policy> Cpu<P> {
             return Err(Fault::Argument);
         }
         Ok(&mut context.stack[cell])
+    }
+
+    /// What a register of a parked context holds, if that still matters, and otherwise zero or null.
+    fn register(&mut self, c: Reg, depth: Reg, i: Reg, reference: bool) -> Outcome<u64> {
+        let bits = *self.cell(c, depth, i, reference)?;
+        let (depth, index) = (self.get(depth), self.get(i));
+        let context = self.context(c)?;
+        let (context, module) = self.store().settled(context)?;
+        Ok(if context.is_live(&module, depth, index) { bits } else { 0 })
     }
 
     fn frame_of(&mut self, function: Reg, pc: Reg, c: Reg, depth: Reg) -> Step {

@@ -5,6 +5,8 @@
 //! are taken out later, a few at each allocation. Nothing looks at the whole table: entries that are asked for together are
 //! in one ring, see [`super::rings`].
 
+mod image;
+
 use limen_isa::Fault;
 
 use super::rings::{EMPTY, FirstOfObject, OfOwner, Rings, Sort};
@@ -12,6 +14,8 @@ use super::{Kind, Ref, Rights};
 use crate::account::AccountKey;
 use crate::memory::MemoryKey;
 use crate::store::{ContextKey, DeviceKey, DomainKey, ModuleKey, SlotsKey};
+
+pub(crate) use image::{Listed, Vacant};
 
 /// The object behind an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -127,6 +131,9 @@ pub(crate) struct ObjectTable {
     hanging: Vec<u32>,
     /// The first entry whose anchor is no more. What hangs on such entries comes here when they are taken out.
     dead: u32,
+    /// By index: how many were made before. The entries of each ring that holds no dead ones are in this order.
+    made: Vec<u64>,
+    made_in_all: u64,
 }
 
 /// How many dead entries each allocation takes out.
@@ -147,6 +154,8 @@ impl ObjectTable {
             of_owner: OfOwner::default(),
             hanging: Vec::new(),
             dead: EMPTY,
+            made: Vec::new(),
+            made_in_all: 0,
         };
         table.push_blank();
         table
@@ -173,6 +182,7 @@ impl ObjectTable {
         });
         self.rings.extend();
         self.hanging.push(EMPTY);
+        self.made.push(0);
     }
 
     /// Checks generation, anchor, kind and rights at once.
@@ -274,6 +284,11 @@ impl ObjectTable {
     pub(crate) fn insert(&mut self, new: NewEntry, buried: &mut Vec<Details>) -> Option<Ref> {
         self.sweep(SWEEP_STEP, buried);
         let index = self.free.pop().or_else(|| self.extend())?;
+        Some(self.fill(index, new))
+    }
+
+    /// Makes an entry of one that is not in use, with the generation that stands there.
+    fn fill(&mut self, index: u32, new: NewEntry) -> Ref {
         let generation = self.entries[index as usize].generation();
         let reference = Ref::new(index, generation);
         let anchor = if new.anchor.is_null() { reference } else { new.anchor };
@@ -287,8 +302,10 @@ impl ObjectTable {
             payload: new.payload,
         };
         self.details[index as usize] = Details { is_open: new.span.open, ..new.details };
+        self.made[index as usize] = self.made_in_all;
+        self.made_in_all += 1;
         self.enter_rings(index);
-        Some(reference)
+        reference
     }
 
     fn enter_rings(&mut self, index: u32) {

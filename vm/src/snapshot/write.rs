@@ -1,65 +1,56 @@
 //! From a snapshot to its bytes.
 
-use limen_isa::module::WriteError;
+use limen_isa::module::{Module, WriteError};
 
-use super::{Frames, Home, MAGIC, Snapshot, VERSION, section};
-use crate::clock::Time;
+use super::field::Field;
+use super::{MAGIC, Snapshot, VERSION, section};
+use crate::verify::{Mode, Verified};
 
 pub(super) fn snapshot(snapshot: &Snapshot) -> Result<Vec<u8>, WriteError> {
+    let (machine, store) = (&snapshot.machine, &snapshot.store);
     let mut out = Vec::from(MAGIC);
-    out.extend(VERSION.to_le_bytes());
-    put(&mut out, section::MODULE, &snapshot.module.write()?);
-    put(&mut out, section::MACHINE, &machine(snapshot));
-    put(&mut out, section::HOME, &home(&snapshot.home));
-    put(&mut out, section::CONTEXT, &context(&snapshot.context));
+    VERSION.put(&mut out);
+    put(&mut out, section::MODULES, &modules(&store.modules)?);
+    put(&mut out, section::MACHINE, &bytes(&[machine, &store.runs]));
+    put(&mut out, section::MEMORIES, &bytes(&[&store.memories]));
+    put(&mut out, section::DOMAINS, &bytes(&[&store.domains, &store.arrays]));
+    put(&mut out, section::CONTEXTS, &bytes(&[&store.contexts]));
+    put(&mut out, section::OBJECTS, &bytes(&[&store.accounts, &store.table]));
     put(&mut out, section::HOST, &snapshot.host);
-    out.extend(crc32fast::hash(&out).to_le_bytes());
+    crc32fast::hash(&out).put(&mut out);
     Ok(out)
 }
 
 fn put(out: &mut Vec<u8>, section: u32, payload: &[u8]) {
-    out.extend(section.to_le_bytes());
-    out.extend((payload.len() as u64).to_le_bytes());
+    section.put(out);
+    (payload.len() as u64).put(out);
     out.extend(payload);
 }
 
-fn machine(snapshot: &Snapshot) -> Vec<u8> {
+fn bytes(fields: &[&dyn Put]) -> Vec<u8> {
     let mut out = Vec::new();
-    out.push(match snapshot.time {
-        Time::Live => 0,
-        Time::Virtual => 1,
-    });
-    out.extend(snapshot.burnt.to_le_bytes());
-    out.extend(snapshot.now.to_le_bytes());
-    out.extend(snapshot.budget.bytes.to_le_bytes());
-    out.extend(snapshot.budget.objects.to_le_bytes());
-    out.extend(snapshot.budget.contexts.to_le_bytes());
-    out.extend(snapshot.stack_cells.to_le_bytes());
+    fields.iter().for_each(|field| field.put_to(&mut out));
     out
 }
 
-fn home(home: &Home) -> Vec<u8> {
-    let mut out = Vec::new();
-    words(&mut out, &[home.pages, home.slots, home.contents.len() as u32]);
-    for (page, contents) in &home.contents {
-        words(&mut out, &[*page]);
-        out.extend(contents);
+/// A field of whatever type.
+trait Put {
+    fn put_to(&self, out: &mut Vec<u8>);
+}
+
+impl<T: Field> Put for T {
+    fn put_to(&self, out: &mut Vec<u8>) {
+        self.put(out);
     }
-    out
 }
 
-fn context(context: &Frames) -> Vec<u8> {
+fn modules(modules: &[Verified<Module>]) -> Result<Vec<u8>, WriteError> {
     let mut out = Vec::new();
-    words(&mut out, &[context.cells]);
-    out.push(u8::from(context.fresh));
-    words(&mut out, &[context.frames.len() as u32]);
-    for frame in &context.frames {
-        words(&mut out, &[frame.function, frame.pc, frame.registers.len() as u32]);
-        out.extend(frame.registers.iter().flat_map(|bits| bits.to_le_bytes()));
+    for module in modules {
+        let bytes = module.write()?;
+        (module.mode() == Mode::Kernel).put(&mut out);
+        (bytes.len() as u64).put(&mut out);
+        out.extend(bytes);
     }
-    out
-}
-
-fn words(out: &mut Vec<u8>, words: &[u32]) {
-    out.extend(words.iter().flat_map(|word| word.to_le_bytes()));
+    Ok(out)
 }
