@@ -1,9 +1,11 @@
 //! Services that mean harm. Each has a scenario in `tests/system/hostile`, in which the first domain starts it beside others
 //! and looks at what these get of time, memory and answers, and at what the accounts say afterwards. The kernel goes on, always.
 
+use std::env;
+
 use limen_vm::{EngineKind, Mode, Outcome, Time};
 
-use support::boot::{Settings, boot, knob, module};
+use support::boot::{Settings, boot, module};
 
 mod support {
     pub(crate) mod boot;
@@ -60,6 +62,11 @@ scenarios! {
     hung: ALWAYS,
     /// Memory that is lent changes, and is gone in the middle of a call.
     vanishing: ALWAYS,
+}
+
+/// What a variable of the environment says, or the default.
+fn knob(name: &str, default: u64) -> u64 {
+    env::var(name).map_or(default, |text| text.parse().unwrap_or_else(|_| panic!("{name}: {text} is no number")))
 }
 
 /// Every number of a call with every sort of reference. `LIMEN_GUESSES_CASES` guessers, from the seed `LIMEN_GUESSES_SEED` on.

@@ -1,7 +1,7 @@
 //! Systems for tests: the kernel, and programs of which the first starts the others, assembled from the tree.
 
+use std::fs;
 use std::path::{Path, PathBuf};
-use std::{env, fs};
 
 use limen_assembler::{Directory, Options, assemble};
 use limen_isa::module::Module;
@@ -63,9 +63,4 @@ fn print_faults(memory: &[u8], module: &Module) {
             println!("a domain stopped with fault {code} in function {function} at {pc}: {place:?}");
         }
     }
-}
-
-/// What a variable of the environment says, or the default.
-pub(crate) fn knob(name: &str, default: u64) -> u64 {
-    env::var(name).map_or(default, |text| text.parse().unwrap_or_else(|_| panic!("{name}: {text} is no number")))
 }
