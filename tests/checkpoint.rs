@@ -442,7 +442,7 @@ fn damaged_snapshots_are_refused_or_harmless() {
 /// References, messages, page states and accounts can be damaged too. Code for all that is seldom made: it takes time.
 #[test]
 fn damaged_snapshots_of_kernels_are_refused_or_harmless() {
-    let engines = |case: usize| if case % 50 == 0 { &BOTH[..] } else { &BOTH[..1] };
+    let engines = |case: usize| if case.is_multiple_of(50) { &BOTH[..] } else { &BOTH[..1] };
     let (refused, run) = damaged(&sample_of_kernel(), 4000, engines);
     assert!(refused > 500 && run > 500, "{refused} are refused, {run} run");
 }
