@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
-use limen_assembler::{Directory, NoFiles, Options, assemble, document};
+use limen_assembler::{Assembled, Directory, NoFiles, Options, assemble, document};
 use limen_isa::module::{MAGIC, Module};
 
 use crate::failure::Failure;
@@ -124,19 +124,23 @@ pub(crate) fn module_of(path: &Path, bytes: Vec<u8>) -> Result<Module, Failure> 
     if path.extension().is_some_and(|extension| extension == "limo") {
         return Module::read(&bytes).map_err(|error| Failure::of_file(path, error));
     }
-    Ok(assemble_text(path, &text(path, bytes)?, false)?.0)
+    assemble_text(path, &text(path, bytes)?)
 }
 
-/// A source assembled: the module and its bytes.
-pub(crate) fn assemble_text(path: &Path, source: &str, strip: bool) -> Result<(Module, Vec<u8>), Failure> {
-    let options = Options { strip, ..Options::default() };
+/// The module of a source.
+pub(crate) fn assemble_text(path: &Path, source: &str) -> Result<Module, Failure> {
+    Ok(assemble_with(path, source, Options::default())?.module)
+}
+
+/// A source assembled as the options say.
+pub(crate) fn assemble_with(path: &Path, source: &str, options: Options) -> Result<Assembled, Failure> {
     let assembled = if is_dash(path) {
         assemble("<stdin>", source, &NoFiles, options)
     } else {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         assemble(&name, source, &Directory(directory_of(path)), options)
-    }?;
-    Ok((assembled.module, assembled.bytes))
+    };
+    Ok(assembled?)
 }
 
 /// A source assembled with its tests.

@@ -18,6 +18,9 @@ pub struct Options {
     pub strip: bool,
     /// Keep the tests, and export each as `test` and its name.
     pub tests: bool,
+    /// Translate the structured notation construct by construct: calls stay calls, and nothing is left out because it is
+    /// known already. What the program does is the same.
+    pub unoptimised: bool,
 }
 
 /// What came out of a source.

@@ -9,6 +9,7 @@ use crate::constants::Constants;
 use crate::diagnostic::{Diagnostic, Errors};
 use crate::globals::Globals;
 use crate::source::{SourceMap, Span};
+use crate::structured;
 
 /// The files that debug information names, numbered in order.
 #[derive(Default)]
@@ -118,19 +119,36 @@ pub(crate) struct LineContext<'p, 'a> {
     pub(crate) files: &'p mut Files,
     pub(crate) sources: &'p SourceMap,
     pub(crate) constants: &'p Constants<'a>,
-    /// How many inline sites there are.
+    /// How many inline sites the source declares. Those of calls that were inlined stand behind them.
     pub(crate) sites: usize,
 }
 
 impl LineContext<'_, '_> {
     /// Notes that the instruction that begins at `pc` comes from a place of a source.
-    pub(crate) fn row(&mut self, pc: u32, span: Span, rows: &mut Vec<LineRow>) {
-        let Some(source) = self.sources.get(span.file) else { return };
-        let row =
-            LineRow { pc, file: Some(self.files.named(source.name())), line: source.line(span.start), site: None };
+    pub(crate) fn row(&mut self, pc: u32, span: Span, site: Option<u32>, rows: &mut Vec<LineRow>) {
+        let Some((file, line)) = self.place(span) else { return };
+        let row = LineRow { pc, file: Some(file), line, site: site.map(|site| self.sites as u32 + site) };
         if rows.last().is_none_or(|last| LineRow { pc, ..*last } != row) {
             rows.push(row);
         }
+    }
+}
+
+impl LineContext<'_, '_> {
+    /// The file and the line that a span begins in.
+    fn place(&mut self, span: Span) -> Option<(u32, u32)> {
+        let source = self.sources.get(span.file)?;
+        Some((self.files.named(source.name()), source.line(span.start)))
+    }
+
+    /// The sites of calls that were inlined.
+    pub(crate) fn inlined(&mut self, list: &[structured::Site]) -> Vec<InlineSite> {
+        let first = self.sites as u32;
+        let site = |site: &structured::Site| {
+            let (file, line) = self.place(site.span).unwrap_or_default();
+            InlineSite { function: site.function.clone(), file, line, parent: site.parent.map(|parent| first + parent) }
+        };
+        list.iter().map(site).collect()
     }
 }
 
@@ -155,7 +173,7 @@ impl Lines {
         if self.explicit {
             return;
         }
-        context.row(pc, instruction.span, &mut self.rows);
+        context.row(pc, instruction.span, None, &mut self.rows);
     }
 
     /// Notes what an annotation says about the instructions from `pc` on.

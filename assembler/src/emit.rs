@@ -19,23 +19,29 @@ use crate::interfaces::describe;
 use crate::layout;
 use crate::program::Program;
 use crate::source::{SourceMap, Span};
-use crate::structured::{Compiler, Entry, encode};
+use crate::structured::{Compiler, Entry, Site, encode, same_functions, used_sites};
 
 /// Makes the module of a program. What is wrong is reported; the module is then of no use.
 pub(crate) fn emit(globals: &Globals<'_>, sources: &SourceMap, options: Options, errors: &mut Errors) -> Module {
     let program = Program::new(globals, errors);
     let program = &program;
-    let mut compiler = Compiler::new(program, errors);
+    let mut compiler = Compiler::new(program, !options.unoptimised, errors);
     compiler.place_statics(program.constants.layout().map_or(0, layout::Layout::end));
     compiler.compile();
+    let used = compiler.needed(options.tests);
+    compiler.finish();
     let data = compiler.segments();
     let end = compiler.pool_start + compiler.pool.len() as u64;
-    let kept = compiler.needed(options.tests);
+    let mut kept = compiler.needed(options.tests);
+    let same = if options.unoptimised { HashMap::new() } else { same_functions(&compiler.entries, &kept) };
+    kept.retain(|number| !same.contains_key(number));
     let mut order = vec![u32::MAX; compiler.entries.len()];
     (0..).zip(&kept).for_each(|(place, number)| order[*number as usize] = place);
-    let names = kept.iter().map(|number| &*compiler.entries[*number as usize].function.name.text);
+    same.iter().for_each(|(number, first)| order[*number as usize] = order[*first as usize]);
+    let names = used.iter().map(|number| &*compiler.entries[*number as usize].function.name.text);
     let described = describe(globals, &mut compiler.types, sources, names, compiler.errors);
-    let entries = std::mem::take(&mut compiler.entries);
+    let mut entries = std::mem::take(&mut compiler.entries);
+    let sites = used_sites(&mut entries, &kept, &compiler.sites);
     let made = Made {
         entries,
         kept,
@@ -46,6 +52,7 @@ pub(crate) fn emit(globals: &Globals<'_>, sources: &SourceMap, options: Options,
         table: compiler.table.iter().copied().collect(),
         messages: compiler.messages.iter().cloned().collect(),
         managed_slots: compiler.managed_slots,
+        sites,
         tests: if options.tests { compiler.tests.clone() } else { Vec::new() },
     };
     drop(compiler);
@@ -86,6 +93,8 @@ struct Made<'a> {
     tests: Vec<u32>,
     /// Whether there is a slot behind those that are declared, for references in memory.
     managed_slots: bool,
+    /// The calls that became the bodies of their functions.
+    sites: Vec<Site>,
 }
 
 /// The number of the section that says what the codes of traps mean.
@@ -110,7 +119,7 @@ fn functions(
 ) -> Debug {
     let globals = program.globals;
     let mut files = Files::registered(globals, errors);
-    let sites = sites(&globals.sites, &mut files, &program.constants, errors);
+    let mut sites = sites(&globals.sites, &mut files, &program.constants, errors);
     let mut context = LineContext { files: &mut files, sources, constants: &program.constants, sites: sites.len() };
     let mut lines = Vec::with_capacity(made.kept.len());
     let heap_start = made.end.next_multiple_of(16) as u32;
@@ -124,6 +133,7 @@ fn functions(
         module.functions.push(Function { signature, registers: body.registers, code: body.code });
         lines.push(body.lines);
     }
+    sites.extend(context.inlined(&made.sites));
     module.types = made.signatures.iter().cloned().collect();
     if !made.messages.is_empty() {
         module.custom.push(CustomSection { id: MESSAGES, bytes: messages(&made.messages) });

@@ -3,6 +3,7 @@
 //! - [`assemble`] and [`assemble_file`]: a source to a [`limen_isa::module::Module`].
 //! - [`disassemble`]: a module to a source that assembles to the same bytes.
 //! - [`format()`]: a source in its canonical layout.
+//! - [`explain`]: a source and the instructions that came of it, side by side.
 //! - [`document`]: the interfaces of a source as a page of documentation.
 //! - [`parse`]: a source to its tree, and [`keywords`]: its words, for other tools.
 
@@ -15,6 +16,7 @@ mod debug;
 mod diagnostic;
 mod disassemble;
 mod emit;
+mod explain;
 mod format;
 mod globals;
 mod instruction;
@@ -38,6 +40,7 @@ mod words;
 pub use assemble::{Assembled, Options, assemble, assemble_file};
 pub use diagnostic::{Diagnostic, Diagnostics, Label};
 pub use disassemble::disassemble;
+pub use explain::explain;
 pub use format::{format, format_named};
 pub use interfaces::document;
 pub use lexer::keywords;

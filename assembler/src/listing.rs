@@ -194,6 +194,21 @@ impl<'m> Listing<'m> {
         }
     }
 
+    /// The labels and instructions, each with the row that says where it comes from.
+    pub(crate) fn lines(&self) -> Vec<(Option<&LineRow>, String)> {
+        let mut lines = Vec::new();
+        for statement in &self.statements {
+            let row = self.rows.partition_point(|row| row.pc as usize <= statement.pc).checked_sub(1);
+            let row = row.map(|index| &self.rows[index]);
+            lines.extend(self.labels.get(&statement.pc).map(|label| (None, format!("  {label}:"))));
+            lines.push(match &statement.instruction {
+                Some(instruction) => (row, format!("    {}", self.instruction(statement.pc, instruction))),
+                None => (row, format!("    @word {:#018x}", self.function.code[statement.pc])),
+            });
+        }
+        lines
+    }
+
     fn print_row(&self, text: &mut String, row: Option<&LineRow>) {
         let Some(row) = row else { return };
         let file = row.file.and_then(|file| self.files.get(file as usize));

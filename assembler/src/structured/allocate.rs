@@ -2,110 +2,19 @@
 
 use std::collections::HashMap;
 
+use limen_isa::ValueType;
 use limen_isa::module::MAX_REGISTERS;
-use limen_isa::{Flow, Opcode, ValueType};
 
-use super::code::{Code, Item, Label, Reg};
+use super::code::{Code, Item, Reg};
+use super::flow::{self, Block};
 
-/// Blocks of instructions that are run through.
-struct Block {
-    start: usize,
-    end: usize,
-    next: Vec<usize>,
-    live_in: Vec<u64>,
-}
-
-/// Drops what has no effect, then renumbers registers; `params` of them keep their places. False if there are too many.
+/// Drops what is never reached, then renumbers registers; `params` of them keep their places. False if there are too many.
 pub(crate) fn allocate(code: &mut Code, params: usize) -> bool {
-    drop_unreached(code);
-    let mut blocks = blocks(code);
-    live(code, &mut blocks);
-    if drop_unused(code, &blocks) {
-        blocks = self::blocks(code);
-        live(code, &mut blocks);
-    }
-    let intervals = intervals(code, &blocks, params);
+    flow::drop_unreached(code);
+    let blocks = flow::blocks(code);
+    let live = Live::of(code, &blocks);
+    let intervals = intervals(code, &blocks, &live, params);
     assign(code, params, intervals)
-}
-
-/// Drops instructions behind terminators that no label precedes, and jumps to the next instruction.
-pub(crate) fn drop_unreached(code: &mut Code) {
-    loop {
-        let before = code.items.len();
-        let mut targets = vec![false; code.labels as usize];
-        for item in &code.items {
-            if let Item::Inst(inst) = item {
-                inst.labels(|label| targets[label as usize] = true);
-            }
-        }
-        let mut reached = true;
-        let mut kept: Vec<Item> = Vec::with_capacity(before);
-        for item in code.items.drain(..) {
-            match &item {
-                Item::Label(label) if targets[*label as usize] => {
-                    reached = true;
-                    drop_jumps_to(&mut kept, *label);
-                    kept.push(item);
-                }
-                Item::Label(_) => {}
-                Item::Inst(inst) if reached => {
-                    reached = inst.opcode.row().flow != Flow::Terminator;
-                    kept.push(item);
-                }
-                Item::Inst(_) => {}
-            }
-        }
-        code.items = kept;
-        if code.items.len() == before {
-            return;
-        }
-    }
-}
-
-fn drop_jumps_to(kept: &mut Vec<Item>, label: Label) {
-    let labels = kept.iter().rev().take_while(|item| matches!(item, Item::Label(_))).count();
-    let Some(index) = kept.len().checked_sub(labels + 1) else { return };
-    if let Item::Inst(inst) = &kept[index] {
-        let mut same = inst.opcode == Opcode::Jump;
-        inst.labels(|target| same &= target == label);
-        if same {
-            kept.remove(index);
-        }
-    }
-}
-
-fn blocks(code: &Code) -> Vec<Block> {
-    let mut blocks: Vec<Block> = Vec::new();
-    let mut of_label: HashMap<Label, usize> = HashMap::new();
-    let mut begins = true;
-    for (index, item) in code.items.iter().enumerate() {
-        let label = matches!(item, Item::Label(_));
-        if begins || (label && !matches!(code.items.get(index.wrapping_sub(1)), Some(Item::Label(_)))) {
-            blocks.push(Block { start: index, end: index, next: Vec::new(), live_in: Vec::new() });
-        }
-        begins = false;
-        let last = blocks.len() - 1;
-        blocks[last].end = index + 1;
-        match item {
-            Item::Label(label) => {
-                of_label.insert(*label, last);
-            }
-            Item::Inst(inst) => begins = inst.opcode.row().flow != Flow::Next,
-        }
-    }
-    let count = blocks.len();
-    for (number, block) in blocks.iter_mut().enumerate() {
-        if let Item::Inst(inst) = &code.items[block.end - 1] {
-            inst.labels(|label| block.next.extend(of_label.get(&label)));
-            if inst.opcode.row().flow == Flow::Terminator {
-                continue;
-            }
-        }
-        if number + 1 < count {
-            block.next.push(number + 1);
-        }
-    }
-    blocks
 }
 
 fn set(bits: &mut [u64], reg: Reg) {
@@ -120,31 +29,38 @@ fn has(bits: &[u64], reg: Reg) -> bool {
     bits[reg as usize / 64] >> (reg % 64) & 1 != 0
 }
 
-/// What is live at the end of a block.
-fn live_out(blocks: &[Block], number: usize, words: usize) -> Vec<u64> {
-    let mut out = vec![0; words];
-    for next in &blocks[number].next {
-        blocks[*next].live_in.iter().zip(&mut out).for_each(|(bits, out)| *out |= bits);
-    }
-    out
+/// The registers that are needed where each block begins.
+struct Live {
+    words: usize,
+    into: Vec<Vec<u64>>,
 }
 
-fn live(code: &mut Code, blocks: &mut [Block]) {
-    let words = code.registers.len().div_ceil(64);
-    blocks.iter_mut().for_each(|block| block.live_in = vec![0; words]);
-    let mut changed = true;
-    while changed {
-        changed = false;
-        for number in (0..blocks.len()).rev() {
-            let mut live = live_out(blocks, number, words);
-            for index in (blocks[number].start..blocks[number].end).rev() {
-                step_back(&mut code.items[index], &mut live);
-            }
-            if live != blocks[number].live_in {
-                blocks[number].live_in = live;
-                changed = true;
+impl Live {
+    fn of(code: &mut Code, blocks: &[Block]) -> Self {
+        let words = code.registers.len().div_ceil(64);
+        let mut live = Self { words, into: vec![vec![0; words]; blocks.len()] };
+        let mut changed = true;
+        while changed {
+            changed = false;
+            for number in (0..blocks.len()).rev() {
+                let mut bits = live.out_of(&blocks[number]);
+                for index in (blocks[number].start..blocks[number].end).rev() {
+                    step_back(&mut code.items[index], &mut bits);
+                }
+                changed |= bits != live.into[number];
+                live.into[number] = bits;
             }
         }
+        live
+    }
+
+    /// What is needed at the end of a block.
+    fn out_of(&self, block: &Block) -> Vec<u64> {
+        let mut out = vec![0; self.words];
+        for next in &block.next {
+            self.into[*next].iter().zip(&mut out).for_each(|(bits, out)| *out |= bits);
+        }
+        out
     }
 }
 
@@ -162,12 +78,22 @@ fn step_back(item: &mut Item, live: &mut [u64]) {
     });
 }
 
-/// Drops computations whose results nobody needs; whether there were any.
-fn drop_unused(code: &mut Code, blocks: &[Block]) -> bool {
-    let words = code.registers.len().div_ceil(64);
+/// Drops computations whose results nobody needs.
+pub(crate) fn drop_unused(code: &mut Code) {
+    loop {
+        let blocks = flow::blocks(code);
+        let live = Live::of(code, &blocks);
+        if !drop_unused_once(code, &live, &blocks) {
+            return;
+        }
+    }
+}
+
+/// Whether there were any.
+fn drop_unused_once(code: &mut Code, live: &Live, blocks: &[Block]) -> bool {
     let mut keep = vec![true; code.items.len()];
-    for (number, block) in blocks.iter().enumerate() {
-        let mut live = live_out(blocks, number, words);
+    for block in blocks {
+        let mut live = live.out_of(block);
         for index in (block.start..block.end).rev() {
             if let Item::Inst(inst) = &mut code.items[index] {
                 let mut needed = !inst.is_pure();
@@ -197,8 +123,7 @@ struct Interval {
     end: usize,
 }
 
-fn intervals(code: &mut Code, blocks: &[Block], params: usize) -> Vec<Interval> {
-    let words = code.registers.len().div_ceil(64);
+fn intervals(code: &mut Code, blocks: &[Block], live: &Live, params: usize) -> Vec<Interval> {
     let mut spans: Vec<Option<(usize, usize)>> = vec![None; code.registers.len()];
     let mut extend = |reg: Reg, at: usize| {
         let span = spans[reg as usize].get_or_insert((at, at));
@@ -206,8 +131,8 @@ fn intervals(code: &mut Code, blocks: &[Block], params: usize) -> Vec<Interval> 
     };
     (0..params as Reg).for_each(|param| extend(param, 0));
     for (number, block) in blocks.iter().enumerate() {
-        let out = live_out(blocks, number, words);
-        for (word, (live_in, live_out)) in block.live_in.iter().zip(&out).enumerate() {
+        let out = live.out_of(block);
+        for (word, (live_in, live_out)) in live.into[number].iter().zip(&out).enumerate() {
             each_bit(*live_in, |bit| extend(word as Reg * 64 + bit, 2 * block.start));
             each_bit(*live_out, |bit| extend(word as Reg * 64 + bit, 2 * block.end));
         }

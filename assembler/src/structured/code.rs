@@ -20,6 +20,8 @@ pub(crate) struct Inst {
     pub(crate) span: Span,
     /// Whether its constant is the first address behind all data.
     pub(crate) heap_start: bool,
+    /// The call that it was inlined at: an index into the compiler's sites.
+    pub(crate) site: Option<u32>,
 }
 
 #[derive(Clone, Debug)]
@@ -35,6 +37,9 @@ pub(crate) struct Code {
     /// Their types; the parameters come first.
     pub(crate) registers: Vec<ValueType>,
     pub(crate) labels: u32,
+    /// Whether a register may be read that was not written on the way there: branches of the instruction notation can pass
+    /// by a declaration. It is zero then.
+    pub(crate) reads_unwritten: bool,
 }
 
 /// A register as an instruction uses it.
@@ -57,6 +62,34 @@ impl Inst {
                     let writes = matches!(list, List::CallResults | List::SvcResults);
                     registers.iter_mut().for_each(|register| visit(Use { register, reads: !writes, writes }));
                 }
+                _ => {}
+            }
+        }
+    }
+
+    /// Calls `visit` with each register, and whether it is read and written.
+    pub(crate) fn each_register(&self, mut visit: impl FnMut(Reg, bool, bool)) {
+        for (operand, value) in self.opcode.row().operands.iter().zip(&self.values) {
+            match (operand.kind, value) {
+                (OperandKind::Register { role, .. }, Value::Integer(register)) => {
+                    visit(*register as Reg, role != Role::Write, role != Role::Read);
+                }
+                (OperandKind::List(List::Targets), _) => {}
+                (OperandKind::List(list), Value::List(registers)) => {
+                    let writes = matches!(list, List::CallResults | List::SvcResults);
+                    registers.iter().for_each(|register| visit(*register as Reg, !writes, writes));
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// Calls `visit` with each label, which it may change.
+    pub(crate) fn each_label(&mut self, mut visit: impl FnMut(&mut i64)) {
+        for (operand, value) in self.opcode.row().operands.iter().zip(&mut self.values) {
+            match (operand.kind, value) {
+                (OperandKind::Label, Value::Integer(label)) => visit(label),
+                (OperandKind::List(List::Targets), Value::List(labels)) => labels.iter_mut().for_each(&mut visit),
                 _ => {}
             }
         }

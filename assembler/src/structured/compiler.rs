@@ -11,6 +11,7 @@ use limen_isa::{Opcode, ValueType};
 use super::allocate::allocate;
 use super::code::{Code, Item};
 use super::lower::Lower;
+use super::optimise::{Site, inline_calls};
 use super::types::{Bindings, Ty, Types};
 use crate::ast::{Function, Line, Operands};
 use crate::diagnostic::{Diagnostic, Errors};
@@ -65,10 +66,14 @@ pub(crate) struct Compiler<'p, 'a> {
     pub(crate) tests: Vec<u32>,
     /// Whether references lie in memory.
     pub(crate) managed_slots: bool,
+    /// Whether code is improved, or stays construct by construct as it was written.
+    pub(crate) optimised: bool,
+    /// The calls that became the bodies of their functions.
+    pub(crate) sites: Vec<Site>,
 }
 
 impl<'p, 'a> Compiler<'p, 'a> {
-    pub(crate) fn new(program: &'p Program<'a>, errors: &'p mut Errors) -> Self {
+    pub(crate) fn new(program: &'p Program<'a>, optimised: bool, errors: &'p mut Errors) -> Self {
         Self {
             program,
             types: Types::new(program.globals, &program.constants),
@@ -85,10 +90,12 @@ impl<'p, 'a> Compiler<'p, 'a> {
             signatures: program.signatures.all().cloned().collect(),
             tests: Vec::new(),
             managed_slots: false,
+            optimised,
+            sites: Vec::new(),
         }
     }
 
-    /// Lowers all functions.
+    /// Checks and lowers all functions.
     pub(crate) fn compile(&mut self) {
         let globals = self.program.globals;
         for named in &globals.functions {
@@ -147,7 +154,6 @@ impl<'p, 'a> Compiler<'p, 'a> {
         let (function, shape) = (entry.function, Rc::clone(&entry.shape));
         let names = function.generics.iter().map(|name| &*name.text);
         let bindings: Bindings<'a> = names.zip(entry.arguments.iter().copied()).collect();
-        let params = shape.signature.params.len();
         let lower = Lower {
             c: self,
             function,
@@ -163,15 +169,29 @@ impl<'p, 'a> Compiler<'p, 'a> {
             loop_name: None,
             facts: Vec::new(),
             traps: Vec::new(),
-            hoist: None,
             plain_labels: false,
             span: function.name.span,
         };
-        let mut code = lower.run();
-        if self.errors.is_empty() && !allocate(&mut code, params) {
-            self.errors.add(|| Diagnostic::new(function.name.span, "this function needs too many registers"));
+        self.entries[number as usize].code = Some(lower.run());
+    }
+
+    /// Improves the code of all functions, and gives their registers places.
+    pub(crate) fn finish(&mut self) {
+        if !self.errors.is_empty() {
+            return;
         }
-        self.entries[number as usize].code = Some(code);
+        if self.optimised {
+            inline_calls(&mut self.entries, &mut self.sites);
+        }
+        for entry in &mut self.entries {
+            let params = entry.shape.signature.params.len();
+            if let Some(code) = &mut entry.code
+                && !allocate(code, params)
+            {
+                let span = entry.function.name.span;
+                self.errors.add(|| Diagnostic::new(span, "this function needs too many registers"));
+            }
+        }
     }
 
     // ---- Data -------------------------------------------------------------------------------------------------------

@@ -55,7 +55,7 @@ pub(crate) fn encode(
                 _ => {}
             }
         }
-        context.row(pc as u32, inst.span, &mut rows);
+        context.row(pc as u32, inst.span, inst.site, &mut rows);
         let encoded = codec::encode(&codec::Instruction { opcode: inst.opcode, values }, &mut words);
         if let Err(error) = encoded {
             errors.add(|| Diagnostic::new(inst.span, error.to_string()));

@@ -57,14 +57,6 @@ pub(crate) struct Loop<'a> {
     pub(crate) broken: bool,
 }
 
-/// Constants that are put before the outermost loop.
-pub(crate) struct Hoist {
-    /// Where in the code that is.
-    position: usize,
-    constants: HashMap<(ValueType, i64), Reg>,
-    code: Vec<Item>,
-}
-
 /// Lowers one function.
 pub(crate) struct Lower<'c, 'p, 'a> {
     pub(crate) c: &'c mut Compiler<'p, 'a>,
@@ -85,7 +77,6 @@ pub(crate) struct Lower<'c, 'p, 'a> {
     /// Indices that are known to be below a bound.
     pub(crate) facts: Vec<(Reg, Bound)>,
     pub(crate) traps: Vec<(Label, u32, Span)>,
-    pub(crate) hoist: Option<Hoist>,
     /// Whether branches of the instruction notation may go into loops.
     pub(crate) plain_labels: bool,
     /// Where the statement at hand stands.
@@ -172,7 +163,7 @@ impl<'a> Lower<'_, '_, 'a> {
 
     pub(crate) fn emit_opcode(&mut self, opcode: Opcode, values: Vec<Value>) {
         let span = self.span;
-        self.code.items.push(Item::Inst(Inst { opcode, values, span, heap_start: false }));
+        self.code.items.push(Item::Inst(Inst { opcode, values, span, heap_start: false, site: None }));
     }
 
     pub(crate) fn jump(&mut self, label: Label) {
@@ -214,38 +205,14 @@ impl<'a> Lower<'_, '_, 'a> {
         self.emit(mnemonic, values);
     }
 
-    /// The register that a part is in; constants are put into one, outside of loops if that is safe.
+    /// The register that a part is in; constants are put into one.
     pub(crate) fn reg(&mut self, part: Part, ty: ValueType) -> Reg {
         if let Part::Reg(reg) = part {
             return reg;
         }
-        let bits = constant(ty, part).1;
-        if let Some(known) = self.hoist.as_ref().and_then(|hoist| hoist.constants.get(&(ty, bits))) {
-            return *known;
-        }
         let to = self.fresh(ty);
         self.constant(to, ty, part);
-        if let Some(hoist) = &mut self.hoist {
-            hoist.constants.insert((ty, bits), to);
-            hoist.code.extend(self.code.items.pop());
-        }
         to
-    }
-
-    /// Begins a loop: what is constant in the outermost one is put here.
-    pub(crate) fn begin_hoist(&mut self) -> bool {
-        let begins = self.hoist.is_none() && !self.plain_labels;
-        if begins {
-            let position = self.code.items.len();
-            self.hoist = Some(Hoist { position, constants: HashMap::new(), code: Vec::new() });
-        }
-        begins
-    }
-
-    pub(crate) fn end_hoist(&mut self, begun: bool) {
-        if let Some(hoist) = self.hoist.take_if(|_| begun) {
-            self.code.items.splice(hoist.position..hoist.position, hoist.code);
-        }
     }
 
     // ---- Names ------------------------------------------------------------------------------------------------------
@@ -311,6 +278,7 @@ impl<'a> Lower<'_, '_, 'a> {
             self.place(label);
             self.emit_opcode(Opcode::Trap, vec![value(code)]);
         }
+        self.code.reads_unwritten = self.plain_labels;
         self.code
     }
 
