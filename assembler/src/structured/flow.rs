@@ -56,7 +56,8 @@ pub(crate) fn before(blocks: &[Block]) -> Vec<Vec<usize>> {
     let mut before = vec![Vec::new(); blocks.len()];
     for (number, block) in blocks.iter().enumerate() {
         for next in &block.next {
-            if !before[*next].contains(&number) {
+            // Blocks are taken in order, so one that is there already came last.
+            if before[*next].last() != Some(&number) {
                 before[*next].push(number);
             }
         }

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use limen_isa::ValueType;
+use limen_isa::module::MAX_REGISTERS;
 
 use super::types::{Bindings, Int, Layout, Member, Ty, Type, Types, Variants};
 use crate::ast::{EnumEntry, Name};
@@ -177,6 +178,9 @@ impl<'a> Types<'_, 'a> {
                 let mut all = Vec::new();
                 for member in self.layout(ty, errors).members {
                     all.extend(self.registers(member.ty, errors)?);
+                    if all.len() > MAX_REGISTERS {
+                        return None;
+                    }
                 }
                 all
             }

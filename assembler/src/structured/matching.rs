@@ -1,6 +1,9 @@
 //! `match`.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+
+use limen_isa::ValueType;
+use limen_isa::codec::Value;
 
 use super::code::{Label, Reg};
 use super::lower::{Lower, Part, value, width};
@@ -8,6 +11,20 @@ use super::types::{Int, Ty, Type};
 use crate::ast::{Arm, Infix, Term, TermKind};
 use crate::diagnostic::Diagnostic;
 use crate::source::Span;
+
+/// Fewer arms than this are compared with one after the other.
+const MIN_ARMS: usize = 5;
+
+/// A table has at most so many targets.
+const MAX_TARGETS: i128 = 512;
+
+/// Where a table of targets leads.
+struct JumpTable {
+    /// To each arm.
+    arms: Vec<Label>,
+    /// For all other numbers.
+    rest: Label,
+}
 
 impl<'a> Lower<'_, '_, 'a> {
     pub(crate) fn matched(&mut self, term: &'a Term, arms: &'a [Arm], span: Span) -> Option<()> {
@@ -29,22 +46,27 @@ impl<'a> Lower<'_, '_, 'a> {
             Part::Reg(reg) => reg,
             _ => reg,
         };
+        let mut seen = HashMap::new();
+        let ranges: Vec<Vec<(i128, i128)>> =
+            arms.iter().map(|arm| self.ranges(arm, rv.ty, variants.as_deref(), &mut seen)).collect();
+        let table = self.jump_table(subject, int, &ranges);
         let end = self.label();
-        let (mut seen, mut ends, mut rest) = (HashMap::new(), false, false);
-        for arm in arms {
+        let (mut covered, mut ends, mut rest) = (HashSet::new(), false, false);
+        for (number, (arm, ranges)) in arms.iter().zip(&ranges).enumerate() {
             if rest {
                 self.c.errors.add(|| Diagnostic::new(arm.span, "this arm is never reached"));
                 break;
             }
             let next = self.label();
             self.span = arm.span;
-            if arm.patterns.is_empty() {
-                rest = true;
-            } else {
-                self.patterns(arm, rv.ty, (subject, int), variants.as_deref(), &mut seen, next);
+            rest = arm.patterns.is_empty();
+            match &table {
+                Some(table) => self.place(if rest { table.rest } else { table.arms[number] }),
+                None if rest => {}
+                None => self.patterns(ranges, (subject, int), next),
             }
-            let exhausted =
-                variants.as_ref().is_some_and(|all| all.iter().all(|(_, number)| seen.contains_key(number)));
+            covered.extend(ranges.iter().map(|(first, _)| *first));
+            let exhausted = variants.as_ref().is_some_and(|all| all.iter().all(|(_, number)| covered.contains(number)));
             self.block(&arm.body);
             if self.reached {
                 self.jump(end);
@@ -52,7 +74,7 @@ impl<'a> Lower<'_, '_, 'a> {
             }
             if exhausted && !rest {
                 rest = true;
-                self.place(next);
+                self.place(table.as_ref().map_or(next, |table| table.rest));
                 self.reached = false;
                 break;
             }
@@ -94,26 +116,33 @@ impl<'a> Lower<'_, '_, 'a> {
         });
     }
 
-    fn patterns(
+    /// What an arm's patterns cover: the first and the last number of each.
+    fn ranges(
         &mut self,
         arm: &'a Arm,
         ty: Ty,
-        (subject, int): (Reg, Int),
         variants: Option<&[(Box<str>, i128)]>,
         seen: &mut HashMap<i128, Span>,
-        next: Label,
-    ) {
-        let body = self.label();
-        let last = arm.patterns.len() - 1;
-        for (index, (from, to)) in arm.patterns.iter().enumerate() {
-            let from_number = self.pattern(from, ty, variants);
-            let to_number = to.as_ref().map(|to| self.pattern(to, ty, variants));
-            let (Some(a), Some(b)) = (from_number, to_number.unwrap_or(from_number)) else { continue };
-            if let (None, Some(_)) = (to, seen.insert(a, from.span)) {
+    ) -> Vec<(i128, i128)> {
+        let mut ranges = Vec::new();
+        for (from, to) in &arm.patterns {
+            let first = self.pattern(from, ty, variants);
+            let last = to.as_ref().map(|to| self.pattern(to, ty, variants));
+            let (Some(first), Some(last)) = (first, last.unwrap_or(first)) else { continue };
+            if let (None, Some(_)) = (to, seen.insert(first, from.span)) {
                 self.c.errors.add(|| Diagnostic::new(from.span, "this value has an arm already"));
             }
-            let (family, p) = (width(int), Part::Reg(subject));
-            let is_last = index == last;
+            ranges.push((first, last));
+        }
+        ranges
+    }
+
+    /// Goes to `next` unless the subject is in one of the ranges, by comparing.
+    fn patterns(&mut self, ranges: &[(i128, i128)], (subject, int): (Reg, Int), next: Label) {
+        let body = self.label();
+        let (family, p) = (width(int), Part::Reg(subject));
+        for (index, (a, b)) in ranges.iter().copied().enumerate() {
+            let is_last = index + 1 == ranges.len();
             if a == b {
                 let (infix, label) = if is_last { (Infix::NotEqual, next) } else { (Infix::Equal, body) };
                 self.branch_integers(family, int.signed, infix, p, Part::Int(a), label);
@@ -129,6 +158,35 @@ impl<'a> Lower<'_, '_, 'a> {
             }
         }
         self.place(body);
+    }
+
+    /// Goes to the right arm by a table, where the numbers are many and lie close together.
+    fn jump_table(&mut self, subject: Reg, int: Int, ranges: &[Vec<(i128, i128)>]) -> Option<JumpTable> {
+        let all = ranges.iter().flatten();
+        let (first, last) = (all.clone().map(|range| range.0).min()?, all.clone().map(|range| range.1).max()?);
+        let count: i128 = all.map(|(first, last)| (last - first + 1).max(0)).sum();
+        let span = last - first + 1;
+        let fits = int.bits <= 32 && (-(1 << 22)..1 << 22).contains(&first) && span <= MAX_TARGETS;
+        if !fits || ranges.len() < MIN_ARMS || count < MIN_ARMS as i128 || span > 3 * count {
+            return None;
+        }
+        let rest = self.label();
+        let arms: Vec<Label> = ranges.iter().map(|_| self.label()).collect();
+        let mut targets = vec![None; span as usize];
+        for (ranges, arm) in ranges.iter().zip(&arms) {
+            for number in ranges.iter().flat_map(|(a, b)| *a..=*b) {
+                targets[(number - first) as usize].get_or_insert(*arm);
+            }
+        }
+        let mut targets: Vec<i64> = targets.into_iter().map(|target| i64::from(target.unwrap_or(rest))).collect();
+        targets.push(i64::from(rest));
+        let index = match first {
+            0 => subject,
+            _ => self.op("i32.addi", ValueType::I32, None, &[i64::from(subject), -(first as i64)]),
+        };
+        self.emit("br_table", vec![value(index), Value::List(targets)]);
+        self.reached = false;
+        Some(JumpTable { arms, rest })
     }
 
     /// The number of a pattern: a constant, or the name of a value.

@@ -193,6 +193,17 @@ impl<'a> Lower<'_, '_, 'a> {
         }
     }
 
+    /// Whether a fact says that an index is below a bound.
+    fn is_below(&self, index: Reg, bound: Bound) -> bool {
+        self.facts.iter().any(|(of, known)| {
+            *of == index
+                && match (known, bound) {
+                    (Bound::Int(known), Bound::Int(bound)) => *known <= bound,
+                    (known, bound) => *known == bound,
+                }
+        })
+    }
+
     /// Stops the program unless the index is below the bound.
     fn check_index(&mut self, index: Part, bound: Part) {
         if let (Part::Int(index), Part::Int(bound)) = (index, bound)
@@ -205,7 +216,7 @@ impl<'a> Lower<'_, '_, 'a> {
             (Part::Reg(index), Part::Int(bound)) => Some((index, Bound::Int(bound))),
             _ => None,
         };
-        if self.c.optimised && known.is_some_and(|fact| self.facts.contains(&fact)) {
+        if self.c.optimised && known.is_some_and(|(index, bound)| self.is_below(index, bound)) {
             return;
         }
         let out = self.trap("index out of bounds");

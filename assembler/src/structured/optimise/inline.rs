@@ -17,10 +17,13 @@ use crate::structured::compiler::Entry;
 const SMALL: usize = 12;
 
 /// A larger one is if that adds at most so many instructions to the program.
-const MAX_ADDED: usize = 256;
+const MAX_ADDED: usize = 192;
 
 /// One that is called in a single place leaves its own body behind, but should not make its caller hard to compile.
 const ONCE: usize = 40;
+
+/// So many calls may lie in each other where an instruction came through them all.
+const MAX_NESTED: usize = 8;
 
 /// Functions do not grow beyond so many instructions by what they take in.
 const MAX_LENGTH: usize = 2000;
@@ -29,14 +32,20 @@ const MAX_LENGTH: usize = 2000;
 pub(crate) fn inline_calls(entries: &mut [Entry<'_>], sites: &mut Vec<Site>) {
     let calls = count_calls(entries);
     let mut done = vec![false; entries.len()];
+    let mut nested = vec![0; entries.len()];
     for number in callees_first(entries) {
         let index = number as usize;
         let Some(mut code) = entries[index].code.take() else { continue };
         let params = entries[index].shape.signature.params.len();
         improve(&mut code, params);
-        let fits = |callee: u32| done[callee as usize] && is_worth(&entries[callee as usize], calls[callee as usize]);
+        let taken: Vec<u32> = callees(&code).collect();
+        let fits = |callee: u32| {
+            let callee = callee as usize;
+            done[callee] && nested[callee] < MAX_NESTED && is_worth(&entries[callee], calls[callee])
+        };
         let mut inliner = Inliner { entries, fits: &fits, sites };
         if inliner.run(&mut code) {
+            nested[index] = 1 + taken.iter().map(|callee| nested[*callee as usize]).max().unwrap_or(0);
             improve(&mut code, params);
         }
         entries[index].code = Some(code);

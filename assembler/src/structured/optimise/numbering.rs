@@ -18,8 +18,14 @@ use crate::structured::flow::{self, Block};
 /// More blocks than this between two places are not looked through.
 const MAX_REGION: usize = 1000;
 
+/// Functions of more blocks than this stay as they are.
+const MAX_BLOCKS: usize = 5000;
+
 pub(super) fn number(code: &mut Code) {
     let blocks = flow::blocks(code);
+    if blocks.len() > MAX_BLOCKS {
+        return;
+    }
     let before = flow::before(&blocks);
     let dominators = flow::dominators(&blocks, &before);
     let written: Vec<Vec<Reg>> = blocks.iter().map(|block| written(&code.items[block.start..block.end])).collect();
