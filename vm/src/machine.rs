@@ -409,15 +409,13 @@ impl Machine {
     /// Lets the current context run until something happens, and deals with that.
     fn turn(&mut self, host: &mut dyn Host) -> Option<Outcome> {
         let context = self.current?;
-        self.turns = self.turns.wrapping_add(1);
-        let looks = self.attention.wants_stop() || self.turns.is_multiple_of(TURNS_BETWEEN_LOOKS);
-        if looks && let Some(outcome) = self.pause() {
-            return Some(outcome);
-        }
         if self.is_user(context) && self.is_interrupted() {
             return self.interrupt(self.store.context(context).port.itself);
         }
-        let fuel = self.fuel_of_turn(context);
+        self.turns = self.turns.wrapping_add(1);
+        let looks = self.attention.wants_stop() || self.turns.is_multiple_of(TURNS_BETWEEN_LOOKS);
+        // Without fuel it comes no further than to its next safepoint.
+        let fuel = if looks { 0 } else { self.fuel_of_turn(context) };
         let mut run = Run::new(&mut self.store, context);
         let (exit, left) = self.engine.run(&mut run, fuel);
         let context = run.context;
