@@ -1,41 +1,18 @@
 //! The kernel with domains that talk, fail and are replaced: all of it bytecode, on every engine.
 
+// By their paths: a folder with this file's name is there, too.
+#[path = "support/boot.rs"]
+mod booting;
 #[path = "support/restored.rs"]
 mod restored;
 
-use std::path::{Path, PathBuf};
-use std::{env, fs};
+use std::env;
 
-use limen_assembler::{Directory, Options, assemble};
 use limen_isa::module::Module;
-use limen_vm::{Config, EngineKind, Machine, Mode, Outcome, Time, Verified, verify};
+use limen_vm::{EngineKind, Mode, Outcome, Time, Verified};
 
+use booting::{Settings, boot, kernel, machine, module};
 use restored::to_the_end;
-
-/// What a scenario's constants are set to, instead of what its source says.
-type Settings<'a> = &'a [(&'a str, u64)];
-
-fn module(path: &str, mode: Mode, settings: Settings) -> Verified<Module> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
-    let mut source = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-    for (name, value) in settings {
-        source = with_constant(&source, name, *value);
-    }
-    let name = path.file_name().expect("the path is a file's").to_string_lossy();
-    let loader = Directory(path.parent().map(PathBuf::from).unwrap_or_default());
-    let assembled = assemble(&name, &source, &loader, Options::default()).unwrap_or_else(|errors| panic!("{errors}"));
-    verify(assembled.module, mode).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
-}
-
-fn with_constant(source: &str, name: &str, value: u64) -> String {
-    let begin = format!("const {name} = ");
-    let line = source.lines().find(|line| line.starts_with(&begin)).unwrap_or_else(|| panic!("there is no {name}"));
-    source.replacen(line, &format!("{begin}{value}"), 1)
-}
-
-fn kernel() -> Verified<Module> {
-    module("os-services/kernel/kernel.lim", Mode::Kernel, &[])
-}
 
 /// The scenarios lie in `tests/system`; `services/NAME` is a service of the system.
 fn program(name: &str, settings: Settings) -> Verified<Module> {
@@ -51,22 +28,13 @@ fn modules(programs: &[&str], settings: Settings) -> Vec<Verified<Module>> {
     programs.iter().enumerate().map(|(index, name)| program(name, settings_of(index))).collect()
 }
 
-/// Boots the kernel with programs, of which the first starts the others; gives how it ended, and the fuel burnt.
-fn boot(programs: &[&str], settings: Settings, engine: EngineKind, time: Time) -> (Outcome, u64) {
-    let modules = modules(programs, settings);
-    let mut machine: Machine =
-        limen_jit::machine(Config { engine, time, ..Config::default() }).expect("the budget allows a machine");
-    let outcome = machine.boot(&kernel(), &modules).expect("the kernel boots");
-    (outcome, machine.fuel_burnt())
-}
-
 /// Boots on every engine in both sorts of time; in virtual time all must burn the same.
 fn boots_well(programs: &[&str], settings: Settings) {
-    let mut burnt = None;
+    let (modules, mut burnt) = (modules(programs, settings), None);
     for engine in EngineKind::ALL {
-        let (outcome, _) = boot(programs, settings, engine, Time::Live);
+        let (outcome, _) = boot(&modules, engine, Time::Live);
         assert_eq!(outcome, Outcome::Halted(0), "{programs:?}, {}", engine.name());
-        let (outcome, fuel) = boot(programs, settings, engine, Time::Virtual);
+        let (outcome, fuel) = boot(&modules, engine, Time::Virtual);
         assert_eq!(outcome, Outcome::Halted(0), "{programs:?}, {}, virtual time", engine.name());
         assert_eq!(*burnt.get_or_insert(fuel), fuel, "{programs:?}, {}", engine.name());
     }
@@ -78,12 +46,11 @@ fn knob(name: &str, default: u64) -> u64 {
 
 /// The same in new machines that have nothing but snapshots, at every n-th safepoint.
 fn goes_on_well(programs: &[&str], settings: Settings) {
-    let (_, whole) = boot(programs, settings, EngineKind::Interp, Time::Virtual);
+    let modules = modules(programs, settings);
+    let (_, whole) = boot(&modules, EngineKind::Interp, Time::Virtual);
     for piece in [1, 7, 1000] {
         let piece = piece.max(whole / MOST_MACHINES);
-        let modules = modules(programs, settings);
-        let config = Config { time: Time::Virtual, fuel: Some(piece), ..Config::default() };
-        let mut machine = limen_jit::machine(config).expect("the budget allows a machine");
+        let mut machine = machine(EngineKind::Tiered, Time::Virtual, Some(piece));
         let outcome = machine.boot(&kernel(), &modules).expect("the kernel boots");
         let engines = [EngineKind::Jit, EngineKind::Interp];
         let (machine, outcome) = to_the_end(machine, outcome, &engines, (piece, MOST_MACHINES));
