@@ -49,7 +49,10 @@ fn the_examples_of_the_book_pass_their_tests() {
 
 #[test]
 fn every_source_is_in_the_canonical_layout() {
-    for path in ["std", "std/system", "docs/examples"].into_iter().flat_map(sources) {
+    let services =
+        ["kernel", "init", "lib", "services", "services/control"].map(|folder| format!("os-services/{folder}"));
+    let library = ["std", "std/system", "docs/examples", "tests/system"].map(str::to_owned);
+    for path in library.iter().chain(&services).flat_map(|folder| sources(folder)) {
         let text = fs::read_to_string(&path).expect("the source is text");
         let formatted = format(&text).unwrap_or_else(|errors| panic!("{}: {errors}", path.display()));
         assert!(formatted == text, "{}: `limen fmt` changes this", path.display());
