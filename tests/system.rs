@@ -44,22 +44,21 @@ fn knob(name: &str, default: u64) -> u64 {
     env::var(name).map_or(default, |text| text.parse().unwrap_or_else(|_| panic!("{name}: {text} is no number")))
 }
 
-/// The same in new machines that have nothing but snapshots, at every n-th safepoint.
+/// The same in new machines that have nothing but snapshots, at every n-th safepoint, but in no more than
+/// `LIMEN_SYSTEM_MACHINES`.
 fn goes_on_well(programs: &[&str], settings: Settings) {
     let modules = modules(programs, settings);
     let (_, whole) = boot(&modules, EngineKind::Interp, Time::Virtual);
+    let most = knob("LIMEN_SYSTEM_MACHINES", 12);
     for piece in [1, 7, 1000] {
-        let piece = piece.max(whole / MOST_MACHINES);
+        let piece = piece.max(whole / most);
         let mut machine = machine(EngineKind::Tiered, Time::Virtual, Some(piece));
         let outcome = machine.boot(&kernel(), &modules).expect("the kernel boots");
         let engines = [EngineKind::Jit, EngineKind::Interp];
-        let (machine, outcome) = to_the_end(machine, outcome, &engines, (piece, MOST_MACHINES));
+        let (machine, outcome) = to_the_end(machine, outcome, &engines, (piece, most));
         assert_eq!((outcome, machine.fuel_burnt()), (Outcome::Halted(0), whole), "{programs:?}, pieces of {piece}");
     }
 }
-
-/// A run goes through at most so many machines.
-const MOST_MACHINES: u64 = 30;
 
 #[test]
 fn the_system_goes_on_in_new_machines() {
