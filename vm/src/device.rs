@@ -4,8 +4,8 @@
 //! instructions; its queues are split virtqueues (2.7) in memory that its *windows* show it. An address in a queue is the
 //! number of a window and an offset in it; a window names memory by a reference, so what a device can reach ends with that.
 //!
-//! rust-vmm's `virtio-queue` walks the queues, over a `GuestMemory` of ours that is the windows ([`windows`]). What the
-//! registers do is [`transport`]'s, what a device does with its queues is a [`Device`]'s. Whatever a driver writes is hostile:
+//! rust-vmm's `virtio-queue` walks the queues, over a `GuestMemory` of ours that is the windows (`windows`). What the
+//! registers do is `transport`'s, what a device does with its queues is a [`Device`]'s. Whatever a driver writes is hostile:
 //! it may cost the driver its device, which then wants to be reset, and nothing else.
 
 mod backend;
