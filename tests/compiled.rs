@@ -401,3 +401,45 @@ fn code_that_has_no_memory_is_interpreted() {
         assert!(engine == EngineKind::Tiered || made.len() + refused.len() > 20, "{made:?}\n{refused:?}");
     }
 }
+
+/// What this kernel does about an `svc` needs far more of the native stack than its caller may take, and has room for no other
+/// way through: the caller is compiled without it.
+#[test]
+fn callers_of_a_kernel_with_large_frames_are_compiled_too() {
+    const VALUES: usize = 58;
+    let names: Vec<String> = (0..VALUES).map(|value| format!("v{value}")).collect();
+    let mut kernel =
+        format!("slots 4\nexport fn svc(c: ref, number: i32) {{\nreg zero: i32\nreg {}: i64\n", names.join(", "));
+    for (value, name) in names.iter().enumerate() {
+        writeln!(kernel, "{name} = i64.load [zero + {}]", 8 * value).expect("a text takes everything");
+    }
+    // Each is used after all have been loaded, the first one last.
+    for pair in names.windows(2).rev() {
+        writeln!(kernel, "{} = i64.add {}, {}", pair[0], pair[0], pair[1]).expect("a text takes everything");
+    }
+    kernel.push_str(
+        "v0 = i64.addi v0, 3\nctx.set_word c, 0, v0\nctx.resume c\n}\n\
+         export fn exit(c: ref) {\nreg status: i32\nreg r: i64\nr = ctx.word c, 0\nstatus = i32.from_i64 r\nhalt status\n}\n\
+         export fn boot() {\nreg account, module, none, domain, c: ref\nreg p, i, j, n, main: i32\nreg payload: i64\n\
+         account = slot.get [i + 0]\nmodule = slot.get [i + 1]\ndomain = domain.make account, module, none, payload\n\
+         n = i32.const 4\np = i32.const main_name\nmain = domain.export domain, p, n\nn = i32.const 4096\n\
+         c = ctx.make account, domain, main, n, payload\nctx.resume c\n}\n\
+         data main_name at 2048 { u8 109, 97, 105, 110 }\nhome 1 max 1\n",
+    );
+    let assembled = assemble("kernel.lim", &kernel, &NoFiles, Options::default());
+    let kernel = assembled.unwrap_or_else(|errors| panic!("{errors}")).module;
+    let kernel = verify(kernel, Mode::Kernel).unwrap_or_else(|error| panic!("{error}"));
+    let client = program("export fn main() -> i64 {\nreg r: i64\nr = svc 1()\nr = svc 1()\nret r\n}");
+    let run = |engine| {
+        let log = Log::default();
+        let config = Config { engine, ..Config::default() };
+        let mut machine = Machine::with_engine(config, Box::new(Jit::with_log(&log))).expect("the budget has room");
+        let outcome = machine.boot(&kernel, std::slice::from_ref(&client)).expect("the kernel boots");
+        (outcome, log.compilations())
+    };
+    assert_eq!(run(EngineKind::Interp).0, Outcome::Halted(3));
+    let (outcome, compilations) = run(EngineKind::Jit);
+    assert_eq!(outcome, Outcome::Halted(3));
+    let of_client: Vec<_> = compilations.iter().filter(|one| one.function.contains("main")).collect();
+    assert!(!of_client.is_empty() && of_client.iter().all(|one| one.outcome.is_ok()), "{compilations:?}");
+}

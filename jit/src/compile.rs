@@ -145,7 +145,11 @@ impl Compiler {
             return Ok(Compiled { code, time: Duration::ZERO });
         }
         let start = Instant::now();
-        let code = Arc::new(self.make(module, kernel, key)?);
+        let code = Arc::new(match self.make(module, kernel, key) {
+            // With what the kernel does about an `svc` in it the frame is too large: without, it may not be.
+            Err(Refusal::Frame(_)) if kernel.is_some() => self.make(module, None, key)?,
+            made => made?,
+        });
         shared.add(key, &code);
         Ok(Compiled { code, time: start.elapsed() })
     }

@@ -18,6 +18,9 @@ const MIN_ARMS: usize = 5;
 /// A table has at most so many targets.
 const MAX_TARGETS: i128 = 512;
 
+/// A table begins at 0 if no more targets than this stand there for nothing.
+const MAX_UNUSED: i128 = 8;
+
 /// Where a table of targets leads.
 struct JumpTable {
     /// To each arm.
@@ -164,6 +167,8 @@ impl<'a> Lower<'_, '_, 'a> {
     fn jump_table(&mut self, subject: Reg, int: Int, ranges: &[Vec<(i128, i128)>]) -> Option<JumpTable> {
         let all = ranges.iter().flatten();
         let (first, last) = (all.clone().map(|range| range.0).min()?, all.clone().map(|range| range.1).max()?);
+        // A few unused targets at the beginning are cheaper than a subtraction.
+        let first = if (0..=MAX_UNUSED).contains(&first) { 0 } else { first };
         let count: i128 = all.map(|(first, last)| (last - first + 1).max(0)).sum();
         let span = last - first + 1;
         let fits = int.bits <= 32 && (-(1 << 22)..1 << 22).contains(&first) && span <= MAX_TARGETS;
