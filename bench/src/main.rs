@@ -12,6 +12,7 @@ mod sides;
 mod starts;
 mod statistics;
 mod stops;
+mod structured;
 mod system;
 
 use std::path::PathBuf;
@@ -49,6 +50,10 @@ struct Arguments {
     #[arg(long)]
     system: bool,
 
+    /// Only what the structured notation costs against code by hand
+    #[arg(long)]
+    structured: bool,
+
     /// Print the memory that many services take, as a part of `--system`
     #[arg(long, hide = true)]
     idle_services: bool,
@@ -85,6 +90,9 @@ fn main() {
     }
     if arguments.costs {
         return costs::print(arguments.rounds);
+    }
+    if arguments.structured {
+        return structured::print(arguments.rounds);
     }
     if arguments.idle_services {
         return system::print_idle_memory();

@@ -15,11 +15,16 @@ pub trait Side {
 pub type Maker = fn(&Kernel) -> Box<dyn Side>;
 
 pub fn limen_interpreted(kernel: &Kernel) -> Box<dyn Side> {
-    Box::new(Limen::new(kernel, EngineKind::Interp))
+    limen(kernel.name, kernel.lim, EngineKind::Interp)
 }
 
 pub fn limen_compiled(kernel: &Kernel) -> Box<dyn Side> {
-    Box::new(Limen::new(kernel, EngineKind::Jit))
+    limen(kernel.name, kernel.lim, EngineKind::Jit)
+}
+
+/// A source with a function `run`.
+pub fn limen(name: &str, source: &str, engine: EngineKind) -> Box<dyn Side> {
+    Box::new(Limen::new(name, source, engine))
 }
 
 pub fn wasmi(kernel: &Kernel) -> Box<dyn Side> {
@@ -55,10 +60,10 @@ struct Limen {
 }
 
 impl Limen {
-    fn new(kernel: &Kernel, engine: EngineKind) -> Self {
-        let assembled = assemble(kernel.name, kernel.lim, &NoFiles, Options::default());
+    fn new(name: &str, source: &str, engine: EngineKind) -> Self {
+        let assembled = assemble(name, source, &NoFiles, Options::default());
         let assembled = assembled.unwrap_or_else(|errors| panic!("{errors}"));
-        let module = verify(assembled.module, Mode::User).unwrap_or_else(|error| panic!("{}: {error}", kernel.name));
+        let module = verify(assembled.module, Mode::User).unwrap_or_else(|error| panic!("{name}: {error}"));
         let config = Config { engine, ..Config::default() };
         let mut machine = limen_jit::machine(config).expect("the budget allows a machine");
         let domain = machine.instantiate(&module).expect("the budget allows a domain");

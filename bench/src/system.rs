@@ -10,7 +10,7 @@ use limen_assembler::{Directory, Options, assemble};
 use limen_isa::module::Module;
 use limen_vm::{Budget, Config, EngineKind, Machine, Mode, Outcome, Verified, verify};
 
-use crate::statistics::quantile;
+use crate::lines::{heading, line};
 
 /// What `many.lim` is asked for.
 const STARTING: u64 = 1;
@@ -21,7 +21,7 @@ const KILLS: u64 = 1_000;
 
 /// Prints a line for each measurement.
 pub fn print(rounds: u32) {
-    println!("{:<44} {:>9} {:>9} {:>9}", "of the system, compiled code", "q1", "median", "q3");
+    heading("of the system, compiled code");
     for (name, count, what) in [
         ("start of a service, ns", 1_000, STARTING),
         ("call and answer, 2 domains, ns", 2, CALL_ALONE),
@@ -29,13 +29,19 @@ pub fn print(rounds: u32) {
         ("call and answer, 10,000 domains, ns", 10_000, CALL_IN_A_CROWD),
     ] {
         let measured: Vec<f64> = (0..rounds).map(|_| many(count, what)).collect();
-        let [q1, median, q3] = [0.25, 0.5, 0.75].map(|share| quantile(&measured, share));
-        println!("{name:<44} {q1:>9.0} {median:>9.0} {q3:>9.0}");
+        line(name, "", &measured);
     }
-    println!("{:<44} {:>9} {:>9} {:>9}", format!("from a kill to the next answer, {KILLS} kills"), "p50", "p99", "p99.9");
+    println!(
+        "{:<44} {:<9} {:>9} {:>9} {:>9}",
+        format!("from a kill to the next answer, {KILLS} kills, us"),
+        "",
+        "p50",
+        "p99",
+        "p99.9"
+    );
     let [p50, p99, p999] = [500, 990, 999].map(recovery);
-    println!("{:<44} {p50:>9.0} {p99:>9.0} {p999:>9.0}", "  microseconds");
-    println!("{:<44} {:>9}", "10,000 services that wait: MiB of memory", idle_memory());
+    println!("{:<54} {p50:>9.0} {p99:>9.0} {p999:>9.0}", "");
+    println!("{:<54} {:>9}", "10,000 services that wait: MiB of memory", idle_memory());
 }
 
 fn many(count: u64, what: u64) -> f64 {
