@@ -1,8 +1,8 @@
 //! Which bytes of home are known to be open where.
 //!
 //! Home never shrinks, so what one access has found open stays open for the next one at the same registers, as long as
-//! nothing is written to these. Within a basic block the first access looks for all that follow at its place: should one
-//! of them lie outside, the interpreter goes on from the first, and finds the fault where it is.
+//! nothing is written to these. The first access looks for all that may follow at its place: should one of them lie outside,
+//! the runtime executes the first, and so on, and finds the fault where it is.
 //!
 //! What the module declares of home is there from the beginning: an address that cannot be greater needs no look but one
 //! where the function is entered, since a domain can be given another home.
@@ -19,6 +19,10 @@ use crate::translate::Entry;
 
 /// More places than this are not followed in one function.
 const MAX_PLACES: usize = 64;
+
+/// No access looks for more bytes behind its own: who works at the very end of home should not always have to ask the runtime for
+/// the sake of what is seldom accessed.
+const MAX_AHEAD: u32 = 256;
 
 /// What an address in home is the sum of, but for a constant: registers, the second one times a number.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -68,8 +72,8 @@ impl Bounds {
         let at_start = vec![vec![u32::MAX; places.len()]; steps.len()];
         let mut bounds = Self { places, at_start, needs: HashMap::new(), declared };
         bounds.at_start[shape.index_of(entry.word())].fill(0);
+        bounds.look_ahead(shape, &steps);
         bounds.flow(shape, &steps);
-        steps.iter().for_each(|steps| bounds.look_ahead(steps));
         bounds
     }
 
@@ -126,22 +130,39 @@ impl Bounds {
 
     /// What is known behind an instruction, where `known` was before it.
     fn follow(&self, known: &mut [u32], step: &Step) {
-        if let Some((place, end)) = step.access
-            && let Some(number) = self.places.get(&place)
-        {
-            known[*number] = known[*number].max(end);
+        if let Some((_, end)) = step.access {
+            self.looks_for(known, step.pc, end);
         }
         step.written.iter().for_each(|register| self.forget(known, *register));
     }
 
-    /// Notes what each access of a basic block needs together with those that follow.
-    fn look_ahead(&mut self, steps: &[Step]) {
-        let mut needed = vec![0; self.places.len()];
+    /// Notes what each access needs together with those that follow, on whatever way.
+    fn look_ahead(&mut self, shape: &Shape, steps: &[Vec<Step>]) {
+        let mut at_start = vec![vec![0; self.places.len()]; steps.len()];
+        let mut changed = true;
+        while changed {
+            changed = false;
+            for (index, block) in shape.blocks.iter().enumerate().rev() {
+                let mut needed = vec![0; self.places.len()];
+                for successor in &block.successors {
+                    let further = &at_start[shape.index_of(*successor)];
+                    needed.iter_mut().zip(further).for_each(|(needed, further)| *needed = (*further).max(*needed));
+                }
+                self.look_back(&steps[index], &mut needed);
+                changed |= needed != at_start[index];
+                at_start[index] = needed;
+            }
+        }
+    }
+
+    /// Notes what each access of a basic block needs, where so much is needed behind it; `needed` becomes what is needed before.
+    fn look_back(&mut self, steps: &[Step], needed: &mut [u32]) {
         for step in steps.iter().rev() {
-            step.written.iter().for_each(|register| self.forget(&mut needed, *register));
+            step.written.iter().for_each(|register| self.forget(needed, *register));
             let Some((place, end)) = step.access else { continue };
             if let Some(number) = self.places.get(&place) {
-                needed[*number] = end.max(needed[*number]);
+                let near = needed[*number].min(end.saturating_add(MAX_AHEAD));
+                needed[*number] = end.max(near);
                 self.needs.insert(step.pc, (*number, needed[*number]));
             }
         }

@@ -35,8 +35,14 @@ pub(crate) struct Processor {
     /// The object table: its first entry, and how many there are.
     pub(crate) entries: *const u8,
     pub(crate) entry_count: u64,
+    /// The rest of each entry, and what hangs on each.
+    pub(crate) details: *const u8,
+    pub(crate) hanging: *const u8,
     /// Contexts that code of the kernel has met, each at the place that the low bits of its reference say.
     pub(crate) peers: [Peer; PEERS],
+    /// References that code of the kernel has found to be live, each at the place that its low bits say, and their entries.
+    pub(crate) live: [u64; LIVE],
+    pub(crate) live_entries: [*const u8; LIVE],
     /// Where the driver waits for native code.
     pub(crate) driver: Control,
     /// Where the frames of the kernel are left that are no more.
@@ -65,8 +71,11 @@ pub(crate) struct Peer {
 /// So many contexts are known at once: a power of two.
 pub(crate) const PEERS: usize = 16;
 
+/// So many references are known to be live at once: a power of two.
+pub(crate) const LIVE: usize = 8;
+
 /// No reference has these bits: the object table never has so many entries.
-const NOBODY: u64 = u64::MAX;
+pub(crate) const NOBODY: u64 = u64::MAX;
 
 impl Peer {
     const NONE: Self = Self { reference: NOBODY, port: std::ptr::null_mut() };
@@ -87,7 +96,11 @@ impl Processor {
             epoch: NEVER,
             entries: std::ptr::null(),
             entry_count: 0,
+            details: std::ptr::null(),
+            hanging: std::ptr::null(),
             peers: [Peer::NONE; PEERS],
+            live: [NOBODY; LIVE],
+            live_entries: [std::ptr::null(); LIVE],
             driver: Control::NOWHERE,
             nowhere: Control::NOWHERE,
             fuel: Fuel::default(),
@@ -101,9 +114,11 @@ impl Processor {
     pub(crate) fn renew(&mut self, run: &mut Run<'_>) {
         let (entries, count) = run.entries();
         (self.entries, self.entry_count) = (entries, count as u64);
+        (self.details, self.hanging) = run.lending();
         let may_switch = run.may_switch();
         self.epoch = if may_switch { run.epoch() } else { NEVER };
         self.peers = [Peer::NONE; PEERS];
+        self.live = [NOBODY; LIVE];
         if !may_switch {
             self.close();
         }
@@ -156,8 +171,6 @@ pub(crate) struct NativeContext {
     /// What copies and fills bytes.
     pub(crate) copy: extern "C" fn(*mut u8, *const u8, usize),
     pub(crate) fill: extern "C" fn(*mut u8, u32, usize),
-    /// What lends: [`Run::lend`] for a processor, or null.
-    pub(crate) lend: extern "C" fn(*mut Processor, u64, u64, u64, u32) -> u64,
     /// What compiled code wants when it asks the runtime: its frame's register 0, where it stands, and a [`crate::slow::Kind`].
     /// In memory, so that no register must be freed for it.
     pub(crate) asking: *mut u64,
@@ -260,7 +273,6 @@ impl NativeContext {
             slow: arch::slow_stub as *const () as *const u8,
             copy: copy_bytes,
             fill: fill_bytes,
-            lend,
             asking: std::ptr::null_mut(),
             place: 0,
             kind: 0,
@@ -381,12 +393,6 @@ fn frame_at(place: u64) -> NativeFrame {
 extern "C" fn copy_bytes(to: *mut u8, from: *const u8, count: usize) {
     // SAFETY: compiled code has checked that both are in home.
     unsafe { from.copy_to(to, count) };
-}
-
-extern "C" fn lend(processor: *mut Processor, view: u64, offset: u64, length: u64, rights: u32) -> u64 {
-    // SAFETY: compiled code passes its own, and stands still meanwhile; so does the driver, whose run this is.
-    let run = unsafe { &mut *(*processor).run };
-    run.lend(view, (offset, length), rights).unwrap_or(0)
 }
 
 extern "C" fn fill_bytes(to: *mut u8, byte: u32, count: usize) {

@@ -9,6 +9,7 @@ pub(crate) mod inline;
 mod integer;
 pub(crate) mod kept;
 pub(crate) mod leave;
+mod lend;
 pub(crate) mod object;
 pub(crate) mod plan;
 mod reference;

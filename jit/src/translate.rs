@@ -28,6 +28,7 @@ use crate::lower::inline::computes;
 use crate::lower::kept::{self, Kept};
 use crate::lower::leave::Tail;
 use crate::lower::object::Known;
+use crate::lower::plan::changes;
 use crate::lower::stores::Waiting;
 use crate::mode::{Mode, Safepoints};
 use crate::nans::{Nan, Nans};
@@ -180,7 +181,7 @@ pub(crate) struct Translator<'a, 'b> {
     /// How the function ends, if it is code of the kernel that takes the place of an `svc`.
     pub(crate) inlined: Option<Inlined>,
     /// Whether memory may have been lent since the `svc`.
-    pub(crate) has_lent: bool,
+    pub(crate) lends: bool,
 }
 
 /// The poll of a loop with one way back, laid out before the head of the loop so that a turn takes no jump but the branch.
@@ -198,6 +199,8 @@ struct Outlined {
     pc: u32,
     live: RegisterSet,
     nans: Vec<Nan>,
+    /// In the place of an `svc`: whether anything but registers may have been changed.
+    is_changed: bool,
     way: Way,
 }
 
@@ -295,7 +298,7 @@ impl<'a, 'b> Translator<'a, 'b> {
             is_cold: false,
             kernel: None,
             inlined: None,
-            has_lent: false,
+            lends: false,
         }
     }
 
@@ -442,12 +445,21 @@ impl<'a, 'b> Translator<'a, 'b> {
                 break;
             }
             self.forget_written();
+            self.may_have_changed(changes(opcode));
             if pc as usize + self.length() == self.shape.blocks[index].end as usize && opcode.row().flow == Flow::Next {
                 self.store_waiting();
                 self.jump_to(self.shape.blocks[index].end);
             }
         }
         self.leave_known(index);
+    }
+
+    /// No other way will lead to this block than those there are, unless one is still to come that polls or looks at NaNs.
+    pub(crate) fn seal(&mut self, block: usize) {
+        let is_float = |ty: &ValueType| matches!(ty, ValueType::F32 | ValueType::F64);
+        if !self.shape.has_loops() && !self.function.registers.iter().any(is_float) {
+            self.builder.seal_block(self.blocks[block]);
+        }
     }
 
     /// Polls before the head of a loop with one way back.
@@ -604,18 +616,23 @@ impl<'a, 'b> Translator<'a, 'b> {
         self.builder.ins().brif(is_none, none, &[], burn, &[]);
         self.builder.switch_to_block(burn);
         let rest = self.builder.ins().iadd_imm_s(fuel, -1);
-        match self.fuel {
-            Some(variable) => self.builder.def_var(variable, rest),
-            None => {
-                self.builder.ins().set_pinned_reg(rest);
-            }
-        }
+        self.set_fuel(rest);
     }
 
     pub(crate) fn fuel(&mut self) -> Value {
         match self.fuel {
             Some(variable) => self.builder.use_var(variable),
             None => self.builder.ins().get_pinned_reg(types::I64),
+        }
+    }
+
+    /// There is so much fuel, after all.
+    pub(crate) fn set_fuel(&mut self, fuel: Value) {
+        match self.fuel {
+            Some(variable) => self.builder.def_var(variable, fuel),
+            None => {
+                self.builder.ins().set_pinned_reg(fuel);
+            }
         }
     }
 
@@ -751,12 +768,16 @@ impl<'a, 'b> Translator<'a, 'b> {
             self.builder.set_cold_block(block);
         }
         let (live, nans) = (self.live.clone(), self.nans.clone());
-        self.outlined.push(Outlined { block, pc: self.pc, live, nans, way });
+        let is_changed = self.inlined.as_ref().is_some_and(|inlined| inlined.is_changed);
+        self.outlined.push(Outlined { block, pc: self.pc, live, nans, is_changed, way });
         block
     }
 
     fn outline(&mut self, outlined: Outlined) {
-        let Outlined { block, pc, live, nans, way } = outlined;
+        let Outlined { block, pc, live, nans, is_changed, way } = outlined;
+        if let Some(inlined) = &mut self.inlined {
+            inlined.is_changed = is_changed;
+        }
         (self.pc, self.live, self.nans, self.is_cold) = (pc, live, nans, way.is_cold());
         self.builder.switch_to_block(block);
         self.builder.set_srcloc(SourceLoc::new(pc));

@@ -6,7 +6,7 @@ use limen_isa::module::Module;
 use limen_isa::{Fault, ValueType};
 
 use crate::context::{Context, FIRST_FRAME};
-use crate::object::{Ref, Rights};
+use crate::object::Ref;
 use crate::port::Port;
 use crate::store::{ContextKey, DomainKey, ModuleKey, Store};
 use crate::verify::Verified;
@@ -342,11 +342,12 @@ impl<'a> Run<'a> {
         (first.cast(), count)
     }
 
-    /// What `mem.lend` does, in the usual case: the new reference. `None` if it has done nothing, since that is a fault or makes
-    /// an object.
-    #[inline]
-    pub fn lend(&mut self, view: u64, span: (u64, u64), rights: u32) -> Option<u64> {
-        self.store.objects.lend(Ref::from_bits(view), span, Rights(rights as u16)).ok().flatten().map(Ref::bits)
+    /// What lending looks at beside an entry, see [`crate::layout::DETAILS_BYTES`] and [`crate::layout::HANGING_BYTES`]; as long as
+    /// [`Run::entries`].
+    #[must_use]
+    pub fn lending(&self) -> (*const u8, *const u8) {
+        let (details, hanging) = self.store.objects.lending();
+        (details.cast(), hanging.cast())
     }
 
     /// Changes when something becomes untrue that an engine may have noted of any domain: where its home is, how long and

@@ -3,7 +3,7 @@
 use std::mem::offset_of;
 
 use crate::memory::PageState;
-use crate::object::Entry;
+use crate::object::{Details, EMPTY, Entry, View};
 use crate::port::{Message, Port};
 
 /// Bytes of an entry of the object table.
@@ -26,6 +26,36 @@ pub const ENTRY_BASE: usize = offset_of!(Entry, base);
 
 /// Bytes of a memory entry that may be accessed without further looks.
 pub const ENTRY_OPEN_LENGTH: usize = offset_of!(Entry, open_length);
+
+/// Bytes of a memory entry.
+pub const ENTRY_LENGTH: usize = offset_of!(Entry, length);
+
+/// Bytes of the details of an entry, which stand by its index in a table of their own.
+pub const DETAILS_BYTES: usize = size_of::<Details>();
+
+/// Where a memory entry begins in its object.
+pub const DETAILS_OFFSET: usize = offset_of!(Details, offset);
+
+/// Whether accesses through a memory entry need no look at page states, 8 bits.
+pub const DETAILS_OPEN: usize = offset_of!(Details, is_open);
+
+/// Where what an entry was derived as begins in its object.
+pub const DETAILS_VIEW_OFFSET: usize = offset_of!(Details, view) + offset_of!(View, offset);
+
+/// How many bytes that has, or [`NO_VIEW`].
+pub const DETAILS_VIEW_LENGTH: usize = offset_of!(Details, view) + offset_of!(View, length);
+
+/// Of an entry that cannot be lent.
+pub const NO_VIEW: u64 = View::NO_LENGTH;
+
+/// With which rights it was derived, 16 bits.
+pub const DETAILS_VIEW_RIGHTS: usize = offset_of!(Details, view) + offset_of!(View, rights);
+
+/// Bytes of what is noted of the entries that hang on an entry, which stands by its index in a table of its own.
+pub const HANGING_BYTES: usize = size_of::<u32>();
+
+/// What is noted if none does.
+pub const NOTHING_HANGS: u32 = EMPTY;
 
 /// Bits of the state of a page, which is a byte: if any of them is set, a read is more than a read.
 pub const PAGE_STOPS_READS: u8 = PageState::STOPS_READS;

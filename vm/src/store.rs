@@ -360,7 +360,8 @@ impl Store {
         let details = *self.objects.any_details(from)?;
         let original = self.objects.copy_entry(from, owner)?;
         let rights = Rights(original.rights.0 & rights.0);
-        let view = details.view.map(|_| View { offset: details.offset, length: original.span.length, rights });
+        let part = |_| View { offset: details.offset, length: original.span.length, rights };
+        let view = details.view.some().map_or(View::NONE, part);
         let details = Details { is_whole: details.is_whole, view, ..derived(details, owner, 0) };
         Ok(self.enter_derived(NewEntry { rights, payload, details, anchor, ..original }))
     }
@@ -384,7 +385,7 @@ impl Store {
         let base = unsafe { span.base.add(offset as usize) };
         let rights = Rights(self.objects.rights(from).0 & rights.0);
         let details = derived(details, owner, offset);
-        let details = Details { view: Some(View { offset: details.offset, length, rights }), ..details };
+        let details = Details { view: View { offset: details.offset, length, rights }, ..details };
         let span = Span { base, length, open: span.open };
         Ok(self.enter_derived(NewEntry { kind: Kind::MEMORY, rights, payload: 0, details, span, anchor }))
     }
@@ -750,7 +751,7 @@ impl Store {
             offset: 0,
             is_whole: true,
             is_open: true,
-            view: None,
+            view: View::NONE,
         };
         let new = NewEntry { kind: Kind::MEMORY, rights: Rights::ALL, payload: 0, details, span, anchor: domain };
         Ok(self.enter_derived(new))
@@ -988,7 +989,7 @@ pub(crate) const MAX_STACK_CELLS: u32 = 1 << 28;
 
 /// The first entry of an object.
 fn root(kind: Kind, object: Object, owner: AccountKey, payload: i64) -> NewEntry {
-    let details = Details { object, owner, is_root: true, offset: 0, is_whole: true, is_open: true, view: None };
+    let details = Details { object, owner, is_root: true, offset: 0, is_whole: true, is_open: true, view: View::NONE };
     NewEntry { kind, rights: Rights::ALL, payload, details, span: Span::NOTHING, anchor: Ref::NULL }
 }
 
@@ -1000,7 +1001,7 @@ fn derived(from: Details, owner: AccountKey, offset: u64) -> Details {
         is_root: false,
         offset: from.offset + offset,
         is_whole: false,
-        view: None,
+        view: View::NONE,
         is_open: from.is_open,
     }
 }

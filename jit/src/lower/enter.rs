@@ -55,6 +55,8 @@ pub(crate) struct Svc {
     answered: Block,
     /// Has the interpreter go on with the kernel, whose frames are in their cells.
     left: Block,
+    /// Forgets what the kernel's code has done here, which is nothing that anybody saw, and calls the kernel instead.
+    again: Block,
 }
 
 /// A function of the kernel whose code takes the place of an `svc`.
@@ -73,6 +75,10 @@ pub(crate) struct Inlined {
     given: Holders,
     /// As `given`, of all registers, where code is translated now.
     now: Holders,
+    /// Whether anything but registers may have been changed since the `svc`: before this function, and where code is translated
+    /// now.
+    was_changed: bool,
+    pub(crate) is_changed: bool,
 }
 
 /// Registers that hold what is known of an `svc`, a bit each.
@@ -100,6 +106,7 @@ impl Inlined {
     /// A basic block begins.
     pub(super) fn begin_block(&mut self, block: usize) {
         self.now = self.given.among(self.plan.unwritten_before(block));
+        self.is_changed = self.was_changed || self.plan.is_changed_before(block);
     }
 }
 
@@ -107,11 +114,10 @@ impl Translator<'_, '_> {
     /// An `svc` whose message is in the port: lets the kernel deal with it, or has the driver ask the machine. Goes on when it is
     /// answered; if frames are to return, this one does so, leaving out of its cells the registers that the answer goes to.
     pub(super) fn enter_kernel(&mut self, port: Value, number: u32, message: GivenMessage, taken: &[Reg]) {
-        let [ask, parked, answered, left] = [(); 4].map(|()| self.builder.create_block());
-        self.builder.set_cold_block(ask);
-        self.builder.set_cold_block(left);
+        let [ask, parked, answered, left, again] = [(); 5].map(|()| self.builder.create_block());
+        [ask, left, again].into_iter().for_each(|block| self.builder.set_cold_block(block));
         let to = self.builder.append_block_param(parked, types::I64);
-        let svc = Svc { native: self.context, port, message, parked, answered, left };
+        let svc = Svc { native: self.context, port, message, parked, answered, left, again };
         let inlined =
             self.kernel.and_then(|handler| Some((handler, Plan::of(&handler.module, handler.function, number)?)));
         match inlined {
@@ -210,19 +216,33 @@ impl Translator<'_, '_> {
         let differs = self.builder.ins().icmp(IntCC::NotEqual, found, expected);
         self.unless(differs, ask);
         let kernel = self.processor_field(offset_of!(Processor, kernel));
+        let fuel = self.fuel();
         self.pass_next(ask);
         self.stand_in_svc(svc.port);
         let itself = self.builder.ins().load(types::I64, trusted(), svc.port, layout::PORT_ITSELF as i32);
         let numeral = self.builder.ins().iconst(types::I32, i64::from(number));
         let frame = self.field_of(kernel, offset_of!(NativeContext, frame));
         let given = Holders { caller: 0b01, number: 0b10 };
-        let (svc, left, outer, returns_to) = (svc.clone(), svc.clone(), svc.left, None);
-        let inlined = Inlined { svc, plan, depth: 0, outer, returns_to, number, given, now: given };
+        let inlined = Inlined {
+            svc: svc.clone(),
+            plan,
+            depth: 0,
+            outer: svc.left,
+            returns_to: None,
+            number,
+            given,
+            now: given,
+            was_changed: false,
+            is_changed: false,
+        };
         let arguments = [(itself, Nan::Canonical), (numeral, Nan::Canonical)];
         self.inline_function(&handler.module, (kernel, frame), inlined, &arguments);
-        self.builder.switch_to_block(outer);
+        self.builder.switch_to_block(svc.left);
         self.runs_next(kernel);
-        self.leave_to_driver(&left, kernel);
+        self.leave_to_driver(svc, kernel);
+        self.builder.switch_to_block(svc.again);
+        self.set_fuel(fuel);
+        self.call_kernel(svc, ask, number);
     }
 
     /// Puts a function of the kernel here, for the native context and the frame.
@@ -247,7 +267,7 @@ impl Translator<'_, '_> {
         // What all contexts share is fetched by way of the kernel's context, which is loaded at each `svc`: nothing that Cranelift
         // could take for the same before and after the runtime has run.
         (inner.processor, inner.fuel) = (None, self.fuel);
-        (inner.inlined, inner.has_lent) = (Some(inlined), self.has_lent || plan.lends_in_loops());
+        (inner.inlined, inner.lends) = (Some(inlined), self.lends || plan.lends);
         // Nothing is kept: a reference that ends here would have to be forgotten by the caller, too.
         inner.kept.clear();
         for (register, (value, nan)) in (0..).map(Reg).zip(arguments) {
@@ -268,7 +288,7 @@ impl Translator<'_, '_> {
         }
         let known = inner.known_behind.remove(&0).unwrap_or_default();
         // Whatever it does afterwards, it has been where it begins.
-        (self.known, self.has_lent) = (if plan.lends { Known::default() } else { known }, inner.has_lent);
+        self.known = if plan.lends { Known::default() } else { known };
     }
 
     /// Puts a function that the kernel calls here, or leaves the call to the interpreter. Entering it is a safepoint.
@@ -277,6 +297,7 @@ impl Translator<'_, '_> {
         let (svc, number, depth, further) = (inlined.svc.clone(), inlined.number, inlined.depth + 1, inlined.outer);
         let Some(plan) = inlined.plan.called_at(self.pc) else { return self.slowly() };
         let Some(signature) = self.module.signature_of(function) else { return };
+        let (was_changed, changes) = (inlined.is_changed, plan.changes);
         let (given, results) = self.passed(signature);
         let handed = inlined.now.in_list(&given);
         let frame = self.pass_into(function);
@@ -286,12 +307,24 @@ impl Translator<'_, '_> {
         let values: Vec<Value> =
             signature.results.iter().map(|ty| self.builder.append_block_param(next, type_of(*ty))).collect();
         let returns_to = plan.returns.then_some(next);
-        let inlined = Inlined { svc, plan, depth, outer, returns_to, number, given: handed, now: handed };
+        let inlined = Inlined {
+            svc,
+            plan,
+            depth,
+            outer,
+            returns_to,
+            number,
+            given: handed,
+            now: handed,
+            was_changed,
+            is_changed: was_changed,
+        };
         self.inline_function(self.module, (self.context, frame), inlined, &arguments);
         self.builder.switch_to_block(outer);
         self.write_caller(depth - 1, &results);
         self.builder.ins().jump(further, &[]);
         self.builder.switch_to_block(next);
+        self.may_have_changed(changes);
         if returns_to.is_none() {
             self.builder.ins().trap(TrapCode::unwrap_user(1));
             return;
@@ -339,9 +372,21 @@ impl Translator<'_, '_> {
         self.builder.ins().jump(next, &values);
     }
 
-    /// Has the interpreter go on from the instruction: writes all frames of the kernel to their cells, and parks the caller.
+    /// Whether something else than registers may have been changed from here on.
+    pub(crate) fn may_have_changed(&mut self, changes: bool) {
+        if let Some(inlined) = &mut self.inlined {
+            inlined.is_changed |= changes;
+        }
+    }
+
+    /// Has the interpreter go on from the instruction: writes all frames of the kernel to their cells, and parks the caller. Where
+    /// nothing has been changed yet, the kernel is called instead, and begins anew.
     pub(crate) fn leave_inlined(&mut self) {
-        let Some(Inlined { depth, outer, .. }) = self.inlined else { return };
+        let Some(Inlined { depth, outer, is_changed, ref svc, .. }) = self.inlined else { return };
+        if !is_changed {
+            self.builder.ins().jump(svc.again, &[]);
+            return;
+        }
         self.write_live(depth, &[]);
         self.note_place();
         let count = self.builder.ins().iconst(types::I64, depth as i64 + 1);

@@ -9,7 +9,7 @@ use cranelift_codegen::ir::{self, InstBuilder, MemFlagsData, Type, Value, types}
 use limen_isa::Reg;
 use limen_vm::{Kind, Rights, layout};
 
-use crate::context::{NativeContext, PEERS, Peer, Processor};
+use crate::context::{LIVE, NativeContext, PEERS, Peer, Processor};
 use crate::slow;
 use crate::translate::{Translator, constant, trusted};
 
@@ -53,7 +53,14 @@ impl Translator<'_, '_> {
         let Some(inlined) = &mut self.inlined else { return };
         inlined.begin_block(block);
         match inlined.plan.only_predecessor(block) {
-            Some(before) => self.known = self.known_behind.get(&before).cloned().unwrap_or_default(),
+            Some(before) => {
+                let known = self.known_behind.get(&before).cloned();
+                if known.is_some() {
+                    // No other way will lead here. To know that is to know that values are still the same.
+                    self.seal(block);
+                }
+                self.known = known.unwrap_or_default();
+            }
             // What whoever called knew is known where the function is entered.
             None if block == 0 && !self.shape.has_loops() => {}
             None => self.known = Known::default(),
@@ -65,6 +72,12 @@ impl Translator<'_, '_> {
         if self.inlined.is_some() {
             self.known_behind.insert(block, self.known.clone());
         }
+    }
+
+    /// Whether two values are one: what came to a block on all ways is another name for what was there before.
+    fn is_same(&self, a: Value, b: Value) -> bool {
+        let dfg = &self.builder.func.dfg;
+        dfg.resolve_aliases(a) == dfg.resolve_aliases(b)
     }
 
     /// Begins an instruction that is executed here in the usual case.
@@ -106,29 +119,70 @@ impl Translator<'_, '_> {
         if self.inlined.is_some() { constant() } else { trusted() }
     }
 
-    /// As [`Translator::steady`], of an entry of the object table: lending changes such.
-    fn steady_entry(&self) -> MemFlagsData {
-        if self.has_lent { trusted() } else { self.steady() }
+    /// As [`Translator::steady`], of a field of an entry of the object table: lending changes what an entry is, but not what it
+    /// hangs on.
+    fn steady_entry(&self, field: usize) -> MemFlagsData {
+        let stays = [layout::ENTRY_ANCHOR, layout::ENTRY_ANCHOR_GENERATION, layout::ENTRY_PAYLOAD].contains(&field);
+        if self.lends && !stays { trusted() } else { self.steady() }
     }
 
     /// The entry that a live reference names, which is of this kind and has these rights.
     pub(crate) fn entry(&mut self, usual: &Usual, reference: Value, kind: Kind, rights: Rights) -> Value {
-        let is_same = |looked: &&Looked| (looked.reference, looked.kind, looked.rights) == (reference, kind, rights);
+        let is_same = |looked: &&Looked| {
+            (looked.kind, looked.rights) == (kind, rights) && self.is_same(looked.reference, reference)
+        };
         if let Some(looked) = self.known.looked_at.iter().find(is_same) {
             return looked.entry;
         }
-        let entry = self.look_at(usual, reference, kind, rights);
-        if self.inlined.is_some() {
-            self.known.looked_at.push(Looked { reference, kind, rights, entry });
+        if self.inlined.is_none() {
+            return self.look_at(usual, reference, kind, rights);
         }
+        let entry = self.look_for(usual, reference, kind, rights);
+        self.known.looked_at.push(Looked { reference, kind, rights, entry });
         entry
     }
 
-    fn look_at(&mut self, usual: &Usual, reference: Value, kind: Kind, rights: Rights) -> Value {
+    /// As [`Translator::entry`], whatever has been found out before.
+    pub(super) fn look_at(&mut self, usual: &Usual, reference: Value, kind: Kind, rights: Rights) -> Value {
         let (index, entry) = self.indexed(usual, reference);
         let differs = self.differs(reference, entry, kind, rights);
         self.unless(differs, usual.slow);
         self.check_anchor(usual, index, entry);
+        entry
+    }
+
+    /// As [`Translator::look_at`], for code in the place of an `svc`: most likely the reference has been found to be live before.
+    fn look_for(&mut self, usual: &Usual, reference: Value, kind: Kind, rights: Rights) -> Value {
+        let [unknown, next] = [(); 2].map(|()| self.continuation());
+        self.builder.set_cold_block(unknown);
+        let entry = self.builder.append_block_param(next, types::I64);
+        let number = self.builder.ins().band_imm_u(reference, LIVE as i64 - 1);
+        let offset = self.builder.ins().ishl_imm_u(number, 3);
+        let processor = self.processor();
+        let place = self.builder.ins().iadd(processor, offset);
+        let [live, entries] = [offset_of!(Processor, live), offset_of!(Processor, live_entries)].map(|at| at as i32);
+        let found = self.builder.ins().load(types::I64, trusted(), place, live);
+        let differs = self.builder.ins().icmp(IntCC::NotEqual, found, reference);
+        self.unless(differs, unknown);
+        let its = self.builder.ins().load(types::I64, trusted(), place, entries);
+        self.builder.ins().jump(next, &[its.into()]);
+
+        self.builder.switch_to_block(unknown);
+        self.builder.seal_block(unknown);
+        let (index, its) = self.indexed(usual, reference);
+        let generation = self.differs(reference, its, Kind::NONE, Rights::NONE);
+        self.unless(generation, usual.slow);
+        self.check_anchor(usual, index, its);
+        self.builder.ins().store(trusted(), reference, place, live);
+        self.builder.ins().store(trusted(), its, place, entries);
+        self.builder.ins().jump(next, &[its.into()]);
+
+        self.builder.switch_to_block(next);
+        self.builder.seal_block(next);
+        if kind != Kind::NONE {
+            let differs = self.differs(reference, entry, kind, rights);
+            self.unless(differs, usual.slow);
+        }
         entry
     }
 
@@ -189,7 +243,7 @@ impl Translator<'_, '_> {
 
     /// A field of an entry of the object table.
     pub(crate) fn entry_field(&mut self, ty: Type, entry: Value, field: usize) -> Value {
-        let flags = self.steady_entry();
+        let flags = self.steady_entry(field);
         self.builder.ins().load(ty, flags, entry, field as i32)
     }
 
@@ -223,7 +277,7 @@ impl Translator<'_, '_> {
             return (svc.port, svc.native);
         }
         let reference = self.get(context);
-        let is_same = |met: &&Met| met.reference == reference;
+        let is_same = |met: &&Met| self.is_same(met.reference, reference);
         if let Some(met) = self.known.met.iter().find(is_same) {
             return (met.port, met.native);
         }

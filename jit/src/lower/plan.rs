@@ -1,10 +1,11 @@
 //! What of the kernel takes the place of an `svc`.
 //!
 //! From its entry on, all that can be reached without an instruction that only the runtime executes; functions that are called
-//! are taken in as well. Where the plan ends the interpreter goes on. So a kernel's usual way should come to its `ctx.resume` by
-//! instructions that are compiled, and leave what is seldom needed to functions that begin with something that is not.
+//! are taken in as well, as long as all of it is short. Where the plan ends before anything was changed, the kernel is called
+//! instead and begins anew; where it ends later, the interpreter goes on. So a kernel's usual way should be a short function that
+//! looks at everything first, comes to its `ctx.resume` by instructions that are compiled, and calls a longer one for the rest.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::rc::Rc;
 
 use limen_isa::codec::{ModuleShapes, for_each_register};
@@ -19,7 +20,7 @@ use crate::ranges::operand;
 use crate::shape::Shape;
 
 /// No more words of the kernel than this take the place of one `svc`.
-const MAX_WORDS: usize = 1024;
+const MAX_WORDS: usize = 256;
 
 /// Functions with loops that have more words than this are not taken in: who goes round a loop is not in a hurry.
 const MAX_LOOPING: usize = 32;
@@ -41,6 +42,10 @@ pub(crate) struct Plan {
     calls: HashMap<u32, Rc<Plan>>,
     /// By block: the registers that may have been written before it, a bit each.
     written_before: BTreeMap<usize, u64>,
+    /// The blocks before which something else than registers may have been changed.
+    changed_before: BTreeSet<usize>,
+    /// Whether it can change anything but registers.
+    pub(super) changes: bool,
     /// Whether it can return.
     pub(super) returns: bool,
     /// Whether it can let a context go on.
@@ -50,6 +55,22 @@ pub(crate) struct Plan {
 }
 
 impl Plan {
+    /// Of a function, with nothing taken in yet.
+    fn new(function: u32, shape: Shape) -> Self {
+        Self {
+            function,
+            shape,
+            blocks: BTreeMap::new(),
+            calls: HashMap::new(),
+            written_before: BTreeMap::new(),
+            changed_before: BTreeSet::new(),
+            changes: false,
+            returns: false,
+            resumes: false,
+            lends: false,
+        }
+    }
+
     /// What a kernel's function does about an `svc` of this number; `None` if it comes to no end in this way.
     pub(super) fn of(module: &Module, function: u32, number: u32) -> Option<Rc<Self>> {
         let plan = Planner { module, words: MAX_WORDS }.plan(function, Some(number), MAX_INLINED)?;
@@ -75,14 +96,14 @@ impl Plan {
         self.calls.get(&pc).cloned()
     }
 
-    /// Whether memory may have been lent before any instruction of it.
-    pub(super) fn lends_in_loops(&self) -> bool {
-        self.lends && self.shape.has_loops()
-    }
-
     /// The registers that no instruction before this block has written, a bit each.
     pub(super) fn unwritten_before(&self, block: usize) -> u64 {
         !self.written_before.get(&block).copied().unwrap_or(u64::MAX)
+    }
+
+    /// Whether something else than registers may have been changed before this block, since the function was entered.
+    pub(super) fn is_changed_before(&self, block: usize) -> bool {
+        self.changed_before.contains(&block)
     }
 
     /// The only block from which there is a way to this one, which is not where the function begins.
@@ -95,6 +116,15 @@ impl Plan {
 
     fn followers(&self, block: usize) -> impl Iterator<Item = usize> + '_ {
         self.shape.blocks[block].successors.iter().map(|target| self.shape.index_of(*target))
+    }
+
+    /// Finds out before which blocks something may have been changed.
+    fn spread_changes(&mut self, changing: Vec<usize>) {
+        let mut next = changing;
+        while let Some(block) = next.pop() {
+            let followers: Vec<usize> = self.followers(block).filter(|next| self.blocks.contains_key(next)).collect();
+            next.extend(followers.into_iter().filter(|follower| self.changed_before.insert(*follower)));
+        }
     }
 
     /// Finds out what may have been written before each block.
@@ -145,15 +175,17 @@ impl Planner<'_> {
         if shape.has_loops() && code.len() > MAX_LOOPING {
             return None;
         }
-        let (blocks, calls, written_before) = (BTreeMap::new(), HashMap::new(), BTreeMap::new());
-        let mut plan =
-            Plan { function, shape, blocks, calls, written_before, returns: false, resumes: false, lends: false };
-        let mut next = vec![0];
+        let mut plan = Plan::new(function, shape);
+        let (mut next, mut changing) = (vec![0], Vec::new());
         while let Some(block) = next.pop() {
             if !plan.blocks.contains_key(&block) {
+                let changes = std::mem::take(&mut plan.changes);
                 next.extend(self.take_block(&mut plan, block, number, depth)?);
+                changing.extend(plan.changes.then_some(block));
+                plan.changes |= changes;
             }
         }
+        plan.spread_changes(changing);
         plan.flow(self.module);
         Some(plan)
     }
@@ -186,6 +218,7 @@ impl Planner<'_> {
                 plan.returns |= opcode == Opcode::Ret;
                 plan.resumes |= opcode == Opcode::CtxResume;
                 plan.lends |= opcode == Opcode::MemLend;
+                plan.changes |= changes(opcode);
                 Next::Instruction
             }
             _ => Next::Nothing,
@@ -212,6 +245,7 @@ impl Planner<'_> {
         let next = if called.returns { Next::Instruction } else { Next::Nothing };
         plan.resumes |= called.resumes;
         plan.lends |= called.lends;
+        plan.changes |= called.changes;
         plan.calls.insert(pc, Rc::new(called));
         next
     }
@@ -247,6 +281,19 @@ fn written(module: &Module, function: u32, shape: &Shape, block: usize) -> u64 {
         });
     }
     written
+}
+
+/// Whether an instruction that is taken in changes anything but registers.
+pub(crate) fn changes(opcode: Opcode) -> bool {
+    let sets = [
+        Opcode::SlotSet,
+        Opcode::CtxSetWord,
+        Opcode::CtxSetRef,
+        Opcode::CtxTransfer,
+        Opcode::CtxResume,
+        Opcode::MemLend,
+    ];
+    sets.contains(&opcode) || opcode.row().mnemonic.contains(".store")
 }
 
 /// Whether an instruction is compiled wholly, or else ends what the kernel does.

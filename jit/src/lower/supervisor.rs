@@ -87,15 +87,10 @@ impl Supervisor for Translator<'_, '_> {
 
     fn mem_lend(&mut self, d: Reg, view: Reg, o: Reg, n: Reg, rights: Reg) {
         let usual = self.usual();
-        let processor = self.processor();
         let [view, o, n, rights] = [view, o, n, rights].map(|register| self.get(register));
-        let lend = offset_of!(NativeContext, lend);
-        let lent = self.call_host(lend, &[processor, view, o, n, rights], &[types::I64])[0];
-        let is_null = self.builder.ins().icmp_imm_s(IntCC::Equal, lent, 0);
-        self.unless(is_null, usual.slow);
+        let lent = self.lend(&usual, view, (o, n), rights);
         self.set(d, lent);
         self.known.looked_at.clear();
-        self.has_lent = true;
         self.forget_kept();
         self.end(usual);
     }

@@ -75,6 +75,7 @@ impl Kind {
 
 /// What a reference allows. The machine gives a meaning to two bits; the others are the kernel's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(transparent)]
 pub struct Rights(pub u16);
 
 impl Rights {

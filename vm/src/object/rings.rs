@@ -26,7 +26,7 @@ struct Links {
 }
 
 /// In place of a ring's first entry: the ring is empty. No ring has the entry that null names.
-pub(super) const EMPTY: u32 = 0;
+pub(crate) const EMPTY: u32 = 0;
 
 /// The neighbours of all entries, by index and sort. A ring is named by its first entry, in which most of these methods take
 /// it and give it back.

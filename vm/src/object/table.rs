@@ -46,12 +46,13 @@ pub(crate) struct Entry {
     /// Bytes that may be accessed without further looks; 0 for memory with absent or protected pages.
     pub(crate) open_length: u64,
     /// Bytes of the memory entry.
-    length: u64,
+    pub(crate) length: u64,
     pub(crate) payload: i64,
 }
 
 /// The rest of an entry.
 #[derive(Clone, Copy)]
+#[repr(C)]
 pub(crate) struct Details {
     pub(crate) object: Object,
     pub(crate) owner: AccountKey,
@@ -63,18 +64,31 @@ pub(crate) struct Details {
     pub(crate) is_whole: bool,
     /// Whether accesses to the memory of a memory entry need no look at page states.
     pub(crate) is_open: bool,
-    /// Of a view: what it was derived as, whatever part of that is lent now.
-    pub(crate) view: Option<View>,
+    /// What it was derived as, whatever part of that is lent now; [`View::NONE`] if it cannot be lent.
+    pub(crate) view: View,
 }
 
 /// A part of a memory object, and what may be done with it.
 #[derive(Clone, Copy)]
+#[repr(C)]
 pub(crate) struct View {
     /// Where it begins in its object.
     pub(crate) offset: u64,
-    /// In bytes.
+    /// In bytes; more than any memory has if there is none.
     pub(crate) length: u64,
     pub(crate) rights: Rights,
+}
+
+impl View {
+    pub(crate) const NONE: Self = Self { offset: 0, length: Self::NO_LENGTH, rights: Rights::NONE };
+
+    /// See [`View::length`].
+    pub(crate) const NO_LENGTH: u64 = u64::MAX;
+
+    /// `None` if it is [`View::NONE`].
+    pub(crate) fn some(self) -> Option<Self> {
+        (self.length != Self::NO_LENGTH).then_some(self)
+    }
 }
 
 /// What a new entry is made of.
@@ -178,7 +192,7 @@ impl ObjectTable {
             offset: 0,
             is_whole: false,
             is_open: true,
-            view: None,
+            view: View::NONE,
         });
         self.rings.extend();
         self.hanging.push(EMPTY);
@@ -278,6 +292,11 @@ impl ObjectTable {
     /// The first entry and how many there are: until the next one is made.
     pub(crate) fn entries(&self) -> (*const Entry, usize) {
         (self.entries.as_ptr(), self.entries.len())
+    }
+
+    /// What the rest of each entry is, and which is the first that hangs on it: as long as [`ObjectTable::entries`].
+    pub(crate) fn lending(&self) -> (*const Details, *const u32) {
+        (self.details.as_ptr(), self.hanging.as_ptr())
     }
 
     /// Makes an entry; `None` when the table is full. What of the dead was taken out is told to `buried`.
@@ -386,7 +405,7 @@ impl ObjectTable {
         self.check(reference, Kind::MEMORY, Rights::NONE)?;
         let index = reference.index() as usize;
         let details = &mut self.details[index];
-        let view = details.view.ok_or(Fault::State)?;
+        let view = details.view.some().ok_or(Fault::State)?;
         if offset.checked_add(length).is_none_or(|end| end > view.length) {
             return Err(Fault::Bounds);
         }
@@ -513,7 +532,7 @@ mod tests {
                 offset: 0,
                 is_whole: false,
                 is_open: true,
-                view: None,
+                view: View::NONE,
             },
             span: Span::NOTHING,
             anchor,

@@ -172,7 +172,7 @@ fn entry_image(numbered: &mut Numbered, entry: &Listed<'_>) -> EntryImage {
         object: numbered.object(entry.kind, details.object),
         is_root: details.is_root,
         anchor: entry.anchor,
-        view: details.view.map(|view| ViewImage {
+        view: details.view.some().map(|view| ViewImage {
             offset: details.offset,
             length: entry.length,
             all_offset: view.offset,

@@ -125,7 +125,7 @@ impl Store {
             offset: image.view.as_ref().map_or(0, |view| view.offset),
             is_whole: image.view.is_none(),
             is_open: span.open,
-            view: image.view.as_ref().map(|view| View {
+            view: image.view.as_ref().map_or(View::NONE, |view| View {
                 offset: view.all_offset,
                 length: view.all_length,
                 rights: Rights(view.all_rights),

@@ -1,0 +1,124 @@
+//! Lending: a view ends, and another part of what it was derived as takes its place, in the same entry of the object table.
+
+use std::mem::offset_of;
+
+use cranelift_codegen::ir::condcodes::IntCC;
+use cranelift_codegen::ir::{InstBuilder, Type, Value, types};
+use limen_vm::{Kind, Rights, layout};
+
+use super::object::Usual;
+use crate::context::{LIVE, NOBODY, Processor};
+use crate::translate::{CELL, Translator, trusted};
+
+/// What is known of a view before it is lent.
+struct Lendable {
+    entry: Value,
+    details: Value,
+    /// The host's address of what it was derived as.
+    base: Value,
+    /// Where that begins in its object.
+    offset: Value,
+}
+
+impl Translator<'_, '_> {
+    /// Has a view show `n` bytes from `o` on of what it was derived as, with no more than these rights; gives the reference to
+    /// that. The one before is stale from then on.
+    pub(super) fn lend(&mut self, usual: &Usual, view: Value, (o, n): (Value, Value), rights: Value) -> Value {
+        let index = self.builder.ins().ireduce(types::I32, view);
+        let index = self.builder.ins().uextend(types::I64, index);
+        let entry = self.look_at(usual, view, Kind::MEMORY, Rights::NONE);
+        let details = self.details_at(index);
+        self.check_part(usual, details, o, n);
+        self.check_ends_alone(usual, view, index);
+        let lendable = self.lendable(entry, details);
+        self.show_part(&lendable, o, n);
+        let head = self.next_head(view, details, rights);
+        self.builder.ins().store(trusted(), head, entry, layout::ENTRY_HEAD as i32);
+        self.forget_live(index);
+        let generation = self.builder.ins().band_imm_u(head, (u64::MAX << 32) as i64);
+        self.builder.ins().bor(generation, index)
+    }
+
+    fn details_at(&mut self, index: Value) -> Value {
+        let details = self.processor_field(offset_of!(Processor, details));
+        let place = self.builder.ins().imul_imm_s(index, layout::DETAILS_BYTES as i64);
+        self.builder.ins().iadd(details, place)
+    }
+
+    fn detail(&mut self, ty: Type, details: Value, field: usize) -> Value {
+        self.builder.ins().load(ty, trusted(), details, field as i32)
+    }
+
+    /// Goes on if it is a view and has these bytes.
+    fn check_part(&mut self, usual: &Usual, details: Value, o: Value, n: Value) {
+        let length = self.detail(types::I64, details, layout::DETAILS_VIEW_LENGTH);
+        let is_none = self.builder.ins().icmp_imm_s(IntCC::Equal, length, layout::NO_VIEW as i64);
+        self.unless(is_none, usual.slow);
+        let begins_outside = self.builder.ins().icmp(IntCC::UnsignedGreaterThan, o, length);
+        self.unless(begins_outside, usual.slow);
+        let rest = self.builder.ins().isub(length, o);
+        let ends_outside = self.builder.ins().icmp(IntCC::UnsignedGreaterThan, n, rest);
+        self.unless(ends_outside, usual.slow);
+    }
+
+    /// Goes on if nothing hangs on the view, and if it is not its entry's last generation.
+    fn check_ends_alone(&mut self, usual: &Usual, view: Value, index: Value) {
+        let hanging = self.processor_field(offset_of!(Processor, hanging));
+        let place = self.builder.ins().imul_imm_s(index, layout::HANGING_BYTES as i64);
+        let place = self.builder.ins().iadd(hanging, place);
+        let first = self.builder.ins().load(types::I32, trusted(), place, 0);
+        let hangs = self.builder.ins().icmp_imm_s(IntCC::NotEqual, first, i64::from(layout::NOTHING_HANGS));
+        self.unless(hangs, usual.slow);
+        let last = self.builder.ins().iconst(types::I64, (u64::MAX << 32) as i64);
+        let is_last = self.builder.ins().icmp(IntCC::UnsignedGreaterThanOrEqual, view, last);
+        self.unless(is_last, usual.slow);
+    }
+
+    fn lendable(&mut self, entry: Value, details: Value) -> Lendable {
+        let shown = self.builder.ins().load(types::I64, trusted(), entry, layout::ENTRY_BASE as i32);
+        let at = self.detail(types::I64, details, layout::DETAILS_OFFSET);
+        let offset = self.detail(types::I64, details, layout::DETAILS_VIEW_OFFSET);
+        let back = self.builder.ins().isub(offset, at);
+        let base = self.builder.ins().iadd(shown, back);
+        Lendable { entry, details, base, offset }
+    }
+
+    /// Has the entry show other bytes.
+    fn show_part(&mut self, &Lendable { entry, details, base, offset }: &Lendable, o: Value, n: Value) {
+        let is_open = self.detail(types::I8, details, layout::DETAILS_OPEN);
+        let nothing = self.zero(types::I64);
+        let open = self.builder.ins().select(is_open, n, nothing);
+        let first = self.builder.ins().iadd(base, o);
+        let at = self.builder.ins().iadd(offset, o);
+        for (value, field) in
+            [(first, layout::ENTRY_BASE), (n, layout::ENTRY_LENGTH), (open, layout::ENTRY_OPEN_LENGTH)]
+        {
+            self.builder.ins().store(trusted(), value, entry, field as i32);
+        }
+        self.builder.ins().store(trusted(), at, details, layout::DETAILS_OFFSET as i32);
+    }
+
+    /// The head of the entry with the next generation and with the rights that are left.
+    fn next_head(&mut self, view: Value, details: Value, rights: Value) -> Value {
+        let derived = self.detail(types::I16, details, layout::DETAILS_VIEW_RIGHTS);
+        let rights = self.builder.ins().ireduce(types::I16, rights);
+        let rights = self.builder.ins().band(derived, rights);
+        let rights = self.builder.ins().uextend(types::I64, rights);
+        let generation = self.builder.ins().ushr_imm_u(view, 32);
+        let generation = self.builder.ins().iadd_imm_s(generation, 1);
+        let generation = self.builder.ins().ishl_imm_u(generation, 32);
+        let kind = i64::from(u32::from(Kind::MEMORY.0) << layout::KIND_SHIFT);
+        let sort = self.builder.ins().bor_imm_u(rights, kind);
+        self.builder.ins().bor(generation, sort)
+    }
+
+    /// A reference with this index is no longer live; nothing hangs on it.
+    fn forget_live(&mut self, index: Value) {
+        let number = self.builder.ins().band_imm_u(index, LIVE as i64 - 1);
+        let place = self.builder.ins().imul_imm_s(number, i64::from(CELL));
+        let processor = self.processor();
+        let place = self.builder.ins().iadd(processor, place);
+        let nobody = self.builder.ins().iconst(types::I64, NOBODY as i64);
+        self.builder.ins().store(trusted(), nobody, place, offset_of!(Processor, live) as i32);
+    }
+}
