@@ -27,13 +27,14 @@ pub(crate) fn emit(globals: &Globals<'_>, sources: &SourceMap, options: Options,
     let program = &program;
     let mut compiler = Compiler::new(program, !options.unoptimised, errors);
     compiler.place_statics(program.constants.layout().map_or(0, layout::Layout::end));
-    compiler.compile();
+    compiler.compile(options.tests);
     let used = compiler.needed(options.tests);
     compiler.finish();
     let data = compiler.segments();
     let end = compiler.pool_start + compiler.pool.len() as u64;
     let mut kept = compiler.needed(options.tests);
-    let same = if options.unoptimised { HashMap::new() } else { same_functions(&compiler.entries, &kept) };
+    let has_debug = !options.strip && !globals.no_debug;
+    let same = if options.unoptimised { HashMap::new() } else { same_functions(&compiler.entries, &kept, has_debug) };
     kept.retain(|number| !same.contains_key(number));
     let mut order = vec![u32::MAX; compiler.entries.len()];
     (0..).zip(&kept).for_each(|(place, number)| order[*number as usize] = place);
@@ -68,7 +69,7 @@ pub(crate) fn emit(globals: &Globals<'_>, sources: &SourceMap, options: Options,
     }
     check_tables(globals, errors);
     let debug = functions(&mut module, program, made, sources, errors);
-    module.debug = (!options.strip && !globals.no_debug).then_some(debug);
+    module.debug = has_debug.then_some(debug);
     if let Err(error) = module.describe(&described) {
         errors.add(|| Diagnostic::new(Span::default(), error.to_string()));
     }

@@ -276,6 +276,12 @@ impl Context<'_> {
         self.deeper(TermKind::Array(elements), self.span(start, end), depth)
     }
 
+    pub(crate) fn type_term(&mut self, start: u32, kind: TypeKind, end: u32) -> Term {
+        let ty = self.type_expr(start, kind, end);
+        let span = ty.span;
+        self.deeper(TermKind::Type(ty), span, 1)
+    }
+
     pub(crate) fn grouped(&mut self, start: u32, inner: Term, end: u32) -> Term {
         let depth = inner.depth + 1;
         self.deeper(inner.kind, self.span(start, end), depth)

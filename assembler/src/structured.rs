@@ -18,6 +18,7 @@ mod instructions;
 mod layout;
 mod leaving;
 mod lines;
+mod live;
 mod locals;
 mod lower;
 mod matching;

@@ -321,3 +321,26 @@ fn many_declarations_are_no_slower_than_their_number() {
     assemble("many.lim", &source, &NoFiles, Options::default()).unwrap_or_else(|errors| panic!("{errors}"));
     assert!(begin.elapsed() < Duration::from_secs(10), "{:?}", begin.elapsed());
 }
+
+/// A function that takes `n` and is made of as many lines, each of which knows its number.
+fn long_function(count: usize, line: impl Fn(usize) -> String) -> String {
+    let lines: String = (0..count).map(line).collect();
+    format!("export fn f(n: u32) -> u32 {{\nvar x = n\n{lines}return x\n}}\n")
+}
+
+#[test]
+fn long_functions_are_no_slower_than_their_length() {
+    let chain: String = (1..30_000).map(|i| format!("}} else if n == {i} {{\nx = {i}\n")).collect();
+    let sources = [
+        long_function(20_000, |i| format!("x = x *% {} +% {i}\n", i % 97 + 3)),
+        long_function(20_000, |i| format!("if x > {i} {{ x = x *% {} }}\n", i % 97 + 3)),
+        long_function(10_000, |i| format!("while x < {i} {{ x += {} }}\n", i % 7 + 1)),
+        long_function(2000, |i| format!("let y{i} = x *% {i}\nif y{i} > n {{ x = y{} }}\n", i / 2)),
+        long_function(1, |_| format!("if n == 0 {{\nx = 2\n{chain}}}\n")),
+    ];
+    for source in sources {
+        let begin = Instant::now();
+        assemble("long.lim", &source, &NoFiles, Options::default()).unwrap_or_else(|errors| panic!("{errors}"));
+        assert!(begin.elapsed() < Duration::from_secs(10), "{:?}", begin.elapsed());
+    }
+}

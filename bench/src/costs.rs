@@ -10,8 +10,9 @@ use limen_vm::{Config, DomainId, Machine, Mode, Verified, verify};
 use crate::statistics::median;
 use crate::{domains, starts, stops};
 
-/// Lines of the source that is assembled.
+/// Lines of the source that is assembled, and of one in the structured notation.
 const LINES: usize = 100_000;
+const STRUCTURED_LINES: usize = 50_000;
 
 /// Machines that are held at once.
 const MACHINES: usize = 1000;
@@ -48,6 +49,10 @@ fn assembler_and_verifier(rounds: u32) {
     let lines = source.lines().count();
     let assembling = seconds(rounds, || drop(assembled(&source)));
     println!("assembler: {lines} lines in {:.0} ms", assembling * 1e3);
+    let structured = structured_source();
+    let lines = structured.lines().count();
+    let assembling = seconds(rounds, || drop(assembled(&structured)));
+    println!("structured notation: {lines} lines in {:.0} ms", assembling * 1e3);
 
     let module = assembled(&source);
     let words: usize = module.functions.iter().map(|function| function.code.len()).sum();
@@ -69,6 +74,16 @@ fn large_source() -> String {
     let function =
         |index| format!("fn f{index}(a: i32, b: i32) -> i32 {{\n  again:{}\n    ret a\n}}\n", BODY.repeat(4));
     (0..LINES / LINES_EACH).map(function).collect()
+}
+
+/// Copies of what a service is made of: a structure in memory, slices, loops, matches and errors.
+fn structured_source() -> String {
+    const TEXT: &str = include_str!("../kernels/structured/large.lim");
+    let (first, copied) = TEXT.split_once("// Copied:\n").expect("large.lim says what is copied");
+    let copies = STRUCTURED_LINES / copied.lines().count();
+    std::iter::once(first.to_owned())
+        .chain((0..copies).map(|index| copied.replace("_N", &format!("_{index}"))))
+        .collect()
 }
 
 /// A program that does nothing, ready to be instantiated.

@@ -231,7 +231,7 @@ impl Writer<'_> {
     }
 
     fn statement(&mut self) {
-        match self.random.below(22) {
+        match self.random.below(24) {
             0..=3 => self.declare(false),
             4..=6 => self.declare(true),
             7..=9 => self.assign(),
@@ -245,6 +245,7 @@ impl Writer<'_> {
             18 => self.risk(),
             19 => self.deferred(),
             20 => self.assertion(),
+            21 | 22 => self.sweep(),
             _ => self.early_return(),
         }
     }
@@ -328,6 +329,35 @@ impl Writer<'_> {
         self.line(&format!("{count} += 1"));
         self.indent -= 1;
         self.loop_body(&[(count, Ty::U32)]);
+    }
+
+    /// A loop whose counter is the index of elements near it. Seldom one of them is out of bounds, or the counter overflows.
+    fn sweep(&mut self) {
+        let name = self.fresh();
+        let (back, ahead) = (self.random.below(4), self.random.below(4));
+        let slip = usize::from(self.chance(20));
+        let (first, end) = (back + self.random.below(3), 16 - ahead + slip);
+        let step = 1 + self.random.below(3);
+        let (head, before, after, ty) = match self.random.below(6) {
+            0 => (format!("for {name} in u32({first})..{end}"), None, None, Ty::U32),
+            1 => (format!("for {name} in i32({first})..{end}"), None, None, Ty::I32),
+            2 => (format!("while {name} < {end}"), None, Some(format!("{name} += {step}")), Ty::U32),
+            3 => (format!("while {name} <= {}", end - 1), None, Some(format!("{name} += {step}")), Ty::I32),
+            4 => (format!("while {name} > {first}"), Some(format!("{name} -= 1")), None, Ty::U32),
+            _ => (format!("while {name} < words[..{end}].len"), None, Some(format!("{name} += {step}")), Ty::U32),
+        };
+        let begin = if before.is_some() { end } else { first };
+        if before.is_some() || after.is_some() {
+            self.line(&format!("var {name}: {} = {begin}", ty.name()));
+        }
+        let value = self.expr(Ty::U32, 1);
+        self.line(&format!("{head} {{"));
+        let body = format!(
+            "words[{name} + {ahead}] = words[{name} - {back}] +% (words[{name}] << 5 | words[{name}] >> 27) +% {value}"
+        );
+        let lines = [before, Some(body), after];
+        lines.into_iter().flatten().for_each(|line| self.line(&format!("    {line}")));
+        self.line("}");
     }
 
     fn looped(&mut self, head: &str, names: &[(String, Ty)]) {

@@ -228,6 +228,8 @@ pub enum TermKind {
     Infix(Infix, Box<(Term, Term)>),
     /// `x as T`
     Cast(Box<Term>, TypeExpr),
+    /// `[]T`, `*T`, `ref T` in `f[[]T]`
+    Type(TypeExpr),
     /// `if c then a else b`
     If(Box<(Term, Term, Term)>),
     /// What was reported while parsing.

@@ -119,4 +119,46 @@ impl Inst {
             && row.operands.first().is_some_and(|first| writes(first.kind))
             && !row.operands.iter().any(|operand| matches!(operand.kind, OperandKind::Label))
     }
+
+    /// Register, type and bits of the constant that it makes, if that is all it does.
+    pub(crate) fn constant(&self) -> Option<(Reg, ValueType, i64)> {
+        let ty = match self.opcode {
+            Opcode::I32Const => ValueType::I32,
+            Opcode::I64Const | Opcode::I64Const64 => ValueType::I64,
+            Opcode::F32Const => ValueType::F32,
+            Opcode::F64Const => ValueType::F64,
+            _ => return None,
+        };
+        match self.values.as_slice() {
+            [Value::Integer(to), Value::Integer(bits)] if !self.heap_start => {
+                let bits = if ty == ValueType::I32 { i64::from(*bits as i32) } else { *bits };
+                Some((*to as Reg, ty, bits))
+            }
+            _ => None,
+        }
+    }
+
+    /// Becomes a constant.
+    pub(crate) fn make_constant(&mut self, to: Reg, ty: ValueType, bits: i64) {
+        self.opcode = match ty {
+            ValueType::I32 => Opcode::I32Const,
+            ValueType::I64 if i32::try_from(bits).is_ok() => Opcode::I64Const,
+            ValueType::I64 => Opcode::I64Const64,
+            ValueType::F32 => Opcode::F32Const,
+            ValueType::F64 | ValueType::Ref => Opcode::F64Const,
+        };
+        self.values = vec![Value::Integer(i64::from(to)), Value::Integer(bits)];
+    }
+
+    /// Becomes a move.
+    pub(crate) fn make_move(&mut self, to: Reg, from: Reg, ty: ValueType) {
+        self.opcode = match ty {
+            ValueType::I32 => Opcode::I32Mov,
+            ValueType::I64 => Opcode::I64Mov,
+            ValueType::F32 => Opcode::F32Mov,
+            ValueType::F64 => Opcode::F64Mov,
+            ValueType::Ref => Opcode::RefMov,
+        };
+        self.values = [to, from].map(|reg| Value::Integer(i64::from(reg))).to_vec();
+    }
 }

@@ -1,6 +1,6 @@
 //! The functions of a program: which there are, what they take and give, and which of them are needed.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 
 use indexmap::IndexSet;
@@ -36,6 +36,7 @@ pub(crate) struct Entry<'a> {
     pub(crate) shape: Rc<Shape>,
     /// `None` if it is in the instruction notation alone, or only a pattern for instances.
     pub(crate) code: Option<Code>,
+    is_lowered: bool,
 }
 
 /// More instances of generic functions are taken for endless.
@@ -60,8 +61,6 @@ pub(crate) struct Compiler<'p, 'a> {
     pub(crate) table: IndexSet<u32>,
     pub(crate) entries: Vec<Entry<'a>>,
     instances: HashMap<(usize, Vec<Ty>), u32>,
-    /// Instances that wait to be lowered.
-    waiting: Vec<u32>,
     pub(crate) signatures: IndexSet<Signature>,
     pub(crate) tests: Vec<u32>,
     /// Whether references lie in memory.
@@ -86,7 +85,6 @@ impl<'p, 'a> Compiler<'p, 'a> {
             table: IndexSet::new(),
             entries: Vec::new(),
             instances: HashMap::new(),
-            waiting: Vec::new(),
             signatures: program.signatures.all().cloned().collect(),
             tests: Vec::new(),
             managed_slots: false,
@@ -95,8 +93,8 @@ impl<'p, 'a> Compiler<'p, 'a> {
         }
     }
 
-    /// Checks and lowers all functions.
-    pub(crate) fn compile(&mut self) {
+    /// Checks and lowers all functions. Those that are needed come first, so that what the others ask for can be dropped.
+    pub(crate) fn compile(&mut self, with_tests: bool) {
         let globals = self.program.globals;
         for named in &globals.functions {
             self.enter(named.function, Vec::new());
@@ -105,15 +103,31 @@ impl<'p, 'a> Compiler<'p, 'a> {
             let number = self.enter(&test.function, Vec::new());
             self.tests.push(number);
         }
-        for number in 0..self.entries.len() {
-            let function = self.entries[number].function;
-            let is_test = number >= globals.functions.len();
-            if function.generics.is_empty() && (is_test || !function.is_plain()) {
-                self.lower(number as u32);
-            }
-        }
-        while let Some(number) = self.waiting.pop() {
+        self.lower_needed(with_tests);
+        let (pool, messages) = (self.pool.len(), self.messages.len());
+        let (table, signatures) = (self.table.len(), self.signatures.len());
+        let mut number = 0;
+        while number < self.entries.len() as u32 {
             self.lower(number);
+            number += 1;
+        }
+        self.pool.truncate(pool);
+        self.strings.retain(|_, address| *address < self.pool_start + pool as u64);
+        self.messages.truncate(messages);
+        self.table.truncate(table);
+        self.signatures.truncate(signatures);
+    }
+
+    fn lower_needed(&mut self, with_tests: bool) {
+        let mut seen: HashSet<u32> = HashSet::new();
+        let mut open = self.roots(with_tests);
+        while let Some(number) = open.pop() {
+            if seen.insert(number) {
+                let values = self.table.len();
+                self.lower(number);
+                self.callees(number, &mut open);
+                open.extend(self.table.iter().skip(values));
+            }
         }
     }
 
@@ -129,7 +143,7 @@ impl<'p, 'a> Compiler<'p, 'a> {
             let list: Vec<_> = arguments.iter().map(|ty| self.types.name(*ty)).collect();
             name = format!("{name}[{}]", list.join(", "));
         }
-        self.entries.push(Entry { function, name, arguments, shape: Rc::new(shape), code: None });
+        self.entries.push(Entry { function, name, arguments, shape: Rc::new(shape), code: None, is_lowered: false });
         self.entries.len() as u32 - 1
     }
 
@@ -145,12 +159,17 @@ impl<'p, 'a> Compiler<'p, 'a> {
         }
         let number = self.enter(self.program.globals.functions[function].function, key.1.clone());
         self.instances.insert(key, number);
-        self.waiting.push(number);
         Some(number)
     }
 
+    /// Lowers a function, unless that was done, or it is in the instruction notation alone or a pattern for instances.
     fn lower(&mut self, number: u32) {
         let entry = &self.entries[number as usize];
+        let is_test = self.tests.first().is_some_and(|first| *first <= number);
+        let is_pattern = entry.arguments.len() != entry.function.generics.len();
+        if entry.is_lowered || is_pattern || (entry.function.is_plain() && !is_test) {
+            return;
+        }
         let (function, shape) = (entry.function, Rc::clone(&entry.shape));
         let names = function.generics.iter().map(|name| &*name.text);
         let bindings: Bindings<'a> = names.zip(entry.arguments.iter().copied()).collect();
@@ -172,7 +191,9 @@ impl<'p, 'a> Compiler<'p, 'a> {
             plain_labels: false,
             span: function.name.span,
         };
-        self.entries[number as usize].code = Some(lower.run());
+        let code = lower.run();
+        let entry = &mut self.entries[number as usize];
+        (entry.code, entry.is_lowered) = (Some(code), true);
     }
 
     /// Improves the code of all functions, and gives their registers places.

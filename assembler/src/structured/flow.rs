@@ -126,7 +126,7 @@ fn reverse_postorder(blocks: &[Block]) -> Vec<usize> {
     order
 }
 
-/// Drops instructions behind terminators that no label precedes, and jumps to the next instruction.
+/// Drops instructions behind terminators that no label precedes, and jumps and branches to the next instruction.
 pub(crate) fn drop_unreached(code: &mut Code) {
     loop {
         let before = code.items.len();
@@ -164,7 +164,8 @@ fn drop_jumps_to(kept: &mut Vec<Item>, label: Label) {
     let labels = kept.iter().rev().take_while(|item| matches!(item, Item::Label(_))).count();
     let Some(index) = kept.len().checked_sub(labels + 1) else { return };
     if let Item::Inst(inst) = &kept[index] {
-        let mut same = inst.opcode == Opcode::Jump;
+        let asks = inst.opcode.row().flow == Flow::Branch && inst.opcode.mnemonic().contains(".br_");
+        let mut same = inst.opcode == Opcode::Jump || asks;
         inst.labels(|target| same &= target == label);
         if same {
             kept.remove(index);

@@ -116,6 +116,7 @@ impl<'a> Lower<'_, '_, 'a> {
                 }
                 self.c.types.named(name, of.span, types, &self.bindings, self.c.errors)
             }
+            TermKind::Type(expr) => self.c.types.resolve(expr, &self.bindings, self.c.errors),
             _ => return self.error(|| Diagnostic::new(term.span, "the name of a type belongs here")),
         };
         (ty != Ty::BAD).then_some(ty)

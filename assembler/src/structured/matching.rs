@@ -1,6 +1,6 @@
 //! `match`.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
 use limen_isa::ValueType;
 use limen_isa::codec::Value;
@@ -20,6 +20,29 @@ const MAX_TARGETS: i128 = 512;
 
 /// A table begins at 0 if no more targets than this stand there for nothing.
 const MAX_UNUSED: i128 = 8;
+
+/// The numbers that arms are for.
+#[derive(Default)]
+struct Covered {
+    numbers: HashSet<i128>,
+    ranges: Vec<(i128, i128)>,
+}
+
+impl Covered {
+    fn add(&mut self, (first, last): (i128, i128)) {
+        if first == last {
+            self.numbers.insert(first);
+        } else {
+            self.ranges.push((first, last));
+        }
+    }
+
+    /// Whether there is an arm for all of these numbers; of several that only have one together it is not said.
+    fn contains(&self, (first, last): (i128, i128)) -> bool {
+        (first == last && self.numbers.contains(&first))
+            || self.ranges.iter().any(|range| range.0 <= first && last <= range.1)
+    }
+}
 
 /// Where a table of targets leads.
 struct JumpTable {
@@ -49,12 +72,12 @@ impl<'a> Lower<'_, '_, 'a> {
             Part::Reg(reg) => reg,
             _ => reg,
         };
-        let mut seen = HashMap::new();
+        let mut seen = Covered::default();
         let ranges: Vec<Vec<(i128, i128)>> =
             arms.iter().map(|arm| self.ranges(arm, rv.ty, variants.as_deref(), &mut seen)).collect();
         let table = self.jump_table(subject, int, &ranges);
         let end = self.label();
-        let (mut covered, mut ends, mut rest) = (HashSet::new(), false, false);
+        let (mut covered, mut ends, mut rest) = (Covered::default(), false, false);
         for (number, (arm, ranges)) in arms.iter().zip(&ranges).enumerate() {
             if rest {
                 self.c.errors.add(|| Diagnostic::new(arm.span, "this arm is never reached"));
@@ -68,8 +91,9 @@ impl<'a> Lower<'_, '_, 'a> {
                 None if rest => {}
                 None => self.patterns(ranges, (subject, int), next),
             }
-            covered.extend(ranges.iter().map(|(first, _)| *first));
-            let exhausted = variants.as_ref().is_some_and(|all| all.iter().all(|(_, number)| covered.contains(number)));
+            ranges.iter().for_each(|range| covered.add(*range));
+            let is_covered = |number: i128| covered.contains((number, number));
+            let exhausted = variants.as_ref().is_some_and(|all| all.iter().all(|(_, number)| is_covered(*number)));
             self.block(&arm.body);
             if self.reached {
                 self.jump(end);
@@ -98,7 +122,8 @@ impl<'a> Lower<'_, '_, 'a> {
                 self.emit("jump", vec![value(out)]);
             }
         }
-        if ends {
+        // What comes behind a match that misses values is not to blame for that.
+        if ends || !rest {
             self.place(end);
         } else {
             self.reached = false;
@@ -106,11 +131,11 @@ impl<'a> Lower<'_, '_, 'a> {
         Some(())
     }
 
-    fn missing(&mut self, variants: Option<&[(Box<str>, i128)]>, seen: &HashMap<i128, Span>, span: Span) {
+    fn missing(&mut self, variants: Option<&[(Box<str>, i128)]>, seen: &Covered, span: Span) {
         let names: Vec<_> = variants
             .unwrap_or_default()
             .iter()
-            .filter(|(_, number)| !seen.contains_key(number))
+            .filter(|(_, number)| !seen.contains((*number, *number)))
             .map(|(name, _)| format!("`{name}`"))
             .collect();
         self.c.errors.add(|| {
@@ -125,16 +150,21 @@ impl<'a> Lower<'_, '_, 'a> {
         arm: &'a Arm,
         ty: Ty,
         variants: Option<&[(Box<str>, i128)]>,
-        seen: &mut HashMap<i128, Span>,
+        seen: &mut Covered,
     ) -> Vec<(i128, i128)> {
         let mut ranges = Vec::new();
         for (from, to) in &arm.patterns {
             let first = self.pattern(from, ty, variants);
             let last = to.as_ref().map(|to| self.pattern(to, ty, variants));
             let (Some(first), Some(last)) = (first, last.unwrap_or(first)) else { continue };
-            if let (None, Some(_)) = (to, seen.insert(first, from.span)) {
-                self.c.errors.add(|| Diagnostic::new(from.span, "this value has an arm already"));
+            let span = to.as_ref().map_or(from.span, |to| from.span.to(to.span));
+            if first > last {
+                self.c.errors.add(|| Diagnostic::new(span, "this range is empty"));
+            } else if seen.contains((first, last)) {
+                let what = if to.is_some() { "these values have" } else { "this value has" };
+                self.c.errors.add(|| Diagnostic::new(span, format!("{what} an arm already")));
             }
+            seen.add((first, last));
             ranges.push((first, last));
         }
         ranges

@@ -3,21 +3,25 @@
 //! Each pass takes code over any number of registers and leaves such code. None of them may lose, move or repeat what can be
 //! seen from outside: writes to memory, calls, and faults at their places.
 
+mod addresses;
 mod condition;
 mod copies;
 mod forward;
 mod hoist;
 mod inline;
 mod known;
+mod loops;
 mod merge;
 mod numbering;
+mod outline;
+mod ranges;
 mod simplify;
 mod sites;
 mod threads;
 
-use super::allocate::drop_unused;
 use super::code::Code;
 use super::flow::drop_unreached;
+use super::live::drop_unused;
 
 pub(crate) use inline::inline_calls;
 pub(crate) use merge::same_functions;

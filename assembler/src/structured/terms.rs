@@ -52,6 +52,7 @@ impl<'a> Lower<'_, '_, 'a> {
             }
             TermKind::Infix(infix, operands) => self.infix(*infix, &operands.0, &operands.1, want, first, term.span),
             TermKind::Cast(of, ty) => self.cast(of, ty, first),
+            TermKind::Type(_) => self.error(|| Diagnostic::new(term.span, "a type is no value")),
             TermKind::If(parts) => self.choice(&parts.0, &parts.1, &parts.2, want, dest),
         }
     }

@@ -73,4 +73,9 @@ impl Inst {
             _ => None,
         }
     }
+
+    /// Whether it moves a register to itself.
+    pub(crate) fn is_own_move(&self) -> bool {
+        self.moved().is_some_and(|(to, from)| to == from)
+    }
 }

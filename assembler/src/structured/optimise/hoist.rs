@@ -21,13 +21,35 @@ pub(super) fn hoist_constants(code: &mut Code, params: usize) {
     if code.reads_unwritten {
         return;
     }
-    // From the last to the first, so that places before stay as they are.
-    for of in outermost(code).into_iter().rev() {
-        hoist(code, params, of);
+    let mut loops = outermost(code).into_iter().peekable();
+    let writes = writes(code, params);
+    let mut hoisting = Hoisting { kept: Vec::with_capacity(code.items.len()), ..Hoisting::default() };
+    for (index, item) in std::mem::take(&mut code.items).into_iter().enumerate() {
+        let inside = loops.peek().is_some_and(|of| of.start <= index);
+        if loops.peek().is_some_and(|of| of.start == index) {
+            hoisting.start = hoisting.kept.len();
+        }
+        match &item {
+            Item::Inst(inst) if inside => match inst.constant().filter(|(reg, ..)| writes[*reg as usize] == 1) {
+                Some((reg, ty, bits)) => hoisting.constant(item, reg, (ty, bits)),
+                None => hoisting.kept.push(item),
+            },
+            _ => hoisting.kept.push(item),
+        }
+        if loops.next_if(|of| of.end == index).is_some() {
+            hoisting.end();
+        }
     }
+    let Hoisting { mut kept, same, .. } = hoisting;
+    for item in &mut kept {
+        if let Item::Inst(inst) = item {
+            read_instead(inst, &same);
+        }
+    }
+    code.items = kept;
 }
 
-/// The loops that lie in no other and are entered at their beginning alone.
+/// The loops that lie in no other and are entered at their beginning alone, in their order.
 fn outermost(code: &Code) -> Vec<Loop> {
     let mut places: HashMap<Label, usize> = HashMap::new();
     for (index, item) in code.items.iter().enumerate() {
@@ -50,49 +72,52 @@ fn outermost(code: &Code) -> Vec<Loop> {
             _ => loops.push(Loop { start, end }),
         }
     }
-    let entered_within = |of: &Loop| {
-        branches.iter().any(|(from, to)| {
-            let (from_inside, to_inside) = ((of.start..=of.end).contains(from), (of.start..=of.end).contains(to));
-            to_inside && !from_inside
-        })
-    };
-    loops.retain(|of| !entered_within(of));
-    loops
+    let mut entered = vec![false; loops.len()];
+    for (from, to) in branches {
+        let around = loops.partition_point(|of| of.end < to);
+        if loops.get(around).is_some_and(|of| of.contains(to) && !of.contains(from)) {
+            entered[around] = true;
+        }
+    }
+    loops.into_iter().zip(entered).filter(|(_, entered)| !entered).map(|(of, _)| of).collect()
 }
 
-fn hoist(code: &mut Code, params: usize, of: Loop) {
-    let writes = writes(code, params);
-    let mut made: HashMap<(ValueType, i64), Reg> = HashMap::new();
-    let mut same: HashMap<Reg, Reg> = HashMap::new();
-    let mut hoisted: Vec<Item> = Vec::new();
-    let mut kept: Vec<Item> = Vec::with_capacity(code.items.len());
-    for (index, item) in code.items.drain(..).enumerate() {
-        let inside = (of.start..=of.end).contains(&index);
-        let Item::Inst(inst) = &item else {
-            kept.push(item);
-            continue;
-        };
-        match inst.constant().filter(|(reg, ..)| inside && writes[*reg as usize] == 1) {
-            None => kept.push(item),
-            Some((reg, ty, bits)) => match made.get(&(ty, bits)) {
-                Some(known) => {
-                    same.insert(reg, *known);
-                }
-                None if made.len() < MAX_HOISTED => {
-                    made.insert((ty, bits), reg);
-                    hoisted.push(item);
-                }
-                None => kept.push(item),
-            },
+impl Loop {
+    fn contains(self, index: usize) -> bool {
+        (self.start..=self.end).contains(&index)
+    }
+}
+
+/// The code as far as it is done.
+#[derive(Default)]
+struct Hoisting {
+    kept: Vec<Item>,
+    /// Where in it the loop at hand begins, and what is to stand before that.
+    start: usize,
+    hoisted: Vec<Item>,
+    made: HashMap<(ValueType, i64), Reg>,
+    /// The registers to read in place of others.
+    same: HashMap<Reg, Reg>,
+}
+
+impl Hoisting {
+    /// A constant in the loop at hand.
+    fn constant(&mut self, item: Item, reg: Reg, constant: (ValueType, i64)) {
+        if let Some(known) = self.made.get(&constant) {
+            self.same.insert(reg, *known);
+        } else if self.made.len() < MAX_HOISTED {
+            self.made.insert(constant, reg);
+            self.hoisted.push(item);
+        } else {
+            self.kept.push(item);
         }
     }
-    for item in &mut kept {
-        if let Item::Inst(inst) = item {
-            read_instead(inst, &same);
-        }
+
+    /// The loop at hand ends.
+    fn end(&mut self) {
+        self.kept.splice(self.start..self.start, self.hoisted.drain(..));
+        self.made.clear();
     }
-    kept.splice(of.start..of.start, hoisted);
-    code.items = kept;
 }
 
 fn read_instead(inst: &mut Inst, same: &HashMap<Reg, Reg>) {

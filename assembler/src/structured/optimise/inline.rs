@@ -8,8 +8,8 @@ use std::collections::HashMap;
 use limen_isa::codec::Value;
 use limen_isa::{Flow, Opcode};
 
-use super::improve;
 use super::sites::Site;
+use super::{improve, outline};
 use crate::structured::code::{Code, Inst, Item, Label, Reg};
 use crate::structured::compiler::Entry;
 
@@ -17,7 +17,7 @@ use crate::structured::compiler::Entry;
 const SMALL: usize = 12;
 
 /// A larger one is if that adds at most so many instructions to the program.
-const MAX_ADDED: usize = 192;
+const MAX_ADDED: usize = 256;
 
 /// One that is called in a single place leaves its own body behind, but should not make its caller hard to compile.
 const ONCE: usize = 40;
@@ -51,6 +51,7 @@ pub(crate) fn inline_calls(entries: &mut [Entry<'_>], sites: &mut Vec<Site>) {
         entries[index].code = Some(code);
         done[index] = true;
     }
+    entries.iter_mut().filter_map(|entry| entry.code.as_mut()).for_each(outline::move_out);
 }
 
 fn is_worth(entry: &Entry<'_>, calls: u32) -> bool {
@@ -65,7 +66,7 @@ fn length(items: &[Item]) -> usize {
 }
 
 /// Where the traps at the end of the code begin, which nothing runs into.
-fn cold(code: &Code) -> usize {
+pub(super) fn cold(code: &Code) -> usize {
     let is_cold = |item: &&Item| match item {
         Item::Label(_) => true,
         Item::Inst(inst) => inst.opcode == Opcode::Trap,

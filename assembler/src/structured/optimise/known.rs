@@ -6,6 +6,7 @@ use std::collections::{HashMap, HashSet};
 use limen_isa::{Opcode, ValueType};
 
 use super::condition::{Condition, Relation};
+use super::ranges::{Range, unsigned};
 use crate::structured::code::Reg;
 
 /// A value, whichever registers hold it. A number stands for one value for good, so what is known of it stays true.
@@ -50,8 +51,8 @@ pub(super) struct State {
     facts: HashMap<(Relation, Vn, Vn), bool>,
     /// Values that are below some other.
     below: HashSet<(Relation, Vn)>,
-    /// Upper bounds of integers without signs.
-    most: HashMap<Vn, u64>,
+    /// Where integers lie, as far as their origins do not say so.
+    pub(super) ranges: HashMap<Vn, Range>,
 }
 
 impl State {
@@ -156,23 +157,9 @@ impl Known<'_> {
         if let Some(truth) = self.state.facts.get(&(relation, a, b)) {
             return Some(*truth);
         }
-        let limit = |value| self.number(value).map(|number| unsigned(family, number));
         match relation {
-            Relation::BelowUnsigned => {
-                if limit(b) == Some(0) || limit(a).is_some_and(|least| self.most(family, b) <= least) {
-                    return Some(false);
-                }
-                limit(b).filter(|limit| self.most(family, a) < *limit).map(|_| true)
-            }
-            Relation::Equal => {
-                let outside = |value, other| limit(value).is_some_and(|number| self.most(family, other) < number);
-                (outside(a, b) || outside(b, a)).then_some(false)
-            }
-            // Both are no negative numbers: signs make no difference.
-            Relation::BelowSigned => {
-                let positive = self.most(family, a).max(self.most(family, b)) <= greatest(family) / 2;
-                positive.then(|| self.decide_values(family, Relation::BelowUnsigned, a, b)).flatten()
-            }
+            Relation::Equal => self.differ(family, a, b).then_some(false),
+            _ => self.is_below(family, relation, a, b),
         }
     }
 
@@ -193,71 +180,11 @@ impl Known<'_> {
             }
             (_, false) => {}
         }
-        if relation == Relation::BelowUnsigned {
-            let number = |value| self.number(value).map(|number| unsigned(family, number));
-            let bound = if holds { number(b).and_then(|limit| limit.checked_sub(1)) } else { number(a) };
-            let limited = if holds { a } else { b };
-            if let Some(bound) = bound {
-                let most = self.state.most.entry(limited).or_insert(u64::MAX);
-                *most = bound.min(*most);
-            }
-        }
+        self.narrow_by(family, condition);
     }
 
     /// Whether a value is known to be below another, so that one more still fits.
     pub(super) fn is_below_another(&self, relation: Relation, value: Vn) -> bool {
         self.state.below.contains(&(relation, value))
     }
-
-    /// The greatest that an integer can be without signs.
-    pub(super) fn most(&self, family: ValueType, value: Vn) -> u64 {
-        let by_origin = self.most_by_origin(family, value, 4);
-        self.state.most.get(&value).map_or(by_origin, |most| by_origin.min(*most))
-    }
-
-    fn most_by_origin(&self, family: ValueType, value: Vn, depth: u32) -> u64 {
-        let greatest = greatest(family);
-        let (opcode, operands) = match self.values.origin(value) {
-            Origin::Constant(_, bits) => return unsigned(family, bits),
-            Origin::Computed(computed) if depth > 0 => computed,
-            _ => return greatest,
-        };
-        let Some((_, name)) = super::condition::integer_name(opcode) else { return greatest };
-        let of = |operand: i64| {
-            let value = operand as Vn;
-            let most = self.most_by_origin(family, value, depth - 1);
-            self.state.most.get(&value).map_or(most, |known| most.min(*known))
-        };
-        match name {
-            "load8_u" | "load8_u_at" => 0xff,
-            "load16_u" | "load16_u_at" => 0xffff,
-            "eq" | "ne" | "lt_s" | "lt_u" | "le_s" | "le_u" => 1,
-            "eqi" | "nei" | "lt_si" | "lt_ui" | "gt_si" | "gt_ui" => 1,
-            "andi" if operands[1] >= 0 => of(operands[0]).min(operands[1] as u64),
-            "and" => of(operands[0]).min(of(operands[1])),
-            "addi" if operands[1] >= 0 => within(of(operands[0]).checked_add(operands[1] as u64), greatest),
-            "add" => within(of(operands[0]).checked_add(of(operands[1])), greatest),
-            "shli" if operands[1] < 16 => within(of(operands[0]).checked_mul(1 << operands[1]), greatest),
-            "rem_ui" if operands[1] > 0 => of(operands[0]).min(operands[1] as u64 - 1),
-            "div_ui" if operands[1] > 0 => of(operands[0]) / operands[1] as u64,
-            "shr_ui" => of(operands[0]) >> (operands[1] as u64 % (greatest.count_ones() as u64)),
-            "clz" | "ctz" | "popcnt" => 64,
-            "from_i32_u" => u64::from(u32::MAX),
-            _ => greatest,
-        }
-    }
-}
-
-/// A bound that holds only if nothing can wrap.
-fn within(bound: Option<u64>, greatest: u64) -> u64 {
-    bound.map_or(greatest, |bound| bound.min(greatest))
-}
-
-pub(super) fn greatest(family: ValueType) -> u64 {
-    if family == ValueType::I64 { u64::MAX } else { u64::from(u32::MAX) }
-}
-
-/// The number that the bits of an integer are without a sign.
-pub(super) fn unsigned(family: ValueType, number: i64) -> u64 {
-    if family == ValueType::I64 { number as u64 } else { u64::from(number as u32) }
 }

@@ -12,7 +12,10 @@ use crate::structured::compiler::Entry;
 const ROUNDS: usize = 4;
 
 /// For each of the functions that need not be kept, the one that is the same.
-pub(crate) fn same_functions(entries: &[Entry<'_>], kept: &[u32]) -> HashMap<u32, u32> {
+///
+/// A backtrace names the one that was kept, and its lines. So with debug information functions that can be in one are only the
+/// same if they are instances of one declaration.
+pub(crate) fn same_functions(entries: &[Entry<'_>], kept: &[u32], has_debug: bool) -> HashMap<u32, u32> {
     let mut same: HashMap<u32, u32> = HashMap::new();
     for _ in 0..ROUNDS {
         let before = same.len();
@@ -23,6 +26,10 @@ pub(crate) fn same_functions(entries: &[Entry<'_>], kept: &[u32]) -> HashMap<u32
             let signature = &entry.shape.signature;
             let mut key = vec![signature.params.len() as i64, signature.results.len() as i64];
             key.extend(signature.params.iter().chain(&signature.results).chain(&code.registers).map(|ty| *ty as i64));
+            if has_debug && can_be_traced(code) {
+                let place = entry.function.name.span;
+                key.extend([i64::from(place.file.0), i64::from(place.start)]);
+            }
             add_code(code, &same, &mut key);
             match known.get(&key) {
                 Some(first) => {
@@ -38,6 +45,18 @@ pub(crate) fn same_functions(entries: &[Entry<'_>], kept: &[u32]) -> HashMap<u32
         }
     }
     same.iter().map(|(number, first)| (*number, last(&same, *first))).collect()
+}
+
+/// Whether code can stop the program, or calls what can.
+fn can_be_traced(code: &Code) -> bool {
+    code.items.iter().any(|item| match item {
+        Item::Label(_) => false,
+        Item::Inst(inst) => {
+            let row = inst.opcode.row();
+            let leaves = matches!(inst.opcode, Opcode::Call | Opcode::CallIndirect | Opcode::Svc | Opcode::Trap);
+            leaves || !row.faults.is_empty()
+        }
+    })
 }
 
 fn last(same: &HashMap<u32, u32>, mut number: u32) -> u32 {

@@ -11,6 +11,8 @@ use limen_isa::{Flow, Opcode, OperandKind, Role, ValueType};
 
 use super::condition::{self, Condition, Source, integer_name};
 use super::known::{Computed, Known, Origin, State, Values, Vn};
+use super::loops::Flowing;
+use super::ranges::Range;
 use super::simplify::{Form, simplified};
 use crate::structured::code::{Code, Inst, Item, Label, Reg};
 use crate::structured::flow::{self, Block};
@@ -21,46 +23,40 @@ const MAX_REGION: usize = 1000;
 /// Functions of more blocks than this stay as they are.
 const MAX_BLOCKS: usize = 5000;
 
+/// What is known on the way from one block to another.
+type Learnt = HashMap<(usize, usize), (ValueType, Condition)>;
+
 pub(super) fn number(code: &mut Code) {
     let blocks = flow::blocks(code);
     if blocks.len() > MAX_BLOCKS {
         return;
     }
-    let before = flow::before(&blocks);
-    let dominators = flow::dominators(&blocks, &before);
+    let mut registers = std::mem::take(&mut code.registers);
+    code.items = renumbered(code, &blocks, &mut registers);
+    code.registers = registers;
+}
+
+/// The items of the code after this pass.
+fn renumbered(code: &Code, blocks: &[Block], registers: &mut Vec<ValueType>) -> Vec<Item> {
+    let before = flow::before(blocks);
+    let dominators = flow::dominators(blocks, &before);
+    let flowing = Flowing { code, blocks, before: &before, dominators: &dominators };
     let written: Vec<Vec<Reg>> = blocks.iter().map(|block| written(&code.items[block.start..block.end])).collect();
-    let mut of_label: HashMap<Label, usize> = HashMap::new();
-    for (number, block) in blocks.iter().enumerate() {
-        for item in &code.items[block.start..block.end] {
-            if let Item::Label(label) = item {
-                of_label.insert(*label, number);
-            }
-        }
-    }
-    let mut wanted = wanted(code, &blocks, &dominators);
+    let of_label = blocks_of_labels(code, blocks);
+    let mut wanted = wanted(code, blocks, &dominators);
     let mut values = Values::default();
     let mut states: HashMap<usize, Rc<State>> = HashMap::new();
-    let mut learnt: HashMap<(usize, usize), (ValueType, Condition)> = HashMap::new();
+    let mut learnt: Learnt = HashMap::new();
     let mut out = Vec::with_capacity(code.items.len());
     for (number, block) in blocks.iter().enumerate() {
         let origin = dominators[number].filter(|origin| *origin != number);
-        let mut state = origin.map_or_else(State::default, |origin| take(&mut states, &mut wanted, origin));
-        let mut fact = None;
-        match (origin, before[number].as_slice()) {
-            (Some(origin), [only]) if *only == origin => fact = learnt.get(&(origin, number)).copied(),
-            (Some(origin), _) => match region(&before, origin, number) {
-                Some(region) => {
-                    state.forget(&region.iter().flat_map(|block| written[*block].iter().copied()).collect())
-                }
-                None => state = State::default(),
-            },
-            (None, _) => state = State::default(),
-        }
+        let state = origin.map_or_else(State::default, |origin| take(&mut states, &mut wanted, origin));
         let mut known = Known { values: &mut values, state };
-        if let Some((family, condition)) = fact {
-            known.learn(family, condition);
+        match origin {
+            Some(origin) => begin(&flowing, &mut known, &written, &learnt, origin, number),
+            None => known.state = State::default(),
         }
-        let mut numbering = Numbering { known, registers: &code.registers, out: &mut out };
+        let mut numbering = Numbering { known, registers, out: &mut out };
         for item in &code.items[block.start..block.end] {
             match item {
                 Item::Label(_) => numbering.out.push(item.clone()),
@@ -72,7 +68,50 @@ pub(super) fn number(code: &mut Code) {
             states.insert(number, Rc::new(numbering.known.state));
         }
     }
-    code.items = out;
+    out
+}
+
+fn blocks_of_labels(code: &Code, blocks: &[Block]) -> HashMap<Label, usize> {
+    let mut of_label = HashMap::new();
+    for (number, block) in blocks.iter().enumerate() {
+        for item in &code.items[block.start..block.end] {
+            if let Item::Label(label) = item {
+                of_label.insert(*label, number);
+            }
+        }
+    }
+    of_label
+}
+
+/// Makes of what is known at the end of `origin`, which all ways to a block come through, what is known where that begins.
+fn begin(
+    flowing: &Flowing<'_>,
+    known: &mut Known<'_>,
+    written: &[Vec<Reg>],
+    learnt: &Learnt,
+    origin: usize,
+    number: usize,
+) {
+    let from_origin = learnt.get(&(origin, number)).copied();
+    let learn = |known: &mut Known<'_>| {
+        if let Some((family, condition)) = from_origin {
+            known.learn(family, condition);
+        }
+    };
+    if flowing.before[number] == [origin] {
+        return learn(known);
+    }
+    let Some(region) = region(flowing.before, origin, number) else {
+        known.state = State::default();
+        return;
+    };
+    let mut counters = Vec::new();
+    if flowing.is_loop(number, origin, region.len()) {
+        learn(known);
+        counters = flowing.counters(number, origin, &region, known);
+    }
+    known.state.forget(&region.iter().flat_map(|block| written[*block].iter().copied()).collect());
+    counters.iter().for_each(|counter| counter.note(known));
 }
 
 /// How many blocks begin with what is known at the end of each. Blocks that stop the program need not know anything.
@@ -134,7 +173,7 @@ fn learn_from_branch(
     block: &Block,
     of_label: &HashMap<Label, usize>,
     number: usize,
-    learnt: &mut HashMap<(usize, usize), (ValueType, Condition)>,
+    learnt: &mut Learnt,
 ) {
     let Some(Item::Inst(last)) = code.items[block.start..block.end].last() else { return };
     if last.opcode.row().flow != Flow::Branch {
@@ -162,10 +201,10 @@ enum Sort {
     Other,
 }
 
-struct Numbering<'n, 'v> {
-    known: Known<'v>,
-    registers: &'n [ValueType],
-    out: &'n mut Vec<Item>,
+pub(super) struct Numbering<'n, 'v> {
+    pub(super) known: Known<'v>,
+    pub(super) registers: &'n mut Vec<ValueType>,
+    pub(super) out: &'n mut Vec<Item>,
 }
 
 impl Numbering<'_, '_> {
@@ -176,6 +215,7 @@ impl Numbering<'_, '_> {
             Sort::Computes => self.computed(inst, false),
             Sort::Loads => self.computed(inst, true),
             Sort::Stores => {
+                self.shorten_address(&mut inst);
                 self.read_holders(&mut inst);
                 self.known.state.loaded.clear();
                 self.out.push(Item::Inst(inst));
@@ -216,6 +256,9 @@ impl Numbering<'_, '_> {
     }
 
     fn computed(&mut self, mut inst: Inst, loads: bool) {
+        if loads {
+            self.shorten_address(&mut inst);
+        }
         let key = self.key(&inst);
         let to = result(&inst);
         if let Some(value) = self.known.known(&key, loads)
@@ -246,9 +289,19 @@ impl Numbering<'_, '_> {
             [_, _, last] => matches!(last.kind, OperandKind::Immediate { .. }),
             _ => return false,
         };
-        let b = if immediate { Err(b) } else { Ok(b as Vn) };
-        let Some(form) = simplified(&self.known, family, name, a as Vn, b) else { return false };
-        let source = inst.clone();
+        let operand = if immediate { Err(b) } else { Ok(b as Vn) };
+        let Some(form) = simplified(&self.known, family, name, a as Vn, operand) else { return false };
+        // A difference that was checked lies where the one without a check need not.
+        let range = self.known.range_of(inst.opcode, a, b, family);
+        let done = self.take_form(inst.clone(), to, key, form);
+        if done && range != Range::all(family) {
+            let value = self.known.of(to);
+            self.known.narrow(family, value, range);
+        }
+        done
+    }
+
+    fn take_form(&mut self, source: Inst, to: Reg, key: Computed, form: Form) -> bool {
         match form {
             Form::Constant(ty, bits) => {
                 let value = self.known.constant(ty, bits);
@@ -349,7 +402,7 @@ impl Numbering<'_, '_> {
         let Origin::Computed((opcode, [a, b, ..])) = self.known.values.origin(condition.a) else { return None };
         let (family, name) = integer_name(opcode)?;
         let a = a as Vn;
-        if name == "xori" && b == 1 && self.known.most(family, a) <= 1 {
+        if name == "xori" && b == 1 && self.known.range(family, a).most <= 1 {
             let zero = self.known.constant(family, 0);
             return Some((family, Condition { relation: condition.relation, a, b: zero, holds: true }));
         }
@@ -422,49 +475,5 @@ fn sort(inst: &Inst) -> Sort {
         (false, _) => Sort::Other,
         (true, true) => Sort::Loads,
         (true, false) => Sort::Computes,
-    }
-}
-
-impl Inst {
-    /// Register, type and bits of the constant that it makes, if that is all it does.
-    pub(crate) fn constant(&self) -> Option<(Reg, ValueType, i64)> {
-        let ty = match self.opcode {
-            Opcode::I32Const => ValueType::I32,
-            Opcode::I64Const | Opcode::I64Const64 => ValueType::I64,
-            Opcode::F32Const => ValueType::F32,
-            Opcode::F64Const => ValueType::F64,
-            _ => return None,
-        };
-        match self.values.as_slice() {
-            [Value::Integer(to), Value::Integer(bits)] if !self.heap_start => {
-                let bits = if ty == ValueType::I32 { i64::from(*bits as i32) } else { *bits };
-                Some((*to as Reg, ty, bits))
-            }
-            _ => None,
-        }
-    }
-
-    /// Becomes a constant.
-    fn make_constant(&mut self, to: Reg, ty: ValueType, bits: i64) {
-        self.opcode = match ty {
-            ValueType::I32 => Opcode::I32Const,
-            ValueType::I64 if i32::try_from(bits).is_ok() => Opcode::I64Const,
-            ValueType::I64 => Opcode::I64Const64,
-            ValueType::F32 => Opcode::F32Const,
-            ValueType::F64 | ValueType::Ref => Opcode::F64Const,
-        };
-        self.values = vec![Value::Integer(i64::from(to)), Value::Integer(bits)];
-    }
-
-    /// Becomes a move.
-    pub(super) fn make_move(&mut self, to: Reg, from: Reg, ty: ValueType) {
-        self.opcode = match ty {
-            ValueType::I32 => Opcode::I32Mov,
-            ValueType::I64 => Opcode::I64Mov,
-            ValueType::F32 => Opcode::F32Mov,
-            ValueType::F64 => Opcode::F64Mov,
-            ValueType::Ref => Opcode::RefMov,
-        };
-        self.values = [to, from].map(|reg| Value::Integer(i64::from(reg))).to_vec();
     }
 }

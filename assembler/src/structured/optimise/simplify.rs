@@ -1,9 +1,15 @@
 //! Single computations in a shorter or cheaper form.
 
+use std::ops::Range;
+
 use limen_isa::{Opcode, ValueType};
 
-use super::condition::{Condition, Relation};
-use super::known::{Known, Vn, greatest, unsigned};
+use super::condition::{Condition, Relation, integer_name};
+use super::known::{Known, Origin, Vn};
+use super::ranges::{greatest, greatest_signed, ones, unsigned};
+
+/// Numbers that instructions of three operands can have.
+const IMMEDIATE: Range<i64> = -(1 << 23)..1 << 23;
 
 /// A computation whose operands are values, or numbers where the instruction takes one.
 #[derive(Clone, Copy, Debug)]
@@ -33,6 +39,14 @@ pub(super) fn simplified(known: &Known<'_>, family: ValueType, name: &str, a: Vn
     {
         return Some(Form::Same(a));
     }
+    if let ("mul" | "muli", Some(y @ 2..)) = (name, y)
+        && y.count_ones() == 1
+    {
+        return opcode(family, "shli").map(|opcode| Form::Immediate(opcode, a, i64::from(y.trailing_zeros())));
+    }
+    if let Some(form) = combined(known, family, name, a, b) {
+        return Some(form);
+    }
     let Ok(b) = b else { return None };
     if let Some(name) = unchecked(known, family, name, a, b) {
         return simplified(known, family, name, a, Ok(b)).or_else(|| two(family, name, a, b));
@@ -40,7 +54,7 @@ pub(super) fn simplified(known: &Known<'_>, family: ValueType, name: &str, a: Vn
     let immediate = |name: &str, of: Vn, k: i64| opcode(family, name).map(|opcode| Form::Immediate(opcode, of, k));
     if let Some(k) = y {
         let (name, k) = with_number(name, k)?;
-        let range = if name.ends_with("_ui") || name == "shli" { 0..1 << 24 } else { -(1 << 23)..1 << 23 };
+        let range = if name.ends_with("_ui") || name == "shli" { 0..1 << 24 } else { IMMEDIATE };
         return range.contains(&k).then(|| immediate(name, a, k)).flatten();
     }
     let k = x?;
@@ -51,8 +65,38 @@ pub(super) fn simplified(known: &Known<'_>, family: ValueType, name: &str, a: Vn
         "lt_u" => ("gt_ui", k),
         _ => return None,
     };
-    let range = if name.ends_with("_ui") { 0..1 << 24 } else { -(1 << 23)..1 << 23 };
+    let range = if name.ends_with("_ui") { 0..1 << 24 } else { IMMEDIATE };
     range.contains(&k).then(|| immediate(name, b, k)).flatten()
+}
+
+/// An instruction and what made its operand as one.
+fn combined(known: &Known<'_>, family: ValueType, name: &str, a: Vn, b: Result<Vn, i64>) -> Option<Form> {
+    let made = |value: Vn| match known.values.origin(value) {
+        Origin::Computed((opcode, [x, k, ..])) => integer_name(opcode).map(|(_, name)| (name, x, k)),
+        _ => None,
+    };
+    match (name, made(a)?, b) {
+        ("addi", ("addi", x, first), Err(second)) => {
+            let sum = first.checked_add(second).filter(|sum| IMMEDIATE.contains(sum))?;
+            opcode(family, "addi").map(|opcode| Form::Immediate(opcode, x as Vn, sum))
+        }
+        ("andi", _, Err(mask)) if mask >= 0 => {
+            let most = known.range(family, a).most;
+            (mask as u64 & ones(most) == ones(most)).then_some(Form::Same(a))
+        }
+        ("or" | "xor" | "add", left, Ok(b)) => {
+            let ((left, x, up), (right, y, down)) = (left, made(b)?);
+            let (up, down) = match (left, right) {
+                ("shli", "shr_ui") => (up, down),
+                ("shr_ui", "shli") => (down, up),
+                _ => return None,
+            };
+            let is_rotation = x == y && up > 0 && up + down == i64::from(greatest(family).count_ones());
+            let opcode = opcode(family, "rotli").filter(|_| is_rotation)?;
+            Some(Form::Immediate(opcode, x as Vn, up))
+        }
+        _ => None,
+    }
 }
 
 fn two(family: ValueType, name: &str, a: Vn, b: Vn) -> Option<Form> {
@@ -101,18 +145,18 @@ fn is_identity(name: &str, y: i64) -> bool {
 
 /// The instruction without its check, where the result is known to fit.
 fn unchecked(known: &Known<'_>, family: ValueType, name: &str, a: Vn, b: Vn) -> Option<&'static str> {
-    let (x, y) = (known.most(family, a), known.most(family, b));
+    let (x, y) = (known.range(family, a).most, known.range(family, b).most);
     let one_more = |relation| known.number(b) == Some(1) && known.is_below_another(relation, a);
     let below = Condition { relation: Relation::BelowUnsigned, a, b, holds: true };
     match name {
         "add_chk_u" => (one_more(Relation::BelowUnsigned) || fits(x.checked_add(y), greatest(family))).then_some("add"),
         "add_chk_s" => {
-            (one_more(Relation::BelowSigned) || fits(x.checked_add(y), greatest(family) / 2)).then_some("add")
+            (one_more(Relation::BelowSigned) || fits(x.checked_add(y), greatest_signed(family))).then_some("add")
         }
         "mul_chk_u" => fits(x.checked_mul(y), greatest(family)).then_some("mul"),
-        "mul_chk_s" => fits(x.checked_mul(y), greatest(family) / 2).then_some("mul"),
+        "mul_chk_s" => fits(x.checked_mul(y), greatest_signed(family)).then_some("mul"),
         "sub_chk_u" => (known.decide(family, below) == Some(false)).then_some("sub"),
-        "sub_chk_s" => (x.max(y) <= greatest(family) / 2).then_some("sub"),
+        "sub_chk_s" => (x.max(y) <= greatest_signed(family)).then_some("sub"),
         _ => None,
     }
 }

@@ -36,7 +36,7 @@ fn over_jumps(code: &mut Code) {
 }
 
 /// The branch that is taken where another is not.
-fn opposite(branch: &Inst) -> Option<Inst> {
+pub(super) fn opposite(branch: &Inst) -> Option<Inst> {
     const PAIRS: [(&str, &str); 10] = [
         ("br_eq", "br_ne"),
         ("br_eqi", "br_nei"),
@@ -194,7 +194,7 @@ fn target(inst: &Inst) -> Option<Label> {
     found
 }
 
-fn new_label(code: &mut Code) -> Label {
+pub(super) fn new_label(code: &mut Code) -> Label {
     code.labels += 1;
     code.labels - 1
 }
