@@ -51,7 +51,10 @@ fn contents_at_most(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
     if is_dash(path) {
         io::stdin().lock().take(limit + 1).read_to_end(&mut bytes)?;
     } else {
-        File::open(path)?.take(limit + 1).read_to_end(&mut bytes)?;
+        let file = File::open(path)?;
+        // Room for all of it at once, if it is a file that has a size.
+        bytes.reserve_exact(file.metadata()?.len().min(limit) as usize + 1);
+        file.take(limit + 1).read_to_end(&mut bytes)?;
     }
     if bytes.len() as u64 > limit {
         return Err(io::Error::other(format!("larger than {} MiB", limit >> 20)));

@@ -172,6 +172,24 @@ fn rust_with_its_standard_library_counts_the_same_words_as_on_the_host() {
     }
 }
 
+/// Exceptions in the form with references, by a compiler that makes them.
+#[test]
+fn jumps_go_where_they_go_on_the_host() {
+    let Some(programs) = &*PROGRAMS else { return };
+    let program = programs.join("jumps.wasm");
+    if !program.exists() {
+        return eprintln!("skipped: there is no zig that makes exceptions with references");
+    }
+    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    let (status, wanted, _) = run(&mut Command::new(programs.join("jumps")), b"");
+    assert!(status == Some(0) && wanted.starts_with(b"outer 0 after 0\ninner 1\ninner 2\nouter 3 after 3\n"));
+    for engine in ["interp", "jit", "tiered"] {
+        let (status, output, errors) = run(&mut limen(folder.path(), engine, &program, &[]), b"");
+        assert_eq!((status, errors.as_str()), (Some(0), ""), "{engine}");
+        assert_eq!(String::from_utf8_lossy(&output), String::from_utf8_lossy(&wanted), "{engine}");
+    }
+}
+
 #[test]
 fn a_trap_is_explained_with_the_lines_of_its_source() {
     let Some(programs) = &*PROGRAMS else { return };

@@ -95,6 +95,65 @@ fn a_function_has_as_many_locals_as_webassembly_allows() {
     on_every_engine(&text, |instance| returns(instance, "f", &[7], &[Value::I32(7)]));
 }
 
+/// A function with this many locals that brings `depth` operands of all types on the stack, lets blocks, branches with values,
+/// calls and exceptions pass above them, and adds them up: operand *i* is `n + i`.
+fn with_operands(locals: usize, depth: usize) -> String {
+    let from = |operand: usize| ["i32", "i64", "f32", "f64"][operand % 4];
+    let make = |operand: usize| {
+        let convert = ["", "i64.extend_i32_s", "f32.convert_i32_s", "f64.convert_i32_s"][operand % 4];
+        format!("(i32.add (local.get $n) (i32.const {operand})) {convert}\n")
+    };
+    let to = |operand: usize| ["f64.convert_i32_s", "f64.convert_i64_s", "f64.promote_f32", ""][operand % 4];
+    let mut text = format!(
+        "(module (tag $t (param i32 f64))
+          (func $throw (param $n i32) (throw $t (local.get $n) (f64.const 0.5)))
+          (func $pair (param i32 i64) (result i64 i32) (local.get 1) (local.get 0))
+          (func (export \"f\") (param $n i32) (result f64) (local $i i32) {} (local $sum f64)\n",
+        "(local i64)".repeat(locals),
+    );
+    (0..depth).for_each(|operand| text += &make(operand));
+    text += "(local.get $n)                            ;; changes while it is on the stack
+        (local.set $n (i32.const 3))
+        (loop $again (param i32) (result i32)
+          (i32.const 2) (i32.add)
+          (local.tee $i (i32.add (local.get $i) (i32.const 1)))
+          (br_if $again (i32.lt_s (i32.const 5)))
+        )
+        (i64.const 100)
+        (call $pair)
+        (if (param i64 i32) (result i32) (local.get $i)
+          (then (drop) (i32.wrap_i64))
+          (else (drop) (drop) (i32.const -1)))
+        (block $out (result i32 i64)
+          (i32.const 7) (i64.const 8)
+          (br_table $out $out (local.get $i)))
+        (i32.wrap_i64) (i32.add) (i32.add)
+        (block $caught (result i32 f64)
+          (try_table (catch $t $caught) (call $throw (i32.const 20)))
+          (unreachable))
+        (local.set $sum) (i32.add) (f64.convert_i32_s) (f64.add (local.get $sum)) (local.set $sum)\n"
+        .replace("(br_if $again (i32.lt_s (i32.const 5)))", "(i32.const 5) (i32.lt_s) (br_if $again)")
+        .as_str();
+    (0..depth).rev().for_each(|operand| {
+        text += &format!("(; {} ;) {} (local.get $sum) (f64.add) (local.set $sum)\n", from(operand), to(operand));
+    });
+    text + "(local.get $sum)))"
+}
+
+#[test]
+fn operands_lie_deeper_than_there_are_registers() {
+    for (locals, depth) in [(0, 100), (0, 3000), (0, 20_000), (2500, 2000), (49_000, 20_000)] {
+        on_every_engine(&with_operands(locals, depth), |instance| {
+            for n in [1, -50] {
+                let operands: i64 = (0..depth as i64).map(|operand| n + operand).sum();
+                // The loop adds 2 five times; then 100, 7 and 8 go on top and 100 stays; 20 and a half come with the exception.
+                let wanted = operands as f64 + 100.0 + 7.0 + 8.0 + 20.0 + 0.5;
+                returns(instance, "f", &[n as i32], &[Value::F64(wanted)]);
+            }
+        });
+    }
+}
+
 /// The old form, as compilers still write it.
 const OLD_FORM: &str = r#"(module
   (tag $a) (tag $b (param i32)) (tag $wide (param i32 i64 f32))

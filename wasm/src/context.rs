@@ -1,6 +1,6 @@
 //! What the translation of one function needs to know of the module, and leaves for it.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use limen_isa::module::{Function, MAX_TABLES, Module, Signature};
 use limen_isa::{Fault, ValueType};
@@ -69,8 +69,18 @@ pub(crate) struct Callable {
     pub(crate) throws: bool,
 }
 
+/// What is known of a module's code when it is translated: at first nothing.
+#[derive(Clone, Default, PartialEq)]
+pub(crate) struct Plan {
+    pub(crate) tables: Tables,
+    /// Functions with more operands than registers: how many of those have places on the spill stack.
+    pub(crate) deep: BTreeMap<u32, u32>,
+}
+
 /// Where a call through a table finds its functions.
+#[derive(Clone, Copy, Default, PartialEq)]
 pub(crate) enum Tables {
+    #[default]
     /// Code does no more with them than call through them: each is a table of the machine.
     Fixed,
     /// They lie in home, and hold indices of one table of the machine that has all functions.
@@ -80,26 +90,26 @@ pub(crate) enum Tables {
 pub(crate) struct Context<'a> {
     pub(crate) source: &'a Source<'a>,
     pub(crate) layout: Layout,
-    pub(crate) tables: Tables,
+    pub(crate) plan: &'a Plan,
+    /// What the plan should have been.
+    pub(crate) wanted: Plan,
     pub(crate) throws: Throws,
     /// By index of the function type: of functions that cannot throw, and of those that can.
     callables: [Vec<Callable>; 2],
     pub(crate) signatures: Signatures,
-    /// Code was met that does more with tables than call through them.
-    pub(crate) wants_tables_in_home: bool,
     /// The routines that are called, each once.
     routines: Vec<&'static str>,
 }
 
 impl<'a> Context<'a> {
-    pub(crate) fn new(source: &'a Source<'a>, throws: Throws, tables: Tables) -> Result<Self, Error> {
+    pub(crate) fn new(source: &'a Source<'a>, throws: Throws, plan: &'a Plan) -> Result<Self, Error> {
         let words = source.services.len();
         let wide = (0..words as u32).map(|function| message_words(source.type_of(function)));
-        let layout = Layout::of(source, matches!(tables, Tables::InHome), wide.max().unwrap_or(0))?;
+        let layout = Layout::of(source, plan, wide.max().unwrap_or(0))?;
         let mut signatures = Signatures::default();
         let callables = callables(source, &mut signatures);
-        let (wants_tables_in_home, routines) = (false, Vec::new());
-        Ok(Self { source, layout, tables, throws, callables, signatures, wants_tables_in_home, routines })
+        let (wanted, routines) = (plan.clone(), Vec::new());
+        Ok(Self { source, layout, plan, wanted, throws, callables, signatures, routines })
     }
 
     pub(crate) fn callable_of(&self, function: u32) -> Callable {
@@ -145,7 +155,7 @@ impl<'a> Context<'a> {
             let (size, limit) = (self.source.tables.len() as u64, MAX_TABLES as u64);
             return Err(Error::TooLarge { what: "the number of tables".to_owned(), size, limit });
         }
-        Ok(match self.tables {
+        Ok(match self.plan.tables {
             Tables::InHome => {
                 let functions = 0..self.source.functions.len() as u32;
                 vec![std::iter::once(None).chain(functions.map(Some)).collect()]

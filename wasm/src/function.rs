@@ -6,6 +6,7 @@
 
 mod calls;
 mod control;
+mod deep;
 mod exceptions;
 mod locals;
 mod memory;
@@ -17,7 +18,7 @@ use limen_isa::{Opcode, ValueType};
 use wasmparser::{FuncValidatorAllocations, Operator};
 
 use crate::condition::Condition;
-use crate::context::{Context, Trap};
+use crate::context::{Context, Tables, Trap};
 use crate::emit::{Code, Label, Place, Register};
 use crate::error::Error;
 use crate::features;
@@ -27,10 +28,11 @@ use crate::source::Body;
 use crate::types::Type;
 pub(crate) use calls::first_of_call;
 use control::Frame;
+use deep::{Deep, SHALLOW};
 use exceptions::Dispatch;
 pub(crate) use exceptions::Payload;
-pub(crate) use locals::spilled_bytes;
 use locals::{Local, Spilled};
+pub(crate) use locals::{SPILLED, spilled_bytes};
 use stack::Entry;
 
 /// Translates functions one after the other, and keeps its room.
@@ -46,6 +48,9 @@ pub(crate) struct Translator<'m, 'a> {
     /// How often each local is named on the stack.
     named: Vec<u32>,
     stack: Vec<Entry>,
+    /// No entry of a lesser depth names a local.
+    first_named: usize,
+    deep: Deep,
     /// By depth and type: the register of what lies there.
     homes: Vec<[Option<Register>; 4]>,
     /// By type: a register that is never written.
@@ -66,6 +71,9 @@ pub(crate) struct Translator<'m, 'a> {
     /// More registers were wanted than a function can have.
     overflowed: bool,
 }
+
+/// So many operands can lie on the spill stack: with all locals, their bytes are a number that an addition can name.
+const DEEPEST: usize = 900_000;
 
 /// The instruction before, if it made the topmost value.
 #[derive(Clone, Copy)]
@@ -91,6 +99,8 @@ impl<'m, 'a> Translator<'m, 'a> {
             spilled: None,
             named: Vec::new(),
             stack: Vec::new(),
+            first_named: 0,
+            deep: Deep::default(),
             homes: Vec::new(),
             zeros: [None; 5],
             frames: Vec::new(),
@@ -135,15 +145,17 @@ impl<'m, 'a> Translator<'m, 'a> {
         Ok((function, rows))
     }
 
-    /// Whether code was met for which tables have to lie in home.
+    /// Whether code was met that needs another layout, so that going on is of no use.
     pub(crate) fn wants_another_layout(&self) -> bool {
-        self.module.wants_tables_in_home
+        matches!(self.module.plan.tables, Tables::Fixed) && self.module.wanted.tables == Tables::InHome
     }
 
     fn begin(&mut self, index: u32) {
         self.code.clear();
         self.locals.clear();
         self.stack.clear();
+        self.first_named = 0;
+        self.deep.begin();
         self.homes.clear();
         self.zeros = [None; 5];
         (self.spilled, self.dead, self.last, self.overflowed) = (None, None, None, false);
@@ -180,8 +192,12 @@ impl<'m, 'a> Translator<'m, 'a> {
     fn finish(&mut self, index: u32) -> Result<Function, Error> {
         let name = |what: &str| format!("{what} of function {index}");
         if self.overflowed {
-            let size = (self.registers.len() + self.homes.len()) as u64;
-            return Err(Error::TooLarge { what: name("the frame"), size, limit: MAX_REGISTERS as u64 });
+            let operands = self.homes.len().saturating_sub(SHALLOW);
+            if self.deep.first.is_some() || operands > DEEPEST {
+                let size = (self.registers.len() + operands) as u64;
+                return Err(Error::TooLarge { what: name("the frame"), size, limit: MAX_REGISTERS as u64 });
+            }
+            self.module.wanted.deep.insert(index, operands as u32);
         }
         let code = self.code.finish();
         if code.len() > MAX_FUNCTION_WORDS {
@@ -196,9 +212,12 @@ impl<'m, 'a> Translator<'m, 'a> {
     fn operator(&mut self, operator: &Operator<'_>) {
         if self.dead.is_some() {
             self.skip(operator);
-        } else if !(self.simple(operator) || self.number(operator) || self.access(operator) || self.table(operator)) {
+            return;
+        }
+        if !(self.simple(operator) || self.number(operator) || self.access(operator) || self.table(operator)) {
             self.control(operator);
         }
+        self.settle_deep();
     }
 
     /// What is about the stack alone.

@@ -71,7 +71,8 @@ pub enum Provided {
 
 /// An embedder.
 pub trait Imports {
-    /// What it provides for an import, if anything. What is of another kind counts as nothing.
+    /// What it provides for an import, if anything. What is of another kind counts as nothing. A module that needs another
+    /// layout than most is read again, and then the embedder is asked again for each import; its last answers hold.
     fn find(&mut self, import: &Import) -> Option<Provided>;
 }
 

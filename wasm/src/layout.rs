@@ -3,7 +3,7 @@
 //! ```text
 //! 0       message area, for calls of the embedder with more than a message holds
 //!         exceptions whose payload is wide
-//!         the spill stack and where it ends, if functions have more locals than registers
+//!         the spill stack and where it ends, if functions have more locals or operands than registers
 //!         variables
 //!         tables and element segments, if code does more with tables than call through them
 //!         data segments that code may use
@@ -15,8 +15,9 @@
 
 use limen_isa::module::{DataSegment, MAX_PAGES, PAGE_SIZE};
 
+use crate::context::{Plan, Tables};
 use crate::error::Error;
-use crate::function::Payload;
+use crate::function::{Payload, SPILLED};
 use crate::image::Image;
 use crate::source::{SegmentKind, Source};
 
@@ -29,7 +30,7 @@ const ROOM_TO_GROW: u64 = 16384;
 /// Bytes for wide payloads that code holds references to. Nobody knows when it does no longer, so they stay.
 const KEPT_EXCEPTIONS: u32 = 1 << 18;
 
-/// So deep can functions call themselves at least that have more locals than registers.
+/// So deep can functions call themselves at least that have more locals or operands than registers.
 const SPILLED_FRAMES: u32 = 16;
 
 /// In bytes.
@@ -57,16 +58,17 @@ pub(crate) struct Layout {
 
 impl Layout {
     /// Gives everything its place. The message area takes `message_words` words.
-    pub(crate) fn of(source: &Source<'_>, tables_in_home: bool, message_words: usize) -> Result<Self, Error> {
+    pub(crate) fn of(source: &Source<'_>, plan: &Plan, message_words: usize) -> Result<Self, Error> {
         let mut layout = Self::default();
         let mut room = Room { end: 8 * message_words as u64 };
         layout.exceptions = ExceptionArea::of(source, &mut room)?;
-        layout.spills = SpillStack::of(source.spilled_bytes, &mut room)?;
+        let operands = plan.deep.values().max().copied().unwrap_or(0);
+        layout.spills = SpillStack::of(source.spilled_bytes.saturating_add(operands * SPILLED), &mut room)?;
         for global in &source.globals {
             let address = if global.mutable { room.take(u64::from(global.ty.size()), 8)? } else { 0 };
             layout.globals.push(address);
         }
-        if tables_in_home {
+        if plan.tables == Tables::InHome {
             for table in &source.tables {
                 layout.tables.push(room.take(8 + 4 * capacity(table.limits.min, table.limits.max), 4)?);
             }

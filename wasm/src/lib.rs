@@ -43,7 +43,7 @@ mod types;
 use limen_isa::module::{Debug, Function, Home, LineRow, Module};
 use wasmparser::FuncValidatorAllocations;
 
-use context::{Context, Tables};
+use context::{Context, Plan};
 use function::Translator;
 use lines::Lines;
 use source::Source;
@@ -71,28 +71,23 @@ pub struct Translation {
 /// If the bytes are no valid module, need what is not supported, import what is not there, or are larger than a module of
 /// the machine can be.
 pub fn translate(wasm: &[u8], imports: &mut dyn Imports) -> Result<Translation, Error> {
-    let mut source = Source::read(wasm, imports)?;
-    let throws = |source: &Source<'_>| Throws::of(source).map_err(|error| features::explain(wasm, error));
-    let first = throws(&source)?;
-    let bodies = std::mem::take(&mut source.bodies);
-    if let Some(translation) = translate_with(wasm, &source, first, Tables::Fixed, bodies)? {
-        return Ok(translation);
+    let mut plan = Plan::default();
+    loop {
+        match translate_with(wasm, imports, &plan)? {
+            Ok(translation) => return Ok(translation),
+            // It asks for more each time, and there is an end to that.
+            Err(wanted) => plan = wanted,
+        }
     }
-    let again = Source::read(wasm, imports)?;
-    let throws = throws(&again)?;
-    let translation = translate_with(wasm, &source, throws, Tables::InHome, again.bodies)?;
-    Ok(translation.unwrap_or_else(|| unreachable!("the tables lie in home")))
 }
 
-/// Gives nothing if code uses tables in a way that was not foreseen: then they have to lie in home.
-fn translate_with(
-    wasm: &[u8],
-    source: &Source<'_>,
-    throws: Throws,
-    tables: Tables,
-    bodies: Vec<source::Body<'_>>,
-) -> Result<Option<Translation>, Error> {
-    let mut context = Context::new(source, throws, tables)?;
+/// Gives what the plan should have been if code needs what was not foreseen.
+fn translate_with(wasm: &[u8], imports: &mut dyn Imports, plan: &Plan) -> Result<Result<Translation, Plan>, Error> {
+    let mut source = Source::read(wasm, imports)?;
+    let throws = Throws::of(&source).map_err(|error| features::explain(wasm, error))?;
+    let bodies = std::mem::take(&mut source.bodies);
+    let source = &source;
+    let mut context = Context::new(source, throws, plan)?;
     let mut functions = services::functions(&context);
     let mut allocations = FuncValidatorAllocations::default();
     let known = Lines::read(&source.debug);
@@ -105,10 +100,13 @@ fn translate_with(
         functions.push(function);
         lines.push(rows);
         if translator.wants_another_layout() {
-            return Ok(None);
+            break;
         }
     }
-    assemble(context, functions, known.files, lines).map(Some)
+    if context.wanted != *plan {
+        return Ok(Err(context.wanted));
+    }
+    assemble(context, functions, known.files, lines).map(Ok)
 }
 
 /// Puts everything together.

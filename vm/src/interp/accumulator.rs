@@ -5,6 +5,8 @@
 //! that reads that register then has a handler that takes it from the accumulator. What the accumulators hold before an
 //! instruction is found out when its function is prepared; it is nothing where a branch may come from elsewhere.
 
+use std::sync::LazyLock;
+
 use limen_isa::codec::for_each_target;
 use limen_isa::{Field, Opcode, Operand, OperandKind, Role, ValueType};
 
@@ -58,26 +60,20 @@ impl Held {
 
     /// The fields of an instruction that can read them.
     pub(super) fn readers(self, word: u64) -> Accumulating {
-        let Some((operands, Effect::Nothing | Effect::Writes(..))) = effect(word) else {
+        let Some(Summary { effect: Effect::Nothing | Effect::Writes(..), reads }) = summary(word) else {
             return Accumulating::default();
         };
-        let reads = |operand: &&Operand| match operand.kind {
-            OperandKind::Register { ty, role: Role::Read } => {
-                operand.place.word == 0 && operand.place.field.get(word) == u64::from(self.of_type(ty))
-            }
-            _ => false,
-        };
-        let readers = operands.iter().filter(reads).map(|operand| field_bit(operand.place.field));
-        Accumulating(readers.fold(0, |fields, bit| fields | bit))
+        let reads = reads.iter().flatten().filter(|(field, ty)| field.get(word) == u64::from(self.of_type(*ty)));
+        Accumulating(reads.fold(0, |fields, (field, _)| fields | field_bit(*field)))
     }
 
     /// What they hold behind an instruction. Operand words change nothing.
     fn after(self, word: u64) -> Self {
-        match effect(word) {
-            None | Some((_, Effect::Nothing)) => self,
-            Some((_, Effect::Writes(ValueType::F64, register))) => Self { float: register, ..self },
-            Some((_, Effect::Writes(_, register))) => Self { cell: register, ..self },
-            Some((_, Effect::Much)) => Self::NOTHING,
+        match summary(word).map(|summary| summary.effect) {
+            None | Some(Effect::Nothing) => self,
+            Some(Effect::Writes(ValueType::F64, field)) => Self { float: field.get(word) as u16, ..self },
+            Some(Effect::Writes(_, field)) => Self { cell: field.get(word) as u16, ..self },
+            Some(Effect::Much) => Self::NOTHING,
         }
     }
 
@@ -102,30 +98,61 @@ impl Held {
 }
 
 /// What an instruction does to accumulators.
+#[derive(Clone, Copy)]
 enum Effect {
     Nothing,
-    /// It writes this register, and does so at its end.
-    Writes(ValueType, u16),
+    /// It writes the register in this field, and does so at its end.
+    Writes(ValueType, Field),
     /// It writes several, or some before it has read all: it can neither read accumulators, nor does it leave them usable.
     Much,
 }
 
-/// The operands and the effect of the instruction that has this word.
-fn effect(word: u64) -> Option<(&'static [Operand], Effect)> {
-    let operands = Opcode::of_word(word)?.row().operands;
-    if operands.iter().any(|operand| matches!(operand.kind, OperandKind::List(_))) {
-        return Some((operands, Effect::Much));
+/// What a row says about accumulators.
+#[derive(Clone, Copy)]
+struct Summary {
+    effect: Effect,
+    /// The fields of the instruction word whose registers are read, as far as readers of them have handlers of their own.
+    reads: [Option<(Field, ValueType)>; 3],
+}
+
+/// Of all opcodes. Functions are prepared when they are first called, and most of that is to ask this.
+static SUMMARIES: LazyLock<Vec<Summary>> =
+    LazyLock::new(|| Opcode::ALL.iter().map(|opcode| Summary::of(opcode.row().operands)).collect());
+
+fn summary(word: u64) -> Option<&'static Summary> {
+    SUMMARIES.get(Opcode::of_word(word)? as usize)
+}
+
+impl Summary {
+    fn of(operands: &[Operand]) -> Self {
+        let mut reads = [None; 3];
+        let read = operands.iter().filter_map(|operand| match operand.kind {
+            OperandKind::Register { ty, role: Role::Read } if operand.place.word == 0 => {
+                Some((operand.place.field, ty))
+            }
+            _ => None,
+        });
+        let handled = read.filter(|(field, _)| field_bit(*field) != 0);
+        reads.iter_mut().zip(handled).for_each(|(place, read)| *place = Some(read));
+        Self { effect: Effect::of(operands), reads }
     }
-    let mut written = operands.iter().filter_map(|operand| match operand.kind {
-        OperandKind::Register { ty, role } if role != Role::Read => Some((ty, role, operand.place)),
-        _ => None,
-    });
-    let effect = match (written.next(), written.next()) {
-        (None, _) => Effect::Nothing,
-        (Some((ty, Role::Write, place)), None) if place.word == 0 => Effect::Writes(ty, place.field.get(word) as u16),
-        _ => Effect::Much,
-    };
-    Some((operands, effect))
+}
+
+impl Effect {
+    fn of(operands: &[Operand]) -> Self {
+        if operands.iter().any(|operand| matches!(operand.kind, OperandKind::List(_))) {
+            return Self::Much;
+        }
+        let mut written = operands.iter().filter_map(|operand| match operand.kind {
+            OperandKind::Register { ty, role } if role != Role::Read => Some((ty, role, operand.place)),
+            _ => None,
+        });
+        match (written.next(), written.next()) {
+            (None, _) => Self::Nothing,
+            (Some((ty, Role::Write, place)), None) if place.word == 0 => Self::Writes(ty, place.field),
+            _ => Self::Much,
+        }
+    }
 }
 
 /// For each word of a function, whether some instruction may branch to it.

@@ -280,13 +280,15 @@ macro_rules! in_memory {
             type Register = u64;
             #[inline(always)]
             unsafe fn read(address: *const u8) -> Self {
+                // As bytes: what builds with assertions check of an unaligned read takes a place on the stack, and then what an
+                // instruction ends with is no jump any more.
                 // SAFETY: the caller's promise.
-                $ty::from_le(unsafe { address.cast::<$ty>().read_unaligned() })
+                $ty::from_le_bytes(unsafe { *address.cast() })
             }
             #[inline(always)]
             unsafe fn write(self, address: *mut u8) {
                 // SAFETY: the caller's promise.
-                unsafe { address.cast::<$ty>().write_unaligned(self.to_le()) }
+                unsafe { *address.cast() = self.to_le_bytes() }
             }
             #[inline(always)]
             fn truncated(cell: u64) -> Self {

@@ -17,7 +17,7 @@ impl Translator<'_, '_> {
 
     pub(super) fn call_indirect(&mut self, ty: u32, table: u32) {
         let source = self.module.source;
-        let (table, index) = match self.module.tables {
+        let (table, index) = match self.module.plan.tables {
             Tables::Fixed => (table, self.pop()),
             Tables::InHome => {
                 self.push_table(table);

@@ -122,7 +122,7 @@ impl Translator<'_, '_> {
         let (params, results) = self.types_of(ty);
         let height = self.stack.len() - params.len();
         // Locals may change in it and be met unchanged behind it; and whoever comes back to it brings its parameters.
-        (0..height).for_each(|depth| self.bring_home(depth, false));
+        self.preserve_all(height);
         let constants_too = matches!(kind, Kind::Loop | Kind::If(_));
         (height..self.stack.len()).for_each(|depth| self.bring_home(depth, constants_too));
         let label = self.code.label();
@@ -154,9 +154,7 @@ impl Translator<'_, '_> {
         }
         self.dead = None;
         self.pop_to(frame.height);
-        frame.params.clone().into_iter().for_each(|ty| {
-            self.push_home(ty);
-        });
+        frame.params.iter().for_each(|ty| self.push_brought(*ty));
         self.frames.push(Frame { kind: Kind::Block, ..frame });
     }
 
@@ -186,9 +184,7 @@ impl Translator<'_, '_> {
         self.pop_to(frame.height);
         self.dead = if is_reached { None } else { Some(0) };
         if is_reached {
-            for ty in &frame.results {
-                self.push_home(*ty);
-            }
+            frame.results.iter().for_each(|ty| self.push_brought(*ty));
         }
     }
 
@@ -213,13 +209,11 @@ impl Translator<'_, '_> {
         self.bring(first, frame.height, frame.results.len());
     }
 
-    /// Copies entries from depth `first` on to the registers of depth `to` on, which is no greater.
+    /// Copies entries from depth `first` on to the places of depth `to` on, which is no greater.
     fn bring(&mut self, first: usize, to: usize, count: usize) {
         for position in 0..count {
             if !self.lies_at(first + position, to + position) {
-                let ty = self.stack[first + position].ty;
-                let register = self.home(to + position, ty);
-                self.copy_entry(first + position, register);
+                self.copy_entry(first + position, to + position);
             }
         }
     }

@@ -391,6 +391,18 @@ impl Translator<'_, '_> {
         }
     }
 
+    /// What lies too deep for registers goes to its place.
+    fn settle_caught(&mut self, depth: usize, clause: &Clause, values: &[Register]) {
+        let source = self.module.source;
+        let payload = clause.tag.map_or(&[][..], |tag| &source.payload_of(tag).params);
+        let types = payload.iter().map(|ty| ty.register()).chain(clause.with_reference.then_some(ValueType::I64));
+        for (above, (ty, value)) in types.zip(values).enumerate() {
+            if self.is_deep(depth + above) {
+                self.store_deep(depth + above, ty, *value);
+            }
+        }
+    }
+
     /// Goes where a clause says, with the payload and the reference that are expected there.
     fn enter_clause(&mut self, clause: &Clause) {
         let depth = clause.target.map_or(0, |(_, height)| height);
@@ -401,7 +413,10 @@ impl Translator<'_, '_> {
             values.push(to);
         }
         match clause.target {
-            Some((label, _)) => self.code.jump(label),
+            Some((label, _)) => {
+                self.settle_caught(depth, clause, &values);
+                self.code.jump(label);
+            }
             None => self.ret(&values),
         }
     }

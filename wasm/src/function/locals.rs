@@ -11,8 +11,8 @@ use crate::types::Type;
 /// So many locals are in registers, parameters among them. The stack of operands has the others.
 pub(crate) const IN_REGISTERS: usize = 2048;
 
-/// Bytes of a local that is spilled.
-const SPILLED: u32 = 8;
+/// Bytes of a local, or of an operand, that is spilled.
+pub(crate) const SPILLED: u32 = 8;
 
 /// A local of the function.
 #[derive(Clone, Copy)]
@@ -32,7 +32,7 @@ enum Place {
 #[derive(Clone, Copy)]
 pub(super) struct Spilled {
     /// Where it begins.
-    base: Register,
+    pub(super) base: Register,
     bytes: u32,
 }
 
@@ -54,13 +54,21 @@ impl Translator<'_, '_> {
             validator.define_locals(offset, count, ty)?;
             types.extend(std::iter::repeat_n(Type::of(ty).register(), count as usize));
         }
+        let mut bytes = 0;
         if params.len() + types.len() <= IN_REGISTERS {
             types.into_iter().for_each(|ty| self.keep(ty));
         } else {
-            self.keep_some(&types, &uses(body, params.len() + types.len())?);
+            bytes = self.keep_some(&types, &uses(body, params.len() + types.len())?);
         }
         self.named.clear();
         self.named.resize(self.locals.len(), 0);
+        if let Some(operands) = self.module.plan.deep.get(&self.index) {
+            self.deep.first = Some(bytes);
+            bytes += operands * SPILLED;
+        }
+        if bytes > 0 {
+            self.enter_spilled(bytes);
+        }
         Ok(())
     }
 
@@ -69,8 +77,8 @@ impl Translator<'_, '_> {
         self.locals.push(Local { ty, place: Place::Register(register) });
     }
 
-    /// Keeps those locals in registers that are named most often, and spills the others.
-    fn keep_some(&mut self, types: &[ValueType], uses: &[u32]) {
+    /// Keeps those locals in registers that are named most often, and spills the others. Gives how many bytes those take.
+    fn keep_some(&mut self, types: &[ValueType], uses: &[u32]) -> u32 {
         let params = self.locals.len();
         let mut by_use: Vec<usize> = (0..types.len()).collect();
         by_use.sort_by_key(|local| std::cmp::Reverse(uses[params + local]));
@@ -85,7 +93,7 @@ impl Translator<'_, '_> {
                 bytes += SPILLED;
             }
         }
-        self.enter_spilled(bytes);
+        bytes
     }
 
     /// Takes room on the spill stack, which reads zero.

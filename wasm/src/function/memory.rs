@@ -165,20 +165,14 @@ impl Translator<'_, '_> {
     }
 
     fn push_elements(&mut self, elements: u32) {
-        self.want_tables_in_home();
+        self.module.wanted.tables = Tables::InHome;
         let address = self.module.layout.elements.get(elements as usize).copied().unwrap_or_default();
         self.push_constant(ValueType::I32, u64::from(address));
     }
 
     /// Where a table lies. If it does not lie in home yet the whole module is translated again.
     fn table_in_home(&mut self, table: u32) -> u32 {
-        self.want_tables_in_home();
+        self.module.wanted.tables = Tables::InHome;
         self.module.layout.tables.get(table as usize).copied().unwrap_or_default()
-    }
-
-    fn want_tables_in_home(&mut self) {
-        if matches!(self.module.tables, Tables::Fixed) {
-            self.module.wants_tables_in_home = true;
-        }
     }
 }

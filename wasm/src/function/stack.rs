@@ -17,6 +17,8 @@ pub(super) struct Entry {
 enum What {
     /// It lies in the register of its depth and type.
     Home,
+    /// It lies on the spill stack, at the place of its depth.
+    Memory,
     /// It is what the local is.
     Local(u32),
     /// These bits; those of an `i32` and an `f32` are zero-extended.
@@ -24,7 +26,13 @@ enum What {
 }
 
 impl Entry {
+    /// Whether it lies where it is expected behind labels.
     pub(super) fn is_home(self) -> bool {
+        matches!(self.what, What::Home | What::Memory)
+    }
+
+    /// Whether it lies in the register of its depth.
+    pub(super) fn is_in_register(self) -> bool {
         matches!(self.what, What::Home)
     }
 
@@ -33,7 +41,7 @@ impl Entry {
         match self.what {
             What::Constant(bits) if self.ty == ValueType::I32 => Some(i64::from(bits as i32)),
             What::Constant(bits) => Some(bits as i64),
-            What::Home | What::Local(_) => None,
+            What::Home | What::Memory | What::Local(_) => None,
         }
     }
 }
@@ -41,6 +49,7 @@ impl Entry {
 impl Translator<'_, '_> {
     pub(super) fn push_local(&mut self, local: u32, ty: ValueType) {
         self.named[local as usize] += 1;
+        self.first_named = self.first_named.min(self.stack.len());
         self.stack.push(Entry { ty, what: What::Local(local) });
     }
 
@@ -53,6 +62,12 @@ impl Translator<'_, '_> {
         let register = self.home(self.stack.len(), ty);
         self.stack.push(Entry { ty, what: What::Home });
         register
+    }
+
+    /// Pushes what was brought to where it is expected behind a label.
+    pub(super) fn push_brought(&mut self, ty: ValueType) {
+        let what = if self.is_deep(self.stack.len()) { What::Memory } else { What::Home };
+        self.stack.push(Entry { ty, what });
     }
 
     /// Takes the topmost entry.
@@ -72,8 +87,11 @@ impl Translator<'_, '_> {
         }
     }
 
-    /// The register for values of this type at this depth.
+    /// The register for values of this type at this depth. Deep ones are there for one operator only.
     pub(super) fn home(&mut self, depth: usize, ty: ValueType) -> Register {
+        if self.is_deep(depth) {
+            return self.deep_register(depth, ty);
+        }
         if self.homes.len() <= depth {
             self.homes.resize(depth + 1, [None; 4]);
         }
@@ -106,6 +124,11 @@ impl Translator<'_, '_> {
     pub(super) fn read_at(&mut self, entry: Entry, depth: usize) -> Register {
         match entry.what {
             What::Home => self.home(depth, entry.ty),
+            What::Memory => {
+                let register = self.home(depth, entry.ty);
+                self.load_deep(depth, entry.ty, register);
+                register
+            }
             What::Local(local) => self.register_of(local),
             What::Constant(0) => self.zero(entry.ty),
             What::Constant(bits) => {
@@ -128,7 +151,7 @@ impl Translator<'_, '_> {
     pub(super) fn write(&mut self, register: Register, entry: Entry) {
         match entry.what {
             What::Constant(bits) => self.constant(register, entry.ty, bits),
-            What::Home | What::Local(_) => {
+            What::Home | What::Memory | What::Local(_) => {
                 let from = self.read(entry, 0);
                 self.copy(register, from, entry.ty);
             }
@@ -155,36 +178,47 @@ impl Translator<'_, '_> {
 
     /// Gives the value of a local, which will change, to all that names it.
     pub(super) fn preserve(&mut self, local: u32) {
-        let is_named = |entry: &Entry| matches!(entry.what, What::Local(named) if named == local);
-        let depths: Vec<usize> = (0..self.stack.len()).filter(|depth| is_named(&self.stack[*depth])).collect();
-        depths.into_iter().for_each(|depth| self.bring_home(depth, false));
-    }
-
-    /// Makes the entry at this depth lie in its register. Constants may stay constants where they are no bother.
-    pub(super) fn bring_home(&mut self, depth: usize, constants_too: bool) {
-        let entry = self.stack[depth];
-        let home = match entry.what {
-            What::Home => return,
-            What::Constant(_) if !constants_too => return,
-            What::Constant(_) | What::Local(_) => self.home(depth, entry.ty),
-        };
-        match entry.what {
-            What::Home => {}
-            What::Constant(bits) => self.constant(home, entry.ty, bits),
-            What::Local(local) => {
-                self.named[local as usize] -= 1;
-                self.copy(home, self.register_of(local), entry.ty);
+        let mut depth = self.stack.len();
+        while self.named[local as usize] > 0 {
+            depth -= 1;
+            if matches!(self.stack[depth].what, What::Local(named) if named == local) {
+                self.bring_home(depth, false);
             }
         }
-        self.stack[depth].what = What::Home;
     }
 
-    /// Copies an entry, which stays what it is, into a register.
-    pub(super) fn copy_entry(&mut self, depth: usize, to: Register) {
+    /// Gives their values to all entries below this height that name locals.
+    pub(super) fn preserve_all(&mut self, height: usize) {
+        (self.first_named..height).for_each(|depth| self.bring_home(depth, false));
+        self.first_named = self.first_named.max(height);
+    }
+
+    /// Makes the entry at this depth lie in its place. Constants may stay constants where they are no bother.
+    pub(super) fn bring_home(&mut self, depth: usize, constants_too: bool) {
         let entry = self.stack[depth];
+        match entry.what {
+            What::Home if self.is_deep(depth) => {}
+            What::Home | What::Memory => return,
+            What::Constant(_) if !constants_too => return,
+            What::Constant(_) => {}
+            What::Local(local) => self.named[local as usize] -= 1,
+        }
+        self.copy_entry(depth, depth);
+        self.stack[depth].what = if self.is_deep(depth) { What::Memory } else { What::Home };
+    }
+
+    /// Copies an entry, which stays what it is, to the place of another depth.
+    pub(super) fn copy_entry(&mut self, depth: usize, to: usize) {
+        let entry = self.stack[depth];
+        if self.is_deep(to) {
+            let register = self.read_at(entry, depth);
+            return self.store_deep(to, entry.ty, register);
+        }
+        let to = self.home(to, entry.ty);
         match entry.what {
             What::Constant(bits) => self.constant(to, entry.ty, bits),
             What::Local(local) => self.copy(to, self.register_of(local), entry.ty),
+            What::Memory => self.load_deep(depth, entry.ty, to),
             What::Home => {
                 let from = self.home(depth, entry.ty);
                 self.copy(to, from, entry.ty);
@@ -192,7 +226,7 @@ impl Translator<'_, '_> {
         }
     }
 
-    /// Whether an entry lies in the register of this depth.
+    /// Whether an entry lies in the place of this depth.
     pub(super) fn lies_at(&self, depth: usize, at: usize) -> bool {
         depth == at && self.stack[depth].is_home()
     }
