@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use indexmap::IndexSet;
 use limen_isa::codec::Value;
-use limen_isa::module::Signature;
+use limen_isa::module::{DataSegment, Signature};
 use limen_isa::{Opcode, ValueType};
 
 use super::allocate::allocate;
@@ -56,6 +56,8 @@ pub(crate) struct Compiler<'p, 'a> {
     pub(crate) pool: Vec<u8>,
     pub(crate) pool_start: u64,
     strings: HashMap<Vec<u8>, u64>,
+    /// The statics that do not begin as zero.
+    pub(super) filled: Vec<DataSegment>,
     pub(crate) messages: IndexSet<String>,
     /// Functions that are values; their places in the hidden table count from 1.
     pub(crate) table: IndexSet<u32>,
@@ -81,6 +83,7 @@ impl<'p, 'a> Compiler<'p, 'a> {
             pool: Vec::new(),
             pool_start: 0,
             strings: HashMap::new(),
+            filled: Vec::new(),
             messages: IndexSet::new(),
             table: IndexSet::new(),
             entries: Vec::new(),
@@ -103,6 +106,7 @@ impl<'p, 'a> Compiler<'p, 'a> {
             let number = self.enter(&test.function, Vec::new());
             self.tests.push(number);
         }
+        self.fill_statics();
         self.lower_needed(with_tests);
         let (pool, messages) = (self.pool.len(), self.messages.len());
         let (table, signatures) = (self.table.len(), self.signatures.len());

@@ -36,16 +36,20 @@ impl<'a> Compiler<'_, 'a> {
         self.pool_start = if self.program.globals.uses_structures() { next.next_multiple_of(8) } else { end };
     }
 
-    /// The bytes of the statics that do not begin as zero, and those of strings.
-    pub(crate) fn segments(&mut self) -> Vec<DataSegment> {
-        let mut segments = Vec::new();
+    /// The bytes of the statics that do not begin as zero. The functions that are named there are values from then on.
+    pub(crate) fn fill_statics(&mut self) {
         for (index, declared) in self.program.globals.statics.iter().enumerate() {
             let (ty, address) = self.statics[index];
             let Some(term) = &declared.value else { continue };
             if let Some(bytes) = self.initial(declared, term, ty) {
-                segments.push(DataSegment { address: address as u32, bytes });
+                self.filled.push(DataSegment { address: address as u32, bytes });
             }
         }
+    }
+
+    /// What home holds at first: statics and strings.
+    pub(crate) fn segments(&mut self) -> Vec<DataSegment> {
+        let mut segments = std::mem::take(&mut self.filled);
         if !self.pool.is_empty() {
             segments.push(DataSegment { address: self.pool_start as u32, bytes: self.pool.clone() });
         }
