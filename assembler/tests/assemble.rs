@@ -365,3 +365,40 @@ fn a_hundred_thousand_lines_assemble_quickly() {
     assert_eq!(module.functions.len(), 1000);
     assert!(elapsed.as_secs() < 5, "{elapsed:?}");
 }
+
+#[test]
+fn what_only_dropped_functions_need_is_dropped() {
+    let module = module_of(
+        "fn unused() -> []u8 {\n    return \"nobody asks\"\n}\nfn text() -> []u8 {\n    return \"asked for\"\n}\n\
+         fn waits() {\n    assert text().len > 1, \"unsaid\"\n    let f = unused\n    assert f().len > 1\n}\n\
+         export fn main() -> i32 {\n    assert text().len == 9, \"said\"\n    let f = text\n    return f().len as i32\n}\n",
+    );
+    let holds = |bytes: &[u8], part: &str| bytes.windows(part.len()).any(|window| window == part.as_bytes());
+    let in_home = |part| module.home.data.iter().any(|segment| holds(&segment.bytes, part));
+    let in_sections = |part| module.custom.iter().any(|section| holds(&section.bytes, part));
+    assert!(in_home("asked for") && !in_home("nobody asks"));
+    assert!(in_sections("said") && !in_sections("unsaid"));
+    assert_eq!(module.tables.iter().map(Vec::len).collect::<Vec<_>>(), [2], "none, and text");
+}
+
+/// How many functions a source has in its module.
+fn kept(source: &str, strip: bool) -> usize {
+    let options = Options { strip, ..Options::default() };
+    let assembled = assemble("test.lim", source, &NoFiles, options).unwrap_or_else(|errors| panic!("{errors}"));
+    assembled.module.functions.len()
+}
+
+#[test]
+fn equal_functions_are_kept_once_unless_a_backtrace_would_name_the_wrong_one() {
+    let harmless =
+        "export fn f(n: u32) -> u32 {\n    return n ^ 7\n}\nexport fn g(n: u32) -> u32 {\n    return n ^ 7\n}\n";
+    let stopping = harmless.replace("n ^ 7", "n + 7");
+    assert_eq!([kept(harmless, false), kept(harmless, true)], [1, 1]);
+    assert_eq!([kept(&stopping, false), kept(&stopping, true)], [2, 1]);
+    let long = "n = n + 7 * n\n".repeat(20);
+    let instances = format!(
+        "fn of[T](p: *T, n: u32) -> u32 {{\n{long}return n + u32(p == null)\n}}\n\
+         export fn f(p: *u8, q: *u16, n: u32) -> u32 {{\nreturn of(p, n) + of(q, n) + of(p, 1) + of(q, 2)\n}}\n"
+    );
+    assert_eq!(kept(&instances, false), 2);
+}

@@ -1,7 +1,7 @@
 //! Addresses: what an access adds by itself is not computed before it.
 
-use limen_isa::ValueType;
 use limen_isa::codec::Value;
+use limen_isa::{Opcode, ValueType};
 
 use super::known::{Origin, Vn};
 use super::numbering::Numbering;
@@ -43,6 +43,16 @@ impl Access {
     fn max_offset(&self) -> i64 {
         if self.index.is_some() { MAX_INDEXED_OFFSET } else { MAX_OFFSET }
     }
+}
+
+/// Lets an index of bytes be the address, where the base is a number that the offset can take.
+fn without_index(inst: &mut Inst, access: &Access, index: usize, offset: i64) {
+    let plain = inst.opcode.mnemonic().trim_end_matches("_at");
+    let Some(opcode) = Opcode::from_mnemonic(plain) else { return };
+    inst.opcode = opcode;
+    inst.values[access.base] = inst.values[index].clone();
+    inst.values[access.offset] = Value::Integer(offset);
+    inst.values.remove(index);
 }
 
 impl Numbering<'_, '_> {
@@ -87,13 +97,16 @@ impl Numbering<'_, '_> {
         fits.then_some((of as Vn, number))
     }
 
-    /// Lets accesses at constant addresses begin at the same ones, and leave the rest to their offsets.
+    /// Lets accesses at constant addresses begin at the same ones, and leaves the rest to their offsets.
     fn share_base(&mut self, inst: &mut Inst, access: &Access) {
         let (Some(number), Value::Integer(offset)) = (self.constant_base(inst, access), &inst.values[access.offset])
         else {
             return;
         };
         let address = number + offset;
+        if let (Some((index, 1)), true) = (access.index, address < MAX_OFFSET) {
+            return without_index(inst, access, index, address);
+        }
         let base = address & -access.max_offset();
         if base != number && address < MAX_ADDRESS {
             let register = self.constant_register(base, inst);

@@ -1,38 +1,49 @@
-//! What leaves a loop stands behind the function, so that the rounds of the loop run straight on.
+//! What leaves a loop stands behind it, so that the rounds of the loop run straight on: before the place that it goes to, as
+//! near as nothing runs into it, so that it need not go back; else behind the function.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
 use limen_isa::Flow;
 
 use super::inline::cold;
-use super::threads::{new_label, opposite};
+use super::threads::{self, new_label, opposite, target};
 use crate::structured::code::{Code, Inst, Item, Label};
 use crate::structured::flow::{self, Block};
 
 /// Functions of more blocks than this stay as they are.
 const MAX_BLOCKS: usize = 2000;
 
+/// So many places are looked at for what leaves a loop.
+const MAX_SEARCH: usize = 100;
+
+/// What leaves a loop: its items, and the first item behind the loop.
+struct Run {
+    items: Range<usize>,
+    behind: usize,
+}
+
 pub(super) fn move_out(code: &mut Code) {
+    threads::thread(code);
     let blocks = flow::blocks(code);
     if blocks.len() > MAX_BLOCKS {
         return;
     }
     let loops = loops(&blocks);
-    let mut runs: Vec<Range<usize>> = Vec::new();
+    let mut runs: Vec<Run> = Vec::new();
     let mut number = 0;
     while number < blocks.len() {
         number = match leaving(code, &blocks, &loops, number) {
-            Some(end) => {
-                runs.push(number + 1..end);
+            Some((end, last)) => {
+                let items = blocks[number + 1].start..blocks[end - 1].end;
+                runs.push(Run { items, behind: blocks[last].end });
                 end
             }
             None => number + 1,
         };
     }
-    let runs: Vec<Range<usize>> =
-        runs.into_iter().map(|run| blocks[run.start].start..blocks[run.end - 1].end).collect();
     move_behind(code, &runs);
+    flow::drop_unreached(code);
 }
 
 /// The blocks of each loop, the smallest loops first.
@@ -57,49 +68,79 @@ fn loops(blocks: &[Block]) -> Vec<HashSet<usize>> {
     loops
 }
 
-/// Where the loop goes on, if a block asks whether to leave it, and what does so stands right behind the question.
-fn leaving(code: &Code, blocks: &[Block], loops: &[HashSet<usize>], number: usize) -> Option<usize> {
+/// Where the loop goes on, if a block asks whether to leave it, and what does so stands right behind the question; and the last
+/// block of the loop.
+fn leaving(code: &Code, blocks: &[Block], loops: &[HashSet<usize>], number: usize) -> Option<(usize, usize)> {
     let Item::Inst(branch) = &code.items[blocks[number].end - 1] else { return None };
     if branch.opcode.row().flow != Flow::Branch || opposite(branch).is_none() {
         return None;
     }
     let on = *blocks[number].next.first()?;
     let inside = loops.iter().find(|inside| inside.contains(&number))?;
-    let ends = |block: usize| matches!(&code.items[blocks[block].end - 1], Item::Inst(inst) if inst.opcode.row().flow == Flow::Terminator);
     let leaves = on > number + 1
         && inside.contains(&on)
-        && ends(on - 1)
+        && is_end(&code.items[blocks[on - 1].end - 1])
         && (number + 1..on).all(|block| !inside.contains(&block));
-    leaves.then_some(on)
+    leaves.then(|| (on, inside.iter().copied().max().unwrap_or(on)))
 }
 
-/// Moves these items to where only traps follow. Before each stands the branch that passes by it.
-fn move_behind(code: &mut Code, runs: &[Range<usize>]) {
+/// Whether control does not come from an item to the next one.
+fn is_end(item: &Item) -> bool {
+    matches!(item, Item::Inst(inst) if inst.opcode.row().flow == Flow::Terminator)
+}
+
+/// Moves what leaves loops. Before each of them stands the branch that passes by it.
+fn move_behind(code: &mut Code, runs: &[Run]) {
     let cold = cold(code);
-    let mut moved = Vec::new();
-    let mut stay = Vec::with_capacity(code.items.len());
-    let mut runs = runs.iter().filter(|run| run.end <= cold).peekable();
-    let mut tail = Vec::new();
+    let runs: Vec<&Run> = runs.iter().filter(|run| run.items.end <= cold).collect();
+    let mut moved: HashMap<usize, Vec<Item>> = HashMap::new();
+    let mut starts: HashMap<usize, (usize, Label)> = HashMap::new();
+    let places = places(code);
+    for run in &runs {
+        let label = new_label(code);
+        starts.insert(run.items.start, (run.items.end, label));
+        let to = destination(code, run, &runs, &places).unwrap_or(cold);
+        let items = moved.entry(to).or_default();
+        items.push(Item::Label(label));
+        items.extend_from_slice(&code.items[run.items.clone()]);
+    }
+    let mut out: Vec<Item> = Vec::with_capacity(code.items.len() + runs.len());
+    let mut stays_from = 0;
     for (index, item) in std::mem::take(&mut code.items).into_iter().enumerate() {
-        if runs.peek().is_some_and(|run| run.end <= index) {
-            runs.next();
-        }
-        match runs.peek() {
-            Some(run) if run.start == index => {
-                let label = new_label(code);
-                if let Some(Item::Inst(branch)) = stay.last_mut() {
-                    go_to(branch, label);
-                }
-                moved.extend([Item::Label(label), item]);
+        out.extend(moved.remove(&index).into_iter().flatten());
+        if let Some((end, label)) = starts.get(&index) {
+            stays_from = *end;
+            if let Some(Item::Inst(branch)) = out.last_mut() {
+                go_to(branch, *label);
             }
-            Some(run) if run.contains(&index) => moved.push(item),
-            _ if index >= cold => tail.push(item),
-            _ => stay.push(item),
+        }
+        if index >= stays_from {
+            out.push(item);
         }
     }
-    code.items = stay;
-    code.items.append(&mut moved);
-    code.items.append(&mut tail);
+    out.extend(moved.into_values().flatten());
+    code.items = out;
+}
+
+fn places(code: &Code) -> HashMap<Label, usize> {
+    let mut places = HashMap::new();
+    for (index, item) in code.items.iter().enumerate() {
+        if let Item::Label(label) = item {
+            places.insert(*label, index);
+        }
+    }
+    places
+}
+
+/// The place behind the loop from which what leaves it goes on with the shortest way, and without going back.
+fn destination(code: &Code, run: &Run, runs: &[&Run], places: &HashMap<Label, usize>) -> Option<usize> {
+    let Item::Inst(last) = &code.items[run.items.end - 1] else { return None };
+    let goal = *places.get(&target(last)?)?;
+    let is_free = |place: &usize| {
+        is_end(&code.items[place - 1]) && runs.iter().all(|run| !(run.items.start..run.items.end + 1).contains(place))
+    };
+    let first = run.behind.max(run.items.end + 1);
+    (first..goal + 1).rev().take(MAX_SEARCH).find(is_free)
 }
 
 /// Lets a branch go to a label where it went on before.

@@ -188,7 +188,7 @@ fn tests(code: &Code) -> HashMap<Label, Test> {
     tests
 }
 
-fn target(inst: &Inst) -> Option<Label> {
+pub(super) fn target(inst: &Inst) -> Option<Label> {
     let mut found = None;
     inst.labels(|label| found = Some(label));
     found
