@@ -1,5 +1,5 @@
 //! Limen measured: its interpreter against wasmi and its compiled code against wasmtime and C, on the same algorithms; what
-//! its parts cost; and what it costs to cross the boundary between two domains.
+//! its parts cost; what it costs to cross the boundary between two domains; and WebAssembly's programs.
 
 mod chart;
 mod compare;
@@ -14,6 +14,7 @@ mod statistics;
 mod stops;
 mod structured;
 mod system;
+mod wasm;
 
 use std::path::PathBuf;
 
@@ -54,6 +55,10 @@ struct Arguments {
     #[arg(long)]
     structured: bool,
 
+    /// Only WebAssembly: kernels and whole programs, with engines that were made for it
+    #[arg(long)]
+    wasm: bool,
+
     /// Print the memory that many services take, as a part of `--system`
     #[arg(long, hide = true)]
     idle_services: bool,
@@ -93,6 +98,9 @@ fn main() {
     }
     if arguments.structured {
         return structured::print(arguments.rounds);
+    }
+    if arguments.wasm {
+        return wasm::print(&chosen, filter, arguments.rounds, arguments.quick);
     }
     if arguments.idle_services {
         return system::print_idle_memory();

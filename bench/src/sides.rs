@@ -50,7 +50,8 @@ pub fn native(kernel: &Kernel) -> Box<dyn Side> {
     Box::new(Native(kernel.native))
 }
 
-fn wasm(kernel: &Kernel) -> Vec<u8> {
+/// The binary form of a kernel's text.
+pub fn wasm(kernel: &Kernel) -> Vec<u8> {
     wat::parse_str(kernel.wat).unwrap_or_else(|error| panic!("{}: {error}", kernel.name))
 }
 

@@ -1,6 +1,6 @@
 //! When a program that is started as a command has something to show.
 
-use std::io::Read;
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Instant;
@@ -16,9 +16,12 @@ pub fn print(rounds: u32) {
     heading("start to first output, ms");
     for (program, arguments) in PROGRAMS {
         let name = format!("{program} {}", arguments.join(" "));
-        let mut interp = || first_output(&limen, "interp", program, arguments);
-        let mut tiered = || first_output(&limen, "tiered", program, arguments);
-        let mut jit = || first_output(&limen, "jit", program, arguments);
+        let output = |engine: &str| {
+            first_output(Command::new(&limen).args(["run", "--engine", engine, program]).args(arguments), b"")
+        };
+        let mut interp = || output("interp");
+        let mut tiered = || output("tiered");
+        let mut jit = || output("jit");
         in_turn(
             rounds.max(MIN_ROUNDS),
             &mut [(&name, "interp", &mut interp), (&name, "tiered", &mut tiered), (&name, "jit", &mut jit)],
@@ -40,19 +43,17 @@ pub fn command() -> Option<PathBuf> {
 /// Starting a process is noisy.
 const MIN_ROUNDS: u32 = 31;
 
-/// From the start of the command to its first byte; it runs on to its end.
-fn first_output(limen: &Path, engine: &str, program: &str, arguments: &[&str]) -> f64 {
+/// From the start of a command, which is given some bytes to read, to its first byte; it runs on to its end.
+pub fn first_output(command: &mut Command, input: &[u8]) -> f64 {
     let begun = Instant::now();
-    let mut child = Command::new(limen)
-        .args(["run", "--engine", engine, program])
-        .args(arguments)
-        .stdout(Stdio::piped())
-        .spawn()
-        .expect("the command starts");
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("the command starts");
+    let mut stdin = child.stdin.take().expect("its input is piped");
+    stdin.write_all(input).expect("it can be written to");
+    drop(stdin);
     let mut output = child.stdout.take().expect("its output is piped");
     output.read_exact(&mut [0]).expect("it prints something");
     let milliseconds = begun.elapsed().as_secs_f64() * 1e3;
     output.read_to_end(&mut Vec::new()).expect("it prints the rest");
-    assert!(child.wait().is_ok_and(|status| status.success()), "{program} fails");
+    assert!(child.wait().is_ok_and(|status| status.success()), "{} fails", command.get_program().display());
     milliseconds
 }

@@ -1,0 +1,36 @@
+//! Wasmtime's sides.
+
+use wasmtime::{Config, Engine, Error, Module, Store};
+
+use super::{digest, world_for};
+use crate::wasm::compare::Run;
+use crate::wasm::program::Program;
+use crate::wasm::world::World;
+
+/// An engine for code that is interrupted at any call and loop turn once the epoch ends, or for code that runs to its end.
+pub fn engine(epochs: bool) -> Engine {
+    let mut config = Config::new();
+    config.epoch_interruption(epochs);
+    Engine::new(&config).expect("the processor is known")
+}
+
+pub fn program(program: &Program, epochs: bool, input: &[u8]) -> Run {
+    let engine = engine(epochs);
+    let module = Module::new(&engine, &program.wasm).unwrap_or_else(|error| panic!("{}: {error}", program.name));
+    let linker = linker(&engine, &module);
+    let (arguments, input) = ([&[program.name], program.arguments].concat(), input.to_vec());
+    Box::new(move || {
+        let mut store = Store::new(&engine, World::new(&arguments, &input));
+        if epochs {
+            store.set_epoch_deadline(1);
+        }
+        let instance = linker.instantiate(&mut store, &module).expect("it instantiates");
+        let start = instance.get_typed_func::<(), ()>(&mut store, "_start").expect("it is a program");
+        let result = start.call(&mut store, ());
+        let is_done = result.is_ok() || store.data().status == Some(0);
+        assert!(is_done, "{}: {result:?}", arguments[0]);
+        digest(&store.data().output)
+    })
+}
+
+world_for!(wasmtime, Error::msg("it exits"));
