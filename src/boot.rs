@@ -3,11 +3,12 @@
 mod control;
 mod pipe;
 mod raw;
+mod record;
 mod signals;
 mod terminal;
 mod threads;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use limen_isa::module::Module;
@@ -17,11 +18,15 @@ use sha2::{Digest, Sha256};
 
 use self::control::{Control, Socket};
 use self::raw::RawMode;
+use self::record::{RecordDevice, Recording};
 use self::terminal::Terminal;
 use crate::control::default_socket;
 use crate::failure::Failure;
 use crate::running::{FAULTED, STOPPED};
 use crate::system::image::{DeviceSort, Image};
+
+/// No entry of the kernel burns nearly as much.
+const KERNEL_FUEL: u64 = 1 << 24;
 
 /// How a system is run.
 pub(crate) struct Options {
@@ -30,6 +35,8 @@ pub(crate) struct Options {
     pub(crate) time: Time,
     /// Where `limen ctl` finds it; `None` for the usual place, if that is free.
     pub(crate) socket: Option<PathBuf>,
+    /// Where all calls are recorded.
+    pub(crate) record: Option<PathBuf>,
 }
 
 /// Boots a system and lets it run until it ends.
@@ -42,10 +49,11 @@ pub(crate) fn boot(image: &Image, options: &Options) -> Result<ExitCode, Failure
     let modules =
         (0..).zip(&image.modules).map(|(number, bytes)| module(bytes, Mode::User, &format!("module {number}")));
     let modules = modules.collect::<Result<_, _>>()?;
-    let host = Host::new(image, options)?;
+    let mut host = Host::new(image, options)?;
     let default = Config::default();
     let budget = Budget { bytes: image.memory, ..default.budget };
-    let config = Config { engine: options.engine, time: options.time, budget, ..default };
+    let kernel_fuel = Some(KERNEL_FUEL);
+    let config = Config { engine: options.engine, time: options.time, budget, kernel_fuel, ..default };
     let mut machine = limen_jit::machine(config).map_err(Failure::new)?;
     signals::attend(host.terminal.clone(), host.control.clone(), machine.stop_handle())?;
     let raw = RawMode::enter();
@@ -53,7 +61,12 @@ pub(crate) fn boot(image: &Image, options: &Options) -> Result<ExitCode, Failure
     let boot = Boot { modules, segments: vec![image.plan.clone()], devices };
     let outcome = machine.boot_system(&kernel, boot);
     let lost = host.terminal.flush();
+    drop(machine);
+    let recorded = host.recording.take().map_or(Ok(()), Recording::finish);
     drop(raw);
+    if let Err(failure) = recorded {
+        failure.report();
+    }
     if lost > 0 {
         eprintln!("limen: {lost} bytes of output could not be written");
     }
@@ -71,6 +84,7 @@ struct Host {
     terminal: Terminal,
     /// If the image has a device for it.
     control: Option<Control>,
+    recording: Option<Recording>,
     /// Goes when the system has ended.
     _socket: Option<Socket>,
 }
@@ -83,7 +97,8 @@ impl Host {
         }
         let socket = if is_controlled { socket(options.socket.as_ref())? } else { None };
         let control = is_controlled.then(|| Control::new(socket.as_ref()));
-        Ok(Self { terminal: Terminal::new(), control, _socket: socket })
+        let recording = options.record.as_ref().map(|path| recording(path, image, options.time)).transpose()?;
+        Ok(Self { terminal: Terminal::new(), control, recording, _socket: socket })
     }
 
     fn device(&self, sort: DeviceSort, time: Time) -> Box<dyn Device> {
@@ -92,7 +107,18 @@ impl Host {
             DeviceSort::Control => Box::new(Console::new(self.control.clone().unwrap_or_default())),
             DeviceSort::Entropy if time == Time::Virtual => Box::new(Entropy::new(repeatable_bytes())),
             DeviceSort::Entropy => Box::new(Entropy::new(random_bytes)),
+            DeviceSort::Record => {
+                Box::new(self.recording.as_ref().map_or_else(RecordDevice::default, |it| it.device(time)))
+            }
         }
+    }
+}
+
+fn recording(path: &Path, image: &Image, time: Time) -> Result<Recording, Failure> {
+    if image.devices.contains(&DeviceSort::Record) {
+        Recording::begin(path, &image.plan, time)
+    } else {
+        Err(Failure::new("--record: this image has no recorder; `limen build --record` makes one that has"))
     }
 }
 
@@ -153,6 +179,11 @@ fn status(outcome: &Outcome) -> ExitCode {
         Outcome::Stopped => stopped("it did not end by itself"),
         Outcome::OutOfFuel => stopped("its fuel is used up"),
         Outcome::TimedOut => stopped("its time is up"),
+        Outcome::Stuck(calls) => {
+            eprintln!("limen: the kernel goes in circles");
+            calls.iter().for_each(|call| eprintln!("    {call}"));
+            ExitCode::from(FAULTED)
+        }
         Outcome::Asleep => stopped("nothing can wake it any more"),
         Outcome::NoEntry(name) => stopped(&format!("its kernel has no entry `{name}`")),
     }

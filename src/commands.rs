@@ -13,4 +13,5 @@ pub(crate) mod new;
 pub(crate) mod resume;
 pub(crate) mod run;
 pub(crate) mod test;
+pub(crate) mod trace;
 pub(crate) mod verify;

@@ -7,6 +7,7 @@ mod control;
 mod failure;
 mod files;
 mod messages;
+mod record;
 mod running;
 mod services;
 mod system;
@@ -40,6 +41,7 @@ enum Command {
     New(commands::new::Arguments),
     Run(commands::run::Arguments),
     Test(commands::test::Arguments),
+    Trace(commands::trace::Arguments),
     Resume(commands::resume::Arguments),
 }
 
@@ -55,6 +57,7 @@ fn main() -> ExitCode {
         Command::Ctl(arguments) => commands::ctl::run(&arguments),
         Command::Graph(arguments) => commands::graph::run(&arguments),
         Command::Test(arguments) => commands::test::run(&arguments),
+        Command::Trace(arguments) => commands::trace::run(&arguments),
         Command::Import(arguments) => commands::import::run(&arguments),
         Command::New(arguments) => commands::new::run(&arguments),
         Command::Run(arguments) => commands::run::run(&arguments),

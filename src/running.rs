@@ -221,6 +221,7 @@ fn status(outcome: &Outcome, messages: &Messages) -> ExitCode {
         Outcome::Stopped => stopped("it was told to"),
         Outcome::Asleep => stopped("nothing can wake it any more"),
         Outcome::NoEntry(name) => stopped(&format!("its kernel has no entry `{name}`")),
+        Outcome::Stuck(_) => stopped("its kernel goes in circles"),
     }
 }
 

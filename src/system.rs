@@ -13,6 +13,7 @@ mod modules;
 mod order;
 pub(crate) mod plan;
 mod problems;
+mod recorder;
 #[cfg(test)]
 mod tests;
 
@@ -37,6 +38,8 @@ const LARGEST: u64 = 1 << 20;
 /// A manifest's text and where it lies.
 pub(crate) struct Source {
     file: SourceFile,
+    /// Whether all calls can be recorded, also if the manifest says nothing of that.
+    is_recorded: bool,
     /// Where the files lie that it names.
     directory: PathBuf,
 }
@@ -46,11 +49,16 @@ impl Source {
     pub(crate) fn open(path: Option<&Path>) -> Result<Self, Failure> {
         let Some(path) = path else {
             let file = SourceFile::new(BUILT_IN, limen_os_services::MANIFEST.to_owned());
-            return Ok(Self { file, directory: PathBuf::from(".") });
+            return Ok(Self { file, is_recorded: false, directory: PathBuf::from(".") });
         };
         let text = files::read_text_at_most(path, LARGEST)?;
         let name = if files::is_dash(path) { "<stdin>".into() } else { path.to_string_lossy() };
-        Ok(Self { file: SourceFile::new(name, text), directory: files::directory_of(path) })
+        Ok(Self { file: SourceFile::new(name, text), is_recorded: false, directory: files::directory_of(path) })
+    }
+
+    /// The same with a recorder.
+    pub(crate) fn recorded(self) -> Self {
+        Self { is_recorded: true, ..self }
     }
 
     /// What there is and who is given what, without the modules.
@@ -77,7 +85,10 @@ impl Source {
 
     fn link(&self) -> Result<Linked, Diagnostics> {
         let problems = Problems::default();
-        let manifest = problems.finish(&self.file, manifest::read(&self.file, &problems))?;
+        let mut manifest = problems.finish(&self.file, manifest::read(&self.file, &problems))?;
+        if self.is_recorded {
+            recorder::add(&mut manifest, &problems);
+        }
         let mut modules = Modules::new(&self.directory, &problems);
         let plan = link::link(&manifest, &mut modules, &problems);
         let kernel = modules.kernel(manifest.system.kernel.as_ref());

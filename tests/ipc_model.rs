@@ -1,7 +1,7 @@
 //! The kernel's messages under a model: all orders of the steps of a few threads, driven through the real kernel. What holds after
 //! each order is said in `tests/system/model.lim`; here are the scenarios. A step is a call of the kernel that is made when
 //! its turn comes and runs until everybody waits, so the scope is: all orders of whole steps, not what happens within one
-//! (the kernel is not interrupted), for two clients, a server, and a list of acts from outside.
+//! (the kernel is not interrupted), for two clients, of which one may serve the server, a server, and a list of acts from outside.
 
 use limen_vm::{EngineKind, Mode, Outcome, Time};
 
@@ -21,12 +21,17 @@ const REPLY_RECEIVE: u64 = 6;
 const DEFER: u64 = 7;
 const ANSWER: u64 = 8;
 const RECEIVE_IN_TIME: u64 = 9;
+const LEND: u64 = 10;
+const USE_LEND: u64 = 11;
+const NEST: u64 = 12;
+const RECEIVE_INNER: u64 = 13;
 
 // Acts.
 const KILL: u64 = 1;
 const RESTART: u64 = 2;
 const REVOKE: u64 = 3;
 const PASS: u64 = 4;
+const KILL_SECOND: u64 = 5;
 
 /// The steps of the first client, the second, the server, and the acts.
 type Scenario<'a> = [&'a [u64]; 4];
@@ -91,4 +96,35 @@ fn answers_that_wait() {
     holds_in_all_orders("in time", [&[CALL_IN_TIME, CALL], &[], &[RECEIVE, DEFER, ANSWER], &[PASS]]);
     holds_in_all_orders("and a kill", [&[CALL], &[CALL], &[RECEIVE, DEFER, RECEIVE], &[KILL]]);
     holds_in_all_orders("answered twice", [&[CALL], &[CALL], &[RECEIVE, DEFER, ANSWER, ANSWER], &[RESTART]]);
+}
+
+/// What is lent can be used until the call is answered, by whomever and however, and not any more then.
+#[test]
+fn lends() {
+    let server: &[_] = &[RECEIVE, USE_LEND, REPLY, USE_LEND];
+    holds_in_all_orders("a lend", [&[LEND, CALL], &[CALL], server, &[]]);
+    holds_in_all_orders("a lend and a kill", [&[LEND], &[LEND], server, &[KILL]]);
+    holds_in_all_orders(
+        "a lend and a restart",
+        [&[LEND], &[CALL_IN_TIME], &[RECEIVE, USE_LEND, REPLY_RECEIVE], &[RESTART]],
+    );
+    holds_in_all_orders("and a revocation", [&[LEND], &[SEND], server, &[REVOKE]]);
+    holds_in_all_orders("putting off", [&[LEND], &[], &[RECEIVE, DEFER, USE_LEND, ANSWER, USE_LEND], &[KILL]]);
+}
+
+/// The server asks the second client on behalf of the first.
+#[test]
+fn calls_within_calls() {
+    let (inner, server): (&[_], &[_]) = (&[RECEIVE_INNER, REPLY], &[RECEIVE, NEST, REPLY]);
+    holds_in_all_orders("a call within a call", [&[CALL, CALL], inner, server, &[]]);
+    holds_in_all_orders("in time", [&[CALL_IN_TIME], inner, server, &[PASS]]);
+    holds_in_all_orders("and a kill", [&[CALL], inner, &[RECEIVE, NEST], &[KILL]]);
+    holds_in_all_orders("and a restart", [&[CALL_IN_TIME], inner, &[RECEIVE, NEST], &[RESTART]]);
+    holds_in_all_orders("the inner server is killed", [&[CALL], inner, server, &[KILL_SECOND]]);
+    holds_in_all_orders("both are", [&[CALL], &[RECEIVE_INNER], &[RECEIVE, NEST], &[KILL, KILL_SECOND]]);
+    holds_in_all_orders("with a lend", [&[LEND], inner, &[RECEIVE, NEST, USE_LEND], &[KILL_SECOND]]);
+    holds_in_all_orders(
+        "and a lend that is put off",
+        [&[LEND], &[RECEIVE_INNER], &[RECEIVE, DEFER, NEST, ANSWER], &[KILL_SECOND]],
+    );
 }

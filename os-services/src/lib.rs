@@ -24,6 +24,9 @@ pub static SERVICES: &[Service] = include!(concat!(env!("OUT_DIR"), "/services.r
 /// The manifest of the system that boots when no other is named.
 pub static MANIFEST: &str = include_str!("../system.toml");
 
+/// What is added to a manifest to have a system's calls recorded.
+pub static RECORDER: &str = include_str!("../recorder.toml");
+
 /// The service of that name.
 #[must_use]
 pub fn find(name: &str) -> Option<&'static Service> {

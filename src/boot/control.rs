@@ -1,7 +1,8 @@
-//! The control device's other end: a socket whose clients talk to a service of the system, one after the other.
+//! The control device's other end: a socket whose clients talk to a service of the system.
 //!
-//! The host only carries lines. Those of a client are marked with `> `, so that what the host says itself cannot be forged:
-//! `hello` before a client's first line, `bye` behind its last one, `signal` if the process is asked to end.
+//! The host only carries lines. Those of a client are marked with its number, as in `7> services`, and so are the answers to
+//! it, as in `7 ok`. What the host says itself cannot be forged: `7 bye` when a client has gone, `signal` if the process is
+//! asked to end.
 
 mod bridge;
 mod session;
@@ -11,7 +12,7 @@ use std::sync::{Arc, OnceLock};
 
 use limen_vm::device::{ConsoleBackend, Waker};
 
-use self::session::Session;
+use self::session::Sessions;
 pub(crate) use self::socket::Socket;
 use super::pipe::Pipe;
 use super::threads;
@@ -21,7 +22,7 @@ use super::threads;
 pub(crate) struct Control {
     /// Lines for the service.
     input: Arc<Pipe>,
-    session: Arc<Session>,
+    sessions: Arc<Sessions>,
     waker: Arc<OnceLock<Waker>>,
 }
 
@@ -65,7 +66,7 @@ impl ConsoleBackend for Control {
     }
 
     fn write(&mut self, bytes: &[u8]) -> usize {
-        self.session.offer(bytes)
+        self.sessions.offer(bytes)
     }
 
     fn listens(&self) -> bool {

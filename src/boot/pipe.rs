@@ -44,6 +44,15 @@ impl Pipe {
         taken
     }
 
+    /// Puts in all of this now, or nothing; whether that was possible. A broken one takes everything, and drops it.
+    pub(crate) fn offer_whole(&self, bytes: &[u8]) -> bool {
+        let mut state = self.state();
+        let has_room = state.broken || state.closed || bytes.len() <= CAPACITY - state.bytes.len();
+        state.was_full |= !has_room;
+        drop(state);
+        has_room && self.offer(bytes) == bytes.len()
+    }
+
     /// Puts in all bytes, as there is room for them. `false` if nothing goes out any more.
     pub(crate) fn fill(&self, mut bytes: &[u8]) -> bool {
         while !bytes.is_empty() {

@@ -1,6 +1,6 @@
 //! `limen boot`
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use limen_vm::Time;
@@ -34,6 +34,11 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "SOCKET")]
     ctl: Option<PathBuf>,
 
+    /// Record all calls in the system: who called what, on whose behalf, when, and what came of it. `limen trace FILE` shows
+    /// that, and ui.perfetto.dev opens it
+    #[arg(long, value_name = "FILE")]
+    record: Option<PathBuf>,
+
     /// An image, or a manifest; by default the built-in system
     #[arg(value_name = "IMAGE|MANIFEST")]
     system: Option<PathBuf>,
@@ -41,12 +46,14 @@ pub(crate) struct Arguments {
 
 pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let time = if arguments.virtual_time { Time::Virtual } else { Time::Live };
-    let options = Options { engine: arguments.engine.kind(), time, socket: arguments.ctl.clone() };
-    boot::boot(&image(arguments.system.as_deref())?, &options)
+    let (socket, record) = (arguments.ctl.clone(), arguments.record.clone());
+    let options = Options { engine: arguments.engine.kind(), time, socket, record };
+    boot::boot(&image(arguments)?, &options)
 }
 
 /// What a file holds is an image if it begins like one.
-fn image(file: Option<&Path>) -> Result<Image, Failure> {
+fn image(arguments: &Arguments) -> Result<Image, Failure> {
+    let file = arguments.system.as_deref();
     if let Some(file) = file {
         if files::is_dash(file) {
             return Err(Failure::new("standard input is the system's console: a file is needed"));
@@ -56,5 +63,6 @@ fn image(file: Option<&Path>) -> Result<Image, Failure> {
             return Image::read(&bytes).map_err(|error| Failure::of_file(file, error));
         }
     }
-    Source::open(file)?.image()
+    let source = Source::open(file)?;
+    if arguments.record.is_some() { source.recorded().image() } else { source.image() }
 }

@@ -20,10 +20,16 @@ pub(crate) struct Arguments {
     /// Where to write the image; `-` for standard output [default: MANIFEST with the ending .img, or system.img]
     #[arg(short, long, value_name = "OUT")]
     output: Option<PathBuf>,
+
+    /// Add what `limen boot --record` needs; it does nothing in a system that is not recorded
+    #[arg(long)]
+    record: bool,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
-    let bytes = Source::open(arguments.manifest.as_deref())?.image()?.write();
+    let source = Source::open(arguments.manifest.as_deref())?;
+    let source = if arguments.record { source.recorded() } else { source };
+    let bytes = source.image()?.write();
     // Nobody should learn at boot that an image does not read.
     Image::read(&bytes).map_err(Failure::new)?;
     let manifest = arguments.manifest.as_deref().unwrap_or(Path::new(BUILT_IN));

@@ -56,6 +56,9 @@ impl Answer {
 
     /// As a line about a call: when, who called what, and what came of it.
     pub(crate) fn call(&self) -> String {
+        if self.field("event") == "missing" {
+            return format!("{} events are missing", self.field("count"));
+        }
         let time = seconds(self.field("time"));
         let [caller, service, method, event] = ["caller", "service", "method", "event"].map(|name| self.field(name));
         let status = Some(self.field("status")).filter(|status| !matches!(*status, "" | "0"));
@@ -108,5 +111,6 @@ mod tests {
         let fields = "=time=7\tcaller=shell\tservice=store\tmethod=get\tevent=failed\tstatus=-3\ttook=0";
         assert_eq!(answer(fields).call(), "     0.000000007 shell -> store.get failed status -3 0.0 us");
         assert_eq!(answer("=event=call").call(), "  -> . call");
+        assert_eq!(answer("=event=missing\tcount=7").call(), "7 events are missing");
     }
 }

@@ -58,11 +58,13 @@ pub(crate) enum DeviceSort {
     Control = 1,
     /// A source of random bytes.
     Entropy = 2,
+    /// What all calls are recorded with.
+    Record = 3,
 }
 
 impl DeviceSort {
     /// All sorts, in the order of their codes.
-    pub(crate) const ALL: [Self; 3] = [Self::Console, Self::Control, Self::Entropy];
+    pub(crate) const ALL: [Self; 4] = [Self::Console, Self::Control, Self::Entropy, Self::Record];
 
     fn from_code(code: u32) -> Result<Self, ImageError> {
         Self::ALL.get(code as usize).copied().ok_or(ImageError::UnknownDevice(code))

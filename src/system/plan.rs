@@ -4,11 +4,13 @@
 //! size. Strings are an offset and a length. Offsets are in bytes from the plan's start.
 
 mod encode;
+mod tables;
 
 use limen_isa::module::Interface;
 
 use super::image::DeviceSort;
 use super::manifest::{Account, Budget, Group, Restart};
+pub(crate) use tables::Tables;
 
 /// The rights of references.
 pub(crate) const READ: u32 = 1;

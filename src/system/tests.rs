@@ -32,7 +32,7 @@ impl System {
     /// The built-in system with something more in its manifest.
     fn boot_with(more: &str, engine: EngineKind, time: Time) -> Self {
         let file = SourceFile::new(BUILT_IN, format!("{}{more}", limen_os_services::MANIFEST));
-        let source = Source { file, directory: PathBuf::from(".") };
+        let source = Source { file, is_recorded: false, directory: PathBuf::from(".") };
         let image = source.image().unwrap_or_else(|_| panic!("the built-in system is sound"));
         let (terminal, control) = (SharedConsole::default(), SharedConsole::default());
         let console = |backend: &SharedConsole| Box::new(Console::new(backend.clone())) as Box<dyn Device>;
@@ -42,6 +42,7 @@ impl System {
             DeviceSort::Console => console(&terminal),
             DeviceSort::Control => console(&control),
             DeviceSort::Entropy => Box::new(Entropy::new(random.clone())),
+            DeviceSort::Record => unreachable!("the built-in system does not record"),
         });
         let module = |bytes: &[u8], mode| {
             verify(Module::read(bytes).expect("the image's modules can be read"), mode).expect("they verify")
@@ -77,16 +78,17 @@ impl System {
         self.wait_for("\n> ")
     }
 
-    /// Asks the service `control`, and gives its answer.
+    /// Asks the service `control` as its client 1, and gives the answer.
     fn ask(&self, request: &str) -> String {
-        self.control.input(format!("> {request}\n").as_bytes());
+        self.control.input(format!("1> {request}\n").as_bytes());
         let (begun, mut answer) = (Instant::now(), String::new());
-        while !answer.ends_with("ok\n") && !answer.contains("error") {
+        let is_last = |line: &str| line == "1 ok\n" || line.starts_with("1 error") && line.ends_with('\n');
+        while !answer.split_inclusive('\n').any(is_last) {
             answer += &String::from_utf8_lossy(&self.control.take_output());
             assert!(begun.elapsed() < PATIENCE && !self.machine.is_finished(), "no whole answer, but: {answer:?}");
             thread::sleep(Duration::from_millis(2));
         }
-        answer
+        answer.lines().filter_map(|line| line.strip_prefix("1 ")).fold(String::new(), |text, line| text + line + "\n")
     }
 
     /// Kills a service, which may just be on its way back.
@@ -223,7 +225,7 @@ fn any_server_may_be_killed_at_any_time() {
 fn calls_are_traced_by_the_names_of_their_interface() {
     let mut system = System::boot(EngineKind::Tiered, Time::Live);
     system.wait_for("\n> ");
-    system.control.input(b"hello\n> trace store\n");
+    system.control.input(b"2> trace store\n3> trace log\n");
     let (begun, mut trace) = (Instant::now(), String::new());
     let wanted = [
         "\tcaller=prompt\tservice=store\tmethod=get\tevent=call\tstatus=0\t",
@@ -236,10 +238,16 @@ fn calls_are_traced_by_the_names_of_their_interface() {
         trace += &String::from_utf8_lossy(&system.control.take_output());
         assert!(begun.elapsed() < PATIENCE, "not all is in the trace: {trace}");
     }
-    assert!(!trace.contains("service=terminal"), "only the store was asked for: {trace}");
-    system.control.input(b"bye\nhello\n");
+    let is_of = |line: &str, client: &str, service| line.starts_with(client) && line.contains(service);
+    let is_right = |line| is_of(line, "2 ", "service=store") || is_of(line, "3 ", "service=log");
+    assert!(trace.lines().all(is_right), "{trace}");
+    // Others are answered while the traces go on, of which one then ends.
     let answer = system.ask("kill nobody");
     assert!(answer.ends_with("error there is no service of that name\n"), "{answer}");
+    system.control.input(b"2 bye\n");
+    assert_eq!(system.ask("kill store"), "ok\n");
+    system.enter("get nothing");
+    assert!(!system.ask("services").contains("method="), "nobody sees the store's calls any more");
     assert_eq!(system.stop().0, Outcome::Halted(7));
 }
 

@@ -53,8 +53,8 @@ pub trait Device: Send {
     /// Forgets what it began for its driver.
     fn reset(&mut self) {}
 
-    /// Does what can be done now: called after the driver has notified it, after [`Waker::wake`], and before the machine
-    /// sleeps, while the driver is ready for it.
+    /// Does what can be done now: called after the driver has notified it, after [`Waker::wake`], before the machine sleeps,
+    /// and when it has stopped, while the driver is ready for it.
     fn work(&mut self, queues: &mut Queues<'_>);
 
     /// Whether it may yet wake the machine. A machine that sleeps and that nothing can wake stops.

@@ -13,7 +13,7 @@ use crate::clock::{Clock, Time};
 use crate::context::State;
 use crate::device::Device;
 use crate::engine::{Engine, EngineKind, Exit, ModuleId, Run};
-use crate::fault::FaultReport;
+use crate::fault::{FaultReport, TraceEntry};
 use crate::host::{Host, NoServices, SvcCall, SvcOutcome};
 use crate::interp::Interpreter;
 use crate::kernel::{Entry, Kernel};
@@ -38,6 +38,9 @@ pub struct Config {
     pub fuel: Option<u64>,
     /// How long a run may take by the host's clock; `None` for any time.
     pub deadline: Option<Duration>,
+    /// Units of fuel that the kernel may burn at least before it lets somebody else run, or waits; a kernel that burns twice as
+    /// many goes in circles, and the machine stops. `None` for any amount; without effect where fuel is not counted.
+    pub kernel_fuel: Option<u64>,
 }
 
 /// 1 GiB, a million objects, 65,536 contexts; a stack of 8 MiB; no limit on fuel and time.
@@ -50,6 +53,7 @@ impl Default for Config {
             stack_cells: 1 << 20,
             fuel: None,
             deadline: None,
+            kernel_fuel: None,
         }
     }
 }
@@ -90,6 +94,8 @@ pub enum Outcome {
     Asleep,
     /// The kernel has no entry for what happened.
     NoEntry(&'static str),
+    /// The kernel goes in circles: it has burnt more than [`Config::kernel_fuel`]. It stands here, innermost first.
+    Stuck(Vec<TraceEntry>),
 }
 
 /// Why the host's wish cannot be met.
@@ -157,6 +163,9 @@ pub struct Machine {
     pub(crate) stack_cells: u32,
     fuel: Option<u64>,
     deadline: Option<Duration>,
+    kernel_fuel: Option<u64>,
+    /// What the kernel has burnt while it is watched.
+    burnt_by_kernel: u64,
     /// Turns so far: see [`TURNS_BETWEEN_LOOKS`].
     turns: u32,
 }
@@ -209,6 +218,8 @@ impl Machine {
             stack_cells: config.stack_cells,
             fuel: config.fuel,
             deadline: config.deadline,
+            kernel_fuel: config.kernel_fuel,
+            burnt_by_kernel: 0,
             turns: 0,
         })
     }
@@ -290,7 +301,10 @@ impl Machine {
         kernel.enter(&mut self.store, Entry::Boot, &[]).map_err(MachineError::Entry)?;
         self.current = Some(kernel.context);
         self.store.kernel = Some(kernel);
-        self.resume(&mut NoServices)
+        let outcome = self.resume(&mut NoServices);
+        // What was output last goes out, whatever stopped the machine.
+        self.store.serve_devices(false);
+        outcome
     }
 
     /// Has a domain's code run in another way from its next instruction on, or that of all domains, now and later.
@@ -418,9 +432,12 @@ impl Machine {
         let fuel = if looks { 0 } else { self.fuel_of_turn(context) };
         let mut run = Run::new(&mut self.store, context);
         let (exit, left) = self.engine.run(&mut run, fuel);
-        let context = run.context;
+        let (before, context) = (context, run.context);
         self.current = Some(context);
         self.fuel = self.fuel.map(|limit| limit - (fuel - left));
+        if self.is_stuck(exit == Exit::Fuel && before == context, fuel - left) {
+            return Some(self.stuck());
+        }
         match exit {
             Exit::Fuel => self.pause(),
             Exit::Svc if self.store.kernel.is_some() => self.park(context, State::InSvc),
@@ -449,7 +466,26 @@ impl Machine {
     /// The fuel that a context may burn before the machine decides anew.
     fn fuel_of_turn(&self, context: ContextKey) -> u64 {
         let alarm = self.store.clock.fuel_until_alarm().filter(|_| self.is_user(context));
-        self.fuel.unwrap_or(u64::MAX).min(alarm.unwrap_or(u64::MAX))
+        [self.fuel, alarm, self.kernel_fuel].into_iter().flatten().min().unwrap_or(u64::MAX)
+    }
+
+    /// Whether the kernel has burnt too much, after a turn; `went_on` if that began and ended with the same context. The kernel
+    /// may have let others run meanwhile: it is watched from then on, so that it cannot without the machine's knowing.
+    fn is_stuck(&mut self, went_on: bool, burnt: u64) -> bool {
+        let Some(limit) = self.kernel_fuel else { return false };
+        let is_in_kernel = went_on && self.current.is_some_and(|context| !self.is_user(context));
+        let counted = if self.store.watches_kernel { self.burnt_by_kernel + burnt } else { 0 };
+        self.burnt_by_kernel = if is_in_kernel { counted } else { 0 };
+        self.store.watches_kernel = is_in_kernel;
+        self.burnt_by_kernel > limit
+    }
+
+    fn stuck(&mut self) -> Outcome {
+        let Some(context) = self.current else { return Outcome::Stuck(Vec::new()) };
+        let module = self.store.code_of(context).clone();
+        let kernel = self.store.context_mut(context);
+        kernel.settle(&module);
+        Outcome::Stuck(FaultReport::new(Fault::State, 0, kernel, &module).backtrace)
     }
 
     /// Is it time to end the run?

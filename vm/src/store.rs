@@ -81,6 +81,8 @@ pub(crate) struct Store {
     deadline_timer: Timer,
     /// It tells it when the clock's timer is due.
     alarm_timer: Timer,
+    /// Whether it is to be seen whether the kernel lets others run.
+    pub(crate) watches_kernel: bool,
     /// Whether fuel is limited.
     has_limit: bool,
     /// How the code of new domains is to be run.
@@ -121,6 +123,7 @@ impl Store {
             epoch: 0,
             kernel: None,
             deadline: None,
+            watches_kernel: false,
             engine,
         }
     }
@@ -169,7 +172,7 @@ impl Store {
 
     /// Whether contexts may be switched without asking the machine, which has nothing to look at meanwhile.
     pub(crate) fn lets_run(&self) -> bool {
-        self.clock.lets_run() && !self.is_called_by_devices()
+        self.clock.lets_run() && !self.is_called_by_devices() && !self.watches_kernel
     }
 
     /// Waits until another thread wants something of the machine or `until`; for ever if that is `None`. `false` if it was the

@@ -1,4 +1,4 @@
-//! One client after the other.
+//! Clients, each with threads of its own.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::Shutdown;
@@ -15,7 +15,7 @@ use crate::boot::threads;
 /// A longer line is no request.
 const LONGEST_LINE: u64 = 4096;
 
-/// How long a client that has gone, or an answer to it, is waited for.
+/// How long what a client was answered may take to be written once it has gone.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// How often somebody who waits for an answer is looked at.
@@ -26,7 +26,10 @@ impl Control {
     pub(super) fn serve(&self, listener: &UnixListener) {
         for client in listener.incoming() {
             match client {
-                Ok(client) => self.serve_one(&client),
+                Ok(client) => {
+                    let control = self.clone();
+                    threads::start("limen-client", move || control.serve_one(&client));
+                }
                 // Out of descriptors, say: that may pass.
                 Err(_) => std::thread::sleep(LOOK),
             }
@@ -35,23 +38,24 @@ impl Control {
 
     fn serve_one(&self, client: &UnixStream) {
         let output = Arc::new(Pipe::default());
-        let Ok(writer) = client.try_clone() else { return };
-        self.session.begin(&output);
+        let (Ok(mut writer), Some(session)) = (client.try_clone(), self.sessions.begin(&output)) else {
+            // There is nobody else to tell.
+            _ = (&mut &*client).write_all(b"error too many ask at once\n");
+            return;
+        };
         let (answers, control) = (Arc::clone(&output), self.clone());
-        threads::start("limen-answers", move || control.answer(&answers, writer));
-        self.say("hello\n");
-        self.forward(client);
-        while !self.session.wait_for_answers(LOOK) && !has_hung_up(client) {}
-        self.session.end();
-        self.say("bye\n");
+        threads::start("limen-answers", move || control.answer(&answers, &mut writer));
+        self.forward(client, session);
+        while !self.sessions.wait_for_answers(session, LOOK) && !has_hung_up(client) {}
+        self.sessions.end(session);
+        self.say(&format!("{session} bye\n"));
         output.flush(PATIENCE);
+        // It may have gone already.
         _ = client.shutdown(Shutdown::Both);
-        // What is still on its way to this one must not go to the next.
-        self.session.wait_for_answers(PATIENCE);
     }
 
     /// Hands the client's lines on, until it says no more or what is no line.
-    fn forward(&self, client: &UnixStream) {
+    fn forward(&self, client: &UnixStream, session: u64) {
         let mut lines = BufReader::new(client);
         loop {
             let mut line = Vec::new();
@@ -59,13 +63,13 @@ impl Control {
             let Some(request) = read.ok().and_then(|_| line.strip_suffix(b"\n")) else { return };
             // A line of text: nothing in it may look like its end.
             let Ok(request) = std::str::from_utf8(request) else { return };
-            self.session.note_request();
-            self.say(&format!("> {}\n", request.replace(char::is_control, " ")));
+            self.sessions.note_request(session, request);
+            self.say(&format!("{session}> {}\n", request.replace(char::is_control, " ")));
         }
     }
 
     /// Tells the client what it is answered.
-    fn answer(&self, answers: &Pipe, mut client: UnixStream) {
+    fn answer(&self, answers: &Pipe, client: &mut UnixStream) {
         let mut piece = [0; 4096];
         while let (count @ 1.., is_waited_for) = answers.drain(&mut piece) {
             let is_gone = client.write_all(&piece[..count]).is_err();

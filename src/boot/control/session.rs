@@ -1,66 +1,85 @@
-//! What a client is told: the service's answers, as long as it is there.
+//! Who is told what: the lines of the service's answers go to the clients whose numbers they begin with.
 
+use std::collections::HashMap;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::boot::pipe::Pipe;
 use crate::control::{ERROR, OK};
 
-/// See the module.
+/// No more clients are served at once.
+const MOST: usize = 64;
+
+/// A longer line is none of an answer's: what it has too much is dropped.
+const LONGEST_LINE: usize = 1024;
+
+/// So long an answer waits for a client to take it; the others wait meanwhile.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// All clients that are there.
 #[derive(Default)]
-pub(crate) struct Session {
+pub(crate) struct Sessions {
     state: Mutex<State>,
     answered: Condvar,
 }
 
 #[derive(Default)]
 struct State {
-    /// Where answers go; `None` drops them.
-    output: Option<Arc<Pipe>>,
-    /// Requests that were not answered yet.
-    open: usize,
-    /// How the line of the answer begins that is under way.
-    line: String,
+    /// By their numbers, which never come again.
+    clients: HashMap<u64, Client>,
+    latest: u64,
+    /// The line that is under way.
+    line: Vec<u8>,
+    /// Since when its client has had no room for it.
+    full_since: Option<Instant>,
 }
 
-/// So much of a line tells what it is.
-const TELLING: usize = ERROR.len() + 1;
+struct Client {
+    output: Arc<Pipe>,
+    /// Requests that were not answered yet.
+    open: usize,
+    /// It has asked for something without end: lines for which it has no room are left out.
+    is_lossy: bool,
+    missing: u64,
+}
 
-impl Session {
-    /// A client has come.
-    pub(super) fn begin(&self, output: &Arc<Pipe>) {
-        *self.state() = State { output: Some(Arc::clone(output)), ..State::default() };
+impl Sessions {
+    /// A client has come, and gets a number; `None` if there are too many.
+    pub(super) fn begin(&self, output: &Arc<Pipe>) -> Option<u64> {
+        let mut state = self.state();
+        if state.clients.len() == MOST {
+            return None;
+        }
+        state.latest += 1;
+        let (number, output) = (state.latest, Arc::clone(output));
+        state.clients.insert(number, Client { output, open: 0, is_lossy: false, missing: 0 });
+        Some(number)
     }
 
     /// The client has gone: whatever it is still answered is for nobody.
-    pub(super) fn end(&self) {
-        self.state().output = None;
+    pub(super) fn end(&self, client: u64) {
+        self.state().clients.remove(&client);
     }
 
     /// The client has asked for something.
-    pub(super) fn note_request(&self) {
-        self.state().open += 1;
-    }
-
-    /// Waits until every request was answered, but no longer than this; whether that was so.
-    pub(super) fn wait_for_answers(&self, patience: Duration) -> bool {
-        let end = Instant::now() + patience;
-        let mut state = self.state();
-        while state.open > 0 {
-            let left = end.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                return false;
-            }
-            state = self.answered.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+    pub(super) fn note_request(&self, client: u64, request: &str) {
+        if let Some(client) = self.state().clients.get_mut(&client) {
+            client.open += 1;
+            client.is_lossy |= request.split_whitespace().next() == Some("trace");
         }
-        true
     }
 
-    /// Takes what the service says, as far as the client does; gives how many bytes.
+    /// Waits until every request of a client was answered, but no longer than this; whether that was so.
+    pub(super) fn wait_for_answers(&self, client: u64, patience: Duration) -> bool {
+        let waits = |state: &mut State| state.clients.get(&client).is_some_and(|client| client.open > 0);
+        let waited = self.answered.wait_timeout_while(self.state(), patience, waits);
+        !waited.unwrap_or_else(PoisonError::into_inner).1.timed_out()
+    }
+
+    /// Takes what the service says, as far as the clients do; gives how many bytes.
     pub(super) fn offer(&self, bytes: &[u8]) -> usize {
         let mut state = self.state();
-        let taken = state.output.as_ref().map_or(bytes.len(), |output| output.offer(bytes));
-        bytes[..taken].iter().for_each(|byte| state.note(*byte));
+        let taken = bytes.iter().take_while(|byte| state.take(**byte)).count();
         self.answered.notify_all();
         taken
     }
@@ -71,15 +90,56 @@ impl Session {
 }
 
 impl State {
-    fn note(&mut self, byte: u8) {
+    /// `false` if the line that this byte ends has to wait.
+    fn take(&mut self, byte: u8) -> bool {
         if byte == b'\n' {
-            if self.line == OK || self.line.split(' ').next() == Some(ERROR) {
-                self.open = self.open.saturating_sub(1);
+            let is_patient = self.full_since.is_none_or(|since| since.elapsed() < PATIENCE);
+            if !self.route(is_patient) {
+                self.full_since.get_or_insert_with(Instant::now);
+                return false;
             }
+            self.full_since = None;
             self.line.clear();
-        } else if self.line.len() < TELLING {
-            self.line.push(char::from(byte));
+        } else if self.line.len() < LONGEST_LINE {
+            self.line.push(byte);
         }
+        true
+    }
+
+    /// Gives the line to its client; `false` if that has no room for it yet. One who is waited for too long is told no more.
+    fn route(&mut self, is_patient: bool) -> bool {
+        let line = String::from_utf8_lossy(&self.line);
+        let Some((number, text)) = line.split_once(' ') else { return true };
+        let client = number.parse().ok().and_then(|number: u64| self.clients.get_mut(&number));
+        let Some(client) = client else { return true };
+        if !client.tell(text) {
+            if !client.is_lossy && is_patient {
+                return false;
+            }
+            if !client.is_lossy {
+                client.output.break_off(0);
+            }
+            client.missing += 1;
+        }
+        if text == OK || text.split(' ').next() == Some(ERROR) {
+            client.open = client.open.saturating_sub(1);
+        }
+        true
+    }
+}
+
+impl Client {
+    /// Whether there was room for a line, and for saying that others are missing.
+    fn tell(&mut self, text: &str) -> bool {
+        let gap = match self.missing {
+            0 => String::new(),
+            missing => format!("=event=missing\tcount={missing}\n"),
+        };
+        let is_told = self.output.offer_whole(format!("{gap}{text}\n").as_bytes());
+        if is_told {
+            self.missing = 0;
+        }
+        is_told
     }
 }
 
@@ -87,15 +147,53 @@ impl State {
 mod tests {
     use super::*;
 
+    fn told(pipe: &Pipe) -> String {
+        let mut bytes = vec![0; 1 << 17];
+        let count = pipe.take(&mut bytes);
+        String::from_utf8_lossy(&bytes[..count]).into_owned()
+    }
+
     #[test]
-    fn requests_are_answered_by_certain_lines() {
-        let session = Session::default();
-        (0..3).for_each(|_| session.note_request());
-        session.offer(b"=name=ok\nok\n=error\nerr");
-        assert!(!session.wait_for_answers(Duration::ZERO), "one of three");
-        session.offer(b"or there is no such service\nokay\n");
-        assert!(!session.wait_for_answers(Duration::ZERO), "two of three");
-        session.offer(b"error\n");
-        assert!(session.wait_for_answers(Duration::ZERO));
+    fn each_client_gets_its_own_lines() {
+        let (sessions, first, second) = (Sessions::default(), Arc::<Pipe>::default(), Arc::<Pipe>::default());
+        let (one, two) =
+            (sessions.begin(&first).expect("there is room"), sessions.begin(&second).expect("there is room"));
+        (0..2).for_each(|_| sessions.note_request(one, "services"));
+        sessions.note_request(two, "kill x");
+        sessions.offer(b"1 =name=ok\n1 ok\n2 error th");
+        assert!(!sessions.wait_for_answers(one, Duration::ZERO) && !sessions.wait_for_answers(two, Duration::ZERO));
+        sessions.offer(b"ere is no x\n3 ok\nnonsense\n1 error\n");
+        assert!(sessions.wait_for_answers(one, Duration::ZERO) && sessions.wait_for_answers(two, Duration::ZERO));
+        assert_eq!((told(&first), told(&second)), ("=name=ok\nok\nerror\n".into(), "error there is no x\n".into()));
+    }
+
+    /// 100 bytes of a line for a client: more than 655 of them fill its pipe.
+    fn line(client: u64) -> Vec<u8> {
+        format!("{client} ={}\n", "x".repeat(98)).into_bytes()
+    }
+
+    #[test]
+    fn an_answer_waits_for_its_client() {
+        let (sessions, slow) = (Sessions::default(), Arc::<Pipe>::default());
+        let client = sessions.begin(&slow).expect("there is room");
+        sessions.note_request(client, "services");
+        let line = line(client);
+        let fits = (0..1000).take_while(|_| sessions.offer(&line) == line.len()).count();
+        assert_eq!(sessions.offer(b"\n"), 0, "only the end of the line is missing");
+        let all = told(&slow);
+        assert_eq!((all.lines().count(), sessions.offer(b"\n")), (fits, 1));
+        assert_eq!(told(&slow).lines().count(), 1);
+    }
+
+    #[test]
+    fn a_trace_waits_for_nobody_and_says_what_is_missing() {
+        let (sessions, slow) = (Sessions::default(), Arc::<Pipe>::default());
+        let client = sessions.begin(&slow).expect("there is room");
+        sessions.note_request(client, "trace store");
+        let line = line(client);
+        assert!((0..1000).all(|_| sessions.offer(&line) == line.len()));
+        let fits = told(&slow).lines().count();
+        sessions.offer(&line);
+        assert!(told(&slow).starts_with(&format!("=event=missing\tcount={}\n=x", 1000 - fits)));
     }
 }

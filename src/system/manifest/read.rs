@@ -26,8 +26,12 @@ const MOST_PAGES: u32 = 1 << 20;
 /// Slots of the largest vault.
 const MOST_VAULT_SLOTS: u32 = 1 << 16;
 
-const SORTS: [(&str, DeviceSort); 3] =
-    [("console", DeviceSort::Console), ("control", DeviceSort::Control), ("entropy", DeviceSort::Entropy)];
+const SORTS: [(&str, DeviceSort); 4] = [
+    ("console", DeviceSort::Console),
+    ("control", DeviceSort::Control),
+    ("entropy", DeviceSort::Entropy),
+    ("record", DeviceSort::Record),
+];
 
 /// Reads a manifest. `None` if nothing could be made of it, and then there are problems.
 pub(crate) fn read(file: &SourceFile, problems: &Problems) -> Option<Manifest> {

@@ -15,16 +15,16 @@ const VERSION: u32 = 1;
 
 /// Words of the header and of the records.
 const HEADER: usize = 16;
-const SERVICE: usize = 24;
+pub(super) const SERVICE: usize = 24;
 const REFERENCE: usize = 8;
 const GROUP: usize = 8;
 const SEGMENT: usize = 4;
 const DEVICE: usize = 4;
-const INTERFACE: usize = 4;
-const METHOD: usize = 4;
+pub(super) const INTERFACE: usize = 4;
+pub(super) const METHOD: usize = 4;
 
 /// Bytes of a word.
-const WORD: usize = 4;
+pub(super) const WORD: usize = 4;
 
 impl Plan {
     /// The plan as init reads it.

@@ -3,6 +3,7 @@
 use std::io::{self, Read, Write};
 
 use virtio_queue::{Error, Queue, QueueOwnedT, QueueT, Reader, Writer};
+use vm_memory::{Bytes, GuestAddress};
 
 use super::Windows;
 
@@ -45,6 +46,18 @@ impl<'a> Queues<'a> {
     #[must_use]
     pub fn takes_input(&self) -> bool {
         self.takes_input
+    }
+
+    /// How many bytes a window shows; none if it shows nothing.
+    #[must_use]
+    pub fn window_size(&self, window: u32) -> u64 {
+        self.windows.size(window)
+    }
+
+    /// Copies what a window shows at an offset; `false`, and nothing is copied, if it does not show so much.
+    pub fn read_window(&self, window: u32, offset: u32, into: &mut [u8]) -> bool {
+        let address = GuestAddress(u64::from(window) << 32 | u64::from(offset));
+        self.windows.read_slice(into, address).is_ok()
     }
 
     /// Takes the next chain of a queue; `None` if there is none. It is to be used ([`Queues::put`]) or given back

@@ -39,6 +39,11 @@ impl<'a> Windows<'a> {
         Self { shown, memory: PhantomData }
     }
 
+    /// How many bytes a window shows.
+    pub(crate) fn size(&self, window: u32) -> u64 {
+        self.shown.get(window as usize).copied().flatten().map_or(0, |shown| shown.length)
+    }
+
     /// Where `count` bytes from an address on lie.
     fn place(&self, address: u64, count: usize, access: Permissions) -> Option<*mut u8> {
         let (window, offset) = ((address >> 32) as usize, address & 0xffff_ffff);
