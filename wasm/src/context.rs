@@ -80,8 +80,8 @@ pub(crate) struct Plan {
 /// Where a call through a table finds its functions.
 #[derive(Clone, Copy, Default, PartialEq)]
 pub(crate) enum Tables {
-    #[default]
     /// Code does no more with them than call through them: each is a table of the machine.
+    #[default]
     Fixed,
     /// They lie in home, and hold indices of one table of the machine that has all functions.
     InHome,
