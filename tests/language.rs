@@ -94,7 +94,7 @@ fn improved_code_does_the_same_on_every_engine() {
 
 /// Lines of a function that is called with 9, 10, ... 13 beside an array of ten elements. What it must come to stands at the end
 /// of each: the sum of what it returned, or `stops` if one of the calls is stopped at an index.
-const AT_THE_EDGE: [(&str, &str); 18] = [
+const AT_THE_EDGE: [(&str, &str); 20] = [
     ("if i < 10 { return xs[i] }", "0"),
     ("if i <= 10 { return xs[i] }", "stops"),
     ("if i > ys.len { return xs[i] }", "stops"),
@@ -112,6 +112,8 @@ const AT_THE_EDGE: [(&str, &str); 18] = [
     ("for k in 0..u32(9) { xs[k + 2] = 1 }", "stops"),
     ("for k in i32(-1)..9 { xs[k] = 1 }", "stops"),
     ("for k in 0..i { if k == 3 { rest = ys }\n rest[k] = 1 }", "stops"),
+    ("var n = i\n var k: u32 = 0\n while k < n { if i == 99 { n = 5 }\n xs[k] = k\n k += 1 }", "stops"),
+    ("var s: u32 = 9\n var k: u32 = 0\n while k < 10 { xs[k + s] = k\n s = 0\n k += 1 }", "0"),
     ("var k: u32 = 8\n for j in 0..u32(2) { k = later(k)\n xs[k] = j }", "stops"),
 ];
 

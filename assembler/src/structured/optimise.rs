@@ -32,7 +32,7 @@ fn improve(code: &mut Code, params: usize) {
     for _ in 0..2 {
         drop_unreached(code);
         copies::propagate(code, params);
-        numbering::number(code);
+        numbering::number(code, params);
         threads::thread(code);
         drop_unreached(code);
         drop_unused(code);

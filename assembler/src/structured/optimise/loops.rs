@@ -20,6 +20,17 @@ pub(super) struct Flowing<'c> {
     pub(super) blocks: &'c [Block],
     pub(super) before: &'c [Vec<usize>],
     pub(super) dominators: &'c [Option<usize>],
+    /// The registers that hold a number wherever they are read.
+    pub(super) constants: &'c HashMap<Reg, i64>,
+}
+
+/// The registers that are written once, with a constant.
+pub(super) fn constants(code: &Code, params: usize) -> HashMap<Reg, i64> {
+    let writes = super::copies::writes(code, params);
+    let made = code.items.iter().filter_map(|item| if let Item::Inst(inst) = item { inst.constant() } else { None });
+    made.filter(|(reg, ..)| writes[*reg as usize] == 1 && !code.reads_unwritten)
+        .map(|(reg, _, bits)| (reg, bits))
+        .collect()
 }
 
 /// What holds of a counter wherever a round begins.
@@ -77,9 +88,9 @@ impl<'c> Flowing<'c> {
                     limit.latch == block
                         && self.blocks[block].next.iter().all(|next| *next == head || !region.contains(next))
                 });
-                let mut number = |reg| number(reg, &writes, known);
-                let (family, step) = step(inst, reg, in_latch, &mut number)?;
-                counted(reg, family, step, limit, &writes, known)
+                let mut around = Around { writes: &writes, constants: self.constants, known };
+                let (family, step) = step(inst, reg, in_latch, &mut around)?;
+                counted(reg, family, step, limit, &mut around)
             })
             .collect()
     }
@@ -141,25 +152,38 @@ impl<'c> Flowing<'c> {
     }
 }
 
-/// The number that a register holds throughout a loop, if it is known.
-fn number(reg: Reg, writes: &HashMap<Reg, Option<(usize, &Inst)>>, known: &mut Known<'_>) -> Option<i64> {
-    match writes.get(&reg) {
-        None => {
-            let value = known.of(reg);
-            known.number(value)
+/// What a loop writes, and what is known before it.
+struct Around<'a, 'c, 'v> {
+    writes: &'a HashMap<Reg, Option<(usize, &'c Inst)>>,
+    constants: &'a HashMap<Reg, i64>,
+    known: &'a mut Known<'v>,
+}
+
+impl Around<'_, '_, '_> {
+    /// The number that a register holds throughout the loop, if it is known.
+    fn number(&mut self, reg: Reg) -> Option<i64> {
+        if self.writes.contains_key(&reg) {
+            return self.constants.get(&reg).copied();
         }
-        Some(Some((_, inst))) => inst.constant().map(|(.., bits)| bits),
-        Some(None) => None,
+        let value = self.known.of(reg);
+        self.known.number(value)
+    }
+
+    /// The value that limits a counter, if it is the same in each round.
+    fn bound(&mut self, limit: Limit<'_>, family: ValueType) -> Option<Vn> {
+        match limit.by {
+            Err(bits) => Some(self.known.constant(family, bits)),
+            Ok(reg) => match self.number(reg) {
+                Some(bits) => Some(self.known.constant(family, bits)),
+                None if self.writes.contains_key(&reg) => None,
+                None => Some(self.known.of(reg)),
+            },
+        }
     }
 }
 
 /// How an instruction changes a register. If it is not in the block that goes back, nobody looks whether it wraps.
-fn step(
-    inst: &Inst,
-    reg: Reg,
-    in_latch: bool,
-    number: &mut impl FnMut(Reg) -> Option<i64>,
-) -> Option<(ValueType, Step)> {
+fn step(inst: &Inst, reg: Reg, in_latch: bool, around: &mut Around<'_, '_, '_>) -> Option<(ValueType, Step)> {
     let (family, name) = integer_name(inst.opcode)?;
     let [Value::Integer(to), Value::Integer(a), Value::Integer(b)] = *inst.values.as_slice() else { return None };
     if to != i64::from(reg) || a != to {
@@ -168,7 +192,7 @@ fn step(
     let step = match name {
         "addi" if in_latch && b > 0 => Step::Plain(b as u64),
         "add_chk_u" => Step::Up,
-        "add_chk_s" if number(b as Reg)? > 0 => Step::UpSigned,
+        "add_chk_s" if around.number(b as Reg)? > 0 => Step::UpSigned,
         "sub_chk_u" => Step::Down,
         _ => return None,
     };
@@ -180,12 +204,12 @@ fn counted(
     family: ValueType,
     step: Step,
     limit: Option<Limit<'_>>,
-    writes: &HashMap<Reg, Option<(usize, &Inst)>>,
-    known: &mut Known<'_>,
+    around: &mut Around<'_, '_, '_>,
 ) -> Option<Counted> {
+    let bound = limit.and_then(|limit| around.bound(limit, family));
+    let known = &mut *around.known;
     let first = known.of(register);
     let start = known.range(family, first);
-    let bound = limit.and_then(|limit| bound(limit, family, writes, known));
     let most = limit.map(|limit| {
         let range = bound.map_or(Range::all(family), |bound| known.range(family, bound));
         most_below(limit, family, range).max(start.most)
@@ -208,23 +232,6 @@ fn counted(
         limit.strict && known.decide(family, condition) == Some(true)
     });
     Some(Counted { register, family, range, below: below.map(|(limit, bound)| (limit.relation, bound)) })
-}
-
-/// The value that limits a counter, if it is the same in each round.
-fn bound(
-    limit: Limit<'_>,
-    family: ValueType,
-    writes: &HashMap<Reg, Option<(usize, &Inst)>>,
-    known: &mut Known<'_>,
-) -> Option<Vn> {
-    match limit.by {
-        Err(bits) => Some(known.constant(family, bits)),
-        Ok(reg) => match number(reg, writes, known) {
-            Some(bits) => Some(known.constant(family, bits)),
-            None if writes.contains_key(&reg) => None,
-            None => Some(known.of(reg)),
-        },
-    }
 }
 
 /// The greatest that a counter can be for which a further round begins, where the bound lies in a range.

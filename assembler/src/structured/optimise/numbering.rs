@@ -11,7 +11,7 @@ use limen_isa::{Flow, Opcode, OperandKind, Role, ValueType};
 
 use super::condition::{self, Condition, Source, integer_name};
 use super::known::{Computed, Known, Origin, State, Values, Vn};
-use super::loops::Flowing;
+use super::loops::{Flowing, constants};
 use super::ranges::Range;
 use super::simplify::{Form, simplified};
 use crate::structured::code::{Code, Inst, Item, Label, Reg};
@@ -26,21 +26,27 @@ const MAX_BLOCKS: usize = 5000;
 /// What is known on the way from one block to another.
 type Learnt = HashMap<(usize, usize), (ValueType, Condition)>;
 
-pub(super) fn number(code: &mut Code) {
+pub(super) fn number(code: &mut Code, params: usize) {
     let blocks = flow::blocks(code);
     if blocks.len() > MAX_BLOCKS {
         return;
     }
+    let constants = constants(code, params);
     let mut registers = std::mem::take(&mut code.registers);
-    code.items = renumbered(code, &blocks, &mut registers);
+    code.items = renumbered(code, &blocks, &constants, &mut registers);
     code.registers = registers;
 }
 
 /// The items of the code after this pass.
-fn renumbered(code: &Code, blocks: &[Block], registers: &mut Vec<ValueType>) -> Vec<Item> {
+fn renumbered(
+    code: &Code,
+    blocks: &[Block],
+    constants: &HashMap<Reg, i64>,
+    registers: &mut Vec<ValueType>,
+) -> Vec<Item> {
     let before = flow::before(blocks);
     let dominators = flow::dominators(blocks, &before);
-    let flowing = Flowing { code, blocks, before: &before, dominators: &dominators };
+    let flowing = Flowing { code, blocks, before: &before, dominators: &dominators, constants };
     let written: Vec<Vec<Reg>> = blocks.iter().map(|block| written(&code.items[block.start..block.end])).collect();
     let of_label = blocks_of_labels(code, blocks);
     let mut wanted = wanted(code, blocks, &dominators);

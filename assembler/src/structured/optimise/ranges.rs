@@ -40,6 +40,17 @@ impl Range {
         Self::exact(self.least.wrapping_add(other.least), self.most.checked_add(other.most), family)
     }
 
+    /// Sums and products of numbers of both where the program stops rather than let them wrap.
+    fn plus_checked(self, other: Self, family: ValueType) -> Self {
+        let most = self.most.saturating_add(other.most);
+        Self::new(self.least.saturating_add(other.least), most).and(Self::all(family))
+    }
+
+    fn times_checked(self, other: Self, family: ValueType) -> Self {
+        let most = self.most.saturating_mul(other.most);
+        Self::new(self.least.saturating_mul(other.least), most).and(Self::all(family))
+    }
+
     /// Differences of numbers of both, unless they may wrap.
     pub(super) fn minus(self, other: Self) -> Option<Self> {
         (self.least >= other.most).then(|| Self::new(self.least - other.most, self.most - other.least))
@@ -120,11 +131,8 @@ impl Known<'_> {
                 wide if wide.most <= greatest(family) => wide,
                 _ => all,
             },
-            // These stop the program rather than wrap.
-            "add_chk_u" => of(a).plus_checked(of(b), all),
-            "mul_chk_u" => {
-                Range::new(of(a).least.saturating_mul(of(b).least), of(a).most.saturating_mul(of(b).most)).and(all)
-            }
+            "add_chk_u" => of(a).plus_checked(of(b), family),
+            "mul_chk_u" => of(a).times_checked(of(b), family),
             "sub_chk_u" => Range::new(of(a).least.saturating_sub(of(b).most), of(a).most.saturating_sub(of(b).least)),
             _ => all,
         }
@@ -202,12 +210,6 @@ impl Known<'_> {
     pub(super) fn differ(&self, family: ValueType, a: Vn, b: Vn) -> bool {
         let (x, y) = (self.range(family, a), self.range(family, b));
         x.most < y.least || y.most < x.least
-    }
-}
-
-impl Range {
-    fn plus_checked(self, other: Self, all: Self) -> Self {
-        Self::new(self.least.saturating_add(other.least), self.most.saturating_add(other.most)).and(all)
     }
 }
 
