@@ -381,6 +381,16 @@ fn what_only_dropped_functions_need_is_dropped() {
     assert_eq!(module.tables.iter().map(Vec::len).collect::<Vec<_>>(), [2], "none, and text");
 }
 
+#[test]
+fn what_only_a_static_names_is_kept() {
+    let module = module_of(
+        "fn first() -> []u8 {\n    return \"what a static asks for\"\n}\nstatic names: [1]fn() -> []u8 = [first]\n\
+         export fn main() -> i32 {\n    let f = names[0]\n    return f().len as i32\n}\n",
+    );
+    let text = b"what a static asks for";
+    assert!(module.home.data.iter().any(|segment| segment.bytes.windows(text.len()).any(|window| window == text)));
+}
+
 /// How many functions a source has in its module.
 fn kept(source: &str, strip: bool) -> usize {
     let options = Options { strip, ..Options::default() };
