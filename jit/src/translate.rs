@@ -180,7 +180,7 @@ pub(crate) struct Translator<'a, 'b> {
     pub(crate) kernel: Option<&'a Handler>,
     /// How the function ends, if it is code of the kernel that takes the place of an `svc`.
     pub(crate) inlined: Option<Inlined>,
-    /// Whether memory may have been lent since the `svc`.
+    /// Whether code of the kernel that takes the place of an `svc` lends memory anywhere.
     pub(crate) lends: bool,
 }
 
