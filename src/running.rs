@@ -1,6 +1,7 @@
 //! What `limen run` and `limen resume` have in common: how a program is let run, checkpoints on the way, and what comes
 //! of it.
 
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -30,6 +31,10 @@ pub(crate) struct Options {
     /// Say at the end what was compiled, when, and how long it took
     #[arg(long)]
     stats: bool,
+
+    /// Tell Linux's `perf` what compiled code is of which function, in /tmp/perf-PID.map
+    #[arg(long)]
+    perf_map: bool,
 
     /// Stop after this many units of fuel: calls, loop turns and services
     #[arg(long, value_name = "N")]
@@ -158,6 +163,9 @@ impl Running<'_> {
         if self.options.stats {
             print_stats(&self.log, machine.fuel_burnt());
         }
+        if self.options.perf_map {
+            write_perf_map(&self.log)?;
+        }
         Ok(status(&outcome, &self.messages))
     }
 
@@ -198,6 +206,17 @@ fn print_stats(log: &Log, fuel: u64) {
         let paging = if compilation.looks_at_pages { ", under page control" } else { "" };
         eprintln!("{ready:9.3} {took:9.3} {words:7} {bytes:>7}  {function}{place}{paging}{refusal}");
     }
+}
+
+/// Where `perf` looks for the names of code that is in no file.
+fn write_perf_map(log: &Log) -> Result<(), Failure> {
+    let mut map = String::new();
+    for compilation in log.compilations() {
+        let Ok(bytes) = compilation.outcome else { continue };
+        let place = compilation.loop_at.map_or_else(String::new, |word| format!(":{word}"));
+        let _ = writeln!(map, "{:x} {bytes:x} {}{place}", compilation.address, compilation.function);
+    }
+    files::write(Path::new(&format!("/tmp/perf-{}.map", std::process::id())), map.as_bytes())
 }
 
 /// Says how the run ended, if it did not end well, and gives the status to exit with.

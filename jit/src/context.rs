@@ -4,6 +4,7 @@ use limen_vm::{ContextId, Exit, Fuel, Interpreter, NativeFrame, Port, Run};
 
 use crate::arch::{self, FLOAT_ARGUMENTS, INTEGER_ARGUMENTS};
 use crate::mode::{Mode, Paging, Safepoints};
+use crate::slow::Kind;
 
 /// Where a stack was left that does not run, as Cranelift's `stack_switch` loads and stores it.
 #[derive(Clone, Copy)]
@@ -332,6 +333,12 @@ impl NativeContext {
     pub(crate) fn is_in_svc(&self) -> bool {
         // SAFETY: the port lives as long as its context, to which this belongs.
         !self.port.is_null() && std::ptr::eq(unsafe { (*self.port).native }, std::ptr::from_ref(self).cast())
+    }
+
+    /// Whether the operands of the instruction at which the innermost frame stands are in its cells: the runtime executes
+    /// it, or is about to.
+    pub(crate) fn has_operands(&self) -> bool {
+        !self.is_in_svc() && Kind::from_code(self.kind) == Kind::Step
     }
 
     /// Says where its innermost frame stands.

@@ -196,6 +196,7 @@ fn described(module: &Module, wish: Wish, compiled: &Result<Compiled, Refusal>, 
         words: module.functions[wish.function as usize].code.len(),
         ready,
         took: compiled.as_ref().map_or(Duration::ZERO, |compiled| compiled.time),
+        address: compiled.as_ref().map_or(0, |compiled| compiled.code),
         outcome: compiled.as_ref().map(|compiled| compiled.size).map_err(Refusal::to_string),
     }
 }

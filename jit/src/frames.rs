@@ -125,7 +125,7 @@ impl NativeFrames for Parked {
     fn settle(mut self: Box<Self>, frames: &mut Frames<'_>) {
         let native = self.divert();
         let cell = self.context.cell(self.context.frame);
-        frames.rebuild(cell, &native);
+        frames.rebuild(cell, &native, self.context.has_operands());
         self.context.unwinding = 1;
         // SAFETY: it stands still, and each of its frames returns.
         unsafe { go(&raw mut *self.context) };

@@ -18,6 +18,8 @@ pub struct Compilation {
     pub ready: Duration,
     /// How long it took.
     pub took: Duration,
+    /// Where the code lies in this process, if there is any; 0 otherwise.
+    pub address: usize,
     /// Bytes of code, or why there is none.
     pub outcome: Result<usize, String>,
 }

@@ -22,7 +22,7 @@ pub(crate) struct Block {
     /// backwards.
     pub(crate) loop_head: Option<usize>,
     live_in: RegisterSet,
-    live_out: RegisterSet,
+    pub(crate) live_out: RegisterSet,
 }
 
 /// A set of registers.

@@ -22,7 +22,7 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    fn from_code(code: u64) -> Self {
+    pub(crate) fn from_code(code: u64) -> Self {
         match code {
             0 => Kind::Step,
             1 => Kind::Poll,

@@ -165,9 +165,10 @@ pub(crate) struct Translator<'a, 'b> {
     /// The code that is being made.
     pub(crate) itself: ir::FuncRef,
     slow_signature: SigRef,
-    /// The instruction that is being translated: its word, and what is live before it.
+    /// The instruction that is being translated: its word, and what is live before and behind it.
     pub(crate) pc: u32,
     pub(crate) live: RegisterSet,
+    live_behind: RegisterSet,
     /// Blocks off the straight way, to be filled when that is done.
     outlined: Vec<Outlined>,
     /// By basic block: the common end of the ways out of it, once one was translated.
@@ -292,6 +293,7 @@ impl<'a, 'b> Translator<'a, 'b> {
             slow_signature,
             pc: 0,
             live: RegisterSet::default(),
+            live_behind: RegisterSet::default(),
             outlined: Vec::new(),
             tails: HashMap::new(),
             waiting: Vec::new(),
@@ -423,8 +425,11 @@ impl<'a, 'b> Translator<'a, 'b> {
         (self.block, self.open, self.room) = (index, self.bounds.at_start(index), self.room_in_loops);
         self.take_known(index);
         self.take_nans(index);
-        for (pc, live) in self.shape.live_before(self.module, self.index, index) {
-            (self.pc, self.live) = (pc, live);
+        let instructions = self.shape.live_before(self.module, self.index, index);
+        for (number, (pc, live)) in instructions.iter().enumerate() {
+            let behind = instructions.get(number + 1).map_or(&self.shape.blocks[index].live_out, |(_, live)| live);
+            (self.pc, self.live, self.live_behind) = (*pc, live.clone(), behind.clone());
+            let pc = *pc;
             self.builder.set_srcloc(SourceLoc::new(pc));
             let words = &self.function.code[pc as usize..];
             let Some(opcode) = Opcode::of_word(words[0]) else { continue };
@@ -733,6 +738,17 @@ impl<'a, 'b> Translator<'a, 'b> {
         self.outlined_block(Way::Return(except))
     }
 
+    /// A cold block that writes what is live behind a call or `svc`, but for its results, and returns. The arguments have gone
+    /// to the callee: unless they are live behind the call nobody reads them again, and they need not be kept for this.
+    pub(crate) fn call_pad(&mut self, results: &[Reg]) -> ir::Block {
+        let mut behind = self.live_behind.clone();
+        results.iter().for_each(|register| behind.remove(register.0));
+        let before = std::mem::replace(&mut self.live, behind);
+        let pad = self.return_block(Vec::new());
+        self.live = before;
+        pad
+    }
+
     /// A cold block for a call of `function` that cannot go on: it goes back to `retry`.
     pub(crate) fn lacking_block(&mut self, function: Value, retry: ir::Block) -> ir::Block {
         self.outlined_block(Way::Callee(function, retry))
@@ -882,7 +898,7 @@ impl<'a, 'b> Translator<'a, 'b> {
     ) -> Vec<Value> {
         let returned: Vec<Type> = native.returns.iter().map(|param| param.value_type).collect();
         let native = self.builder.import_signature(native);
-        let (next, pad) = (self.builder.create_block(), self.return_block(results.iter().map(|reg| reg.0).collect()));
+        let (next, pad) = (self.builder.create_block(), self.call_pad(results));
         let values: Vec<Value> = returned.iter().map(|ty| self.builder.append_block_param(next, *ty)).collect();
         let received: Vec<BlockArg> = (0..returned.len() as u32).map(BlockArg::TryCallRet).collect();
         let pool = &mut self.builder.func.dfg.value_lists;

@@ -315,14 +315,15 @@ impl Context {
         }
     }
 
-    /// Writes the headers of frames that were native, outermost first, and zeroes in their registers. The operands of the
-    /// instruction at which the innermost stands keep what they hold.
-    pub(crate) fn rebuild(&mut self, module: &Verified<Module>, fp: u32, frames: &[NativeFrame]) {
+    /// Writes the headers of frames that were native, outermost first, and zeroes in their registers. If the operands of the
+    /// instruction at which the innermost stands are in their cells, these keep what they hold.
+    pub(crate) fn rebuild(&mut self, module: &Verified<Module>, fp: u32, frames: &[NativeFrame], has_operands: bool) {
         self.adopt_native(module, fp, frames);
         let mut first = fp as usize;
         for (index, frame) in frames.iter().enumerate() {
             let registers = module.functions[frame.function as usize].registers.len();
-            let kept = if index + 1 == frames.len() { operands(module, frame.function, frame.pc) } else { Vec::new() };
+            let keeps = has_operands && index + 1 == frames.len();
+            let kept = if keeps { operands(module, frame.function, frame.pc) } else { Vec::new() };
             for register in (0..registers).filter(|register| !kept.contains(&(*register as u16))) {
                 self.stack[first + register] = 0;
             }
@@ -563,14 +564,10 @@ fn listed(words: &[u64], first: usize, index: usize) -> u16 {
     words.unsigned(first + index / 4, Field::SLOTS[index % 4]) as u16
 }
 
-/// The registers whose cells hold what the instruction at a word reads. Those of `svc` hold nothing: its arguments are in
-/// the message.
+/// The registers that the instruction at a word reads.
 fn operands(module: &Module, function: u32, pc: u32) -> Vec<u16> {
     let words = &module.functions[function as usize].code[pc as usize..];
     let mut registers = Vec::new();
-    if Opcode::of_word(words[0]) == Some(Opcode::Svc) {
-        return registers;
-    }
     for_each_register(words, &ModuleShapes { module, function }, |role, register| {
         if role != Role::Write {
             registers.push(register.0);

@@ -453,9 +453,10 @@ impl Frames<'_> {
     }
 
     /// Writes the headers of frames that were native, outermost first, of which the first is at cell `fp`, and makes
-    /// zeroes of their registers, but for the operands of the instruction that the innermost executes.
-    pub fn rebuild(&mut self, fp: u32, frames: &[NativeFrame]) {
-        self.context.rebuild(self.module, fp, frames);
+    /// zeroes of their registers; but for the operands of the instruction that the innermost executes, if they are in their
+    /// cells.
+    pub fn rebuild(&mut self, fp: u32, frames: &[NativeFrame], has_operands: bool) {
+        self.context.rebuild(self.module, fp, frames, has_operands);
     }
 
     /// Ends the innermost frame: its results go to its caller, or, if it has none, become the context's message, and

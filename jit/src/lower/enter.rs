@@ -129,7 +129,7 @@ impl Translator<'_, '_> {
         self.builder.switch_to_block(parked);
         let own = self.builder.ins().iadd_imm_s(self.context, offset_of!(NativeContext, native) as i64);
         let processor = self.switch_stacks(own, to);
-        let leave = self.return_block(taken.iter().map(|register| register.0).collect());
+        let leave = self.call_pad(taken);
         self.builder.ins().brif(processor, answered, &[], leave, &[]);
         self.builder.switch_to_block(answered);
         self.forget_kept();

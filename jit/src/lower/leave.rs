@@ -8,7 +8,7 @@ use limen_isa::codec::{ModuleShapes, for_each_register};
 use limen_isa::{Reg, Role, ValueType};
 
 use crate::shape::RegisterSet;
-use crate::translate::{REGISTER_RESULTS, Translator, type_of};
+use crate::translate::{CELL, REGISTER_RESULTS, Translator, trusted, type_of};
 
 /// The common end of all ways out of a basic block.
 #[derive(Clone)]
@@ -63,7 +63,9 @@ impl Translator<'_, '_> {
 
     fn store_cells_of(&mut self, registers: &[u16]) {
         for register in registers {
-            self.store_cell(Reg(*register));
+            let value = self.get_canonical(Reg(*register));
+            // Where frames become portable, their cells are zeroes before: there is no upper half to be written.
+            self.builder.ins().store(trusted(), value, self.frame, i32::from(*register) * CELL);
         }
     }
 
@@ -78,7 +80,7 @@ impl Translator<'_, '_> {
     /// NaNs are can change within the block.
     fn live_throughout(&self, index: usize) -> RegisterSet {
         let before = self.shape.live_before(self.module, self.index, index);
-        let Some((_, mut through)) = before.last().cloned() else { return RegisterSet::default() };
+        let mut through = self.shape.blocks[index].live_out.clone();
         let is_float = |register: &u16| matches!(self.type_of(Reg(*register)), ValueType::F32 | ValueType::F64);
         let floats: Vec<u16> = through.iter().filter(is_float).collect();
         floats.into_iter().for_each(|register| through.remove(register));
