@@ -5,19 +5,20 @@ use std::collections::HashMap;
 use limen_isa::module::Module;
 use limen_vm::Verified;
 
+use crate::arch;
 use crate::compile::{Compiled, Refusal};
 use crate::context::{IndirectEntry, NO_SIGNATURE};
 use crate::frames::CallSites;
 use crate::lower::enter::Handler;
 use crate::shape::loop_heads;
-use crate::translate::{CELL, Entry};
+use crate::translate::Entry;
 
 /// What there is of a module's code.
 pub(crate) struct ModuleCode {
     pub(crate) module: Verified<Module>,
     /// What of the machine's kernel deals with an `svc`.
     pub(crate) kernel: Option<Handler>,
-    /// By function; null where there is none. Compiled code has its address.
+    /// By function; [`arch::uncompiled_stub`] where there is none. Compiled code has its address.
     functions: Box<[*const u8]>,
     /// Compiled code has its address.
     indirect: Box<[IndirectEntry]>,
@@ -47,18 +48,18 @@ impl Drop for ModuleCode {
 
 impl ModuleCode {
     pub(crate) fn new(module: &Verified<Module>, kernel: Option<Handler>, sites: &CallSites) -> Self {
+        let uncompiled = arch::uncompiled_stub as *const () as *const u8;
         let entry = |function: &Option<u32>| match function {
-            None => IndirectEntry { signature: NO_SIGNATURE, function: 0, bytes: 0 },
+            None => IndirectEntry { signature: NO_SIGNATURE, function: 0, code: uncompiled },
             Some(index) => {
-                let function = &module.functions[*index as usize];
-                let bytes = function.registers.len() as u64 * CELL as u64;
-                IndirectEntry { signature: function.signature, function: *index, bytes }
+                let signature = module.functions[*index as usize].signature;
+                IndirectEntry { signature, function: *index, code: uncompiled }
             }
         };
         Self {
             module: module.clone(),
             kernel,
-            functions: vec![std::ptr::null(); module.functions.len()].into(),
+            functions: vec![uncompiled; module.functions.len()].into(),
             indirect: module.tables.iter().flatten().map(entry).collect(),
             made: HashMap::new(),
             heads: HashMap::new(),
@@ -111,7 +112,10 @@ impl ModuleCode {
             self.sites.add(&compiled.call_sites);
             self.footprint += compiled.footprint();
             if entry == Entry::Call {
-                self.functions[function as usize] = compiled.code as *const u8;
+                let code = compiled.code as *const u8;
+                self.functions[function as usize] = code;
+                let entries = self.indirect.iter_mut().filter(|entry| entry.function == function);
+                entries.for_each(|entry| entry.code = code);
             }
         }
         self.made.insert((function, entry), compiled.ok());

@@ -28,6 +28,9 @@ pub(crate) const MAX_WORDS: usize = 1 << 15;
 /// the abstract limit always trips first.
 pub(crate) const STACK_RATIO: usize = 8;
 
+/// No native frame takes more bytes: it lies on the native stack before its function looks whether there is room.
+const MAX_FRAME: usize = 64 << 10;
+
 /// Why a function is not compiled.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub(crate) enum Refusal {
@@ -214,7 +217,7 @@ impl Compiler {
         let native = layout.map_or(0, |layout| layout.frame_to_fp_offset) + FRAME_OVERHEAD;
         let registers = module.functions[function as usize].registers.len();
         let share = (registers + HEADER_CELLS) * CELL as usize * STACK_RATIO;
-        if native as usize > share { Err(Refusal::Frame(native)) } else { Ok(()) }
+        if native as usize > share.min(MAX_FRAME) { Err(Refusal::Frame(native)) } else { Ok(()) }
     }
 
     /// Collects what the runtime must know of the code at this address.

@@ -1,10 +1,14 @@
 //! What compiled code and the runtime tell each other.
 
-use limen_vm::{ContextId, Exit, Fuel, Interpreter, NativeFrame, Port, Run};
+use limen_isa::ValueType;
+use limen_vm::{ContextId, Exit, Frames, Fuel, HEADER_CELLS, Interpreter, NativeFrame, Port, Run};
 
 use crate::arch::{self, FLOAT_ARGUMENTS, INTEGER_ARGUMENTS};
+use crate::frames::CallSites;
+use crate::lower::control::passed_at;
 use crate::mode::{Mode, Paging, Safepoints};
 use crate::slow::Kind;
+use crate::translate::Passing;
 
 /// Where a stack was left that does not run, as Cranelift's `stack_switch` loads and stores it.
 #[derive(Clone, Copy)]
@@ -161,7 +165,7 @@ pub(crate) struct NativeContext {
     pub(crate) home_length: u64,
     /// The states of the pages of home, if its code looks at them.
     pub(crate) page_states: *const u8,
-    /// The code of the module's functions; null where it is not compiled.
+    /// The code of the module's functions; [`crate::arch::uncompiled_stub`] where it is not compiled.
     pub(crate) functions: *const *const u8,
     /// The entries of the module's function tables, one table behind the other.
     pub(crate) indirect: *const IndirectEntry,
@@ -177,17 +181,22 @@ pub(crate) struct NativeContext {
     pub(crate) asking: *mut u64,
     pub(crate) place: u64,
     pub(crate) kind: u64,
-    /// The function that a call which cannot go on would enter.
+    /// The function that a call in line lacks something for.
     pub(crate) callee: u64,
+    /// The index into the table of a call by way of one, from before it until it has come about.
+    pub(crate) index: u32,
+    /// The arguments that travel in registers, by register class, of a call that waits for code, for fuel, or for what else its
+    /// function lacks; those of the outermost native frame's, and then its results.
+    pub(crate) integers: [u64; INTEGER_ARGUMENTS],
+    pub(crate) floats: [u64; FLOAT_ARGUMENTS],
 
     // Of the outermost native frame.
+    /// The unit of fuel that its code will burn at its entry although that was passed.
+    pub(crate) entry_fuel: u64,
     /// Its code.
     pub(crate) target: *const u8,
     /// Its register 0.
     pub(crate) frame: *mut u64,
-    /// Its arguments, and then its results, by register class.
-    pub(crate) integers: [u64; INTEGER_ARGUMENTS],
-    pub(crate) floats: [u64; FLOAT_ARGUMENTS],
     /// Not zero once it has returned.
     pub(crate) done: u64,
 
@@ -210,6 +219,8 @@ pub(crate) struct NativeContext {
     pub(crate) id: Option<ContextId>,
     /// What its code was made for.
     pub(crate) mode: Mode,
+    /// Where its frames may stand.
+    pub(crate) sites: CallSites,
 }
 
 /// An entry of a function table.
@@ -219,8 +230,8 @@ pub(crate) struct IndirectEntry {
     /// Index of the function's signature; [`NO_SIGNATURE`] for an empty entry.
     pub(crate) signature: u32,
     pub(crate) function: u32,
-    /// Bytes of the function's registers.
-    pub(crate) bytes: u64,
+    /// As in [`NativeContext::functions`].
+    pub(crate) code: *const u8,
 }
 
 /// So many frames of the kernel, at most, take the place of an `svc`.
@@ -248,11 +259,13 @@ pub(crate) struct Innermost {
     pub(crate) frame: *mut u64,
     /// The processor's frame pointer.
     pub(crate) pointer: *mut u8,
+    /// Where the return address stands of the function that it is about to enter, if that is what waits. It has its arguments.
+    pub(crate) entering: Option<*mut usize>,
 }
 
 impl NativeContext {
     /// Blank.
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(sites: CallSites) -> Self {
         let nowhere = std::ptr::null_mut();
         let at = NativeFrame { function: 0, pc: 0 };
         Self {
@@ -278,20 +291,23 @@ impl NativeContext {
             place: 0,
             kind: 0,
             callee: 0,
-            target: nowhere,
-            frame: std::ptr::null_mut(),
+            index: 0,
             integers: [0; INTEGER_ARGUMENTS],
             floats: [0; FLOAT_ARGUMENTS],
+            entry_fuel: 0,
+            target: nowhere,
+            frame: std::ptr::null_mut(),
             done: 0,
             module: 0,
             inlined: 0,
             callers: [0; MAX_INLINED],
             live: [0; MAX_INLINED],
             reason: Reason::Exit(Exit::Fuel),
-            innermost: Innermost { at, frame: std::ptr::null_mut(), pointer: nowhere },
+            innermost: Innermost { at, frame: std::ptr::null_mut(), pointer: nowhere, entering: None },
             stack: std::ptr::null_mut(),
             id: None,
             mode: Mode { paging: Paging::Open, safepoints: Safepoints::Counting },
+            sites,
         }
     }
 
@@ -319,7 +335,47 @@ impl NativeContext {
 
     /// Its innermost frame, where it asks the runtime or stands at an `svc`: the place it has noted, and its frame pointer.
     pub(crate) fn innermost_at(&self, pointer: *mut u8) -> Innermost {
-        Innermost { at: frame_at(self.place), frame: self.asking, pointer }
+        Innermost { at: frame_at(self.place), frame: self.asking, pointer, entering: None }
+    }
+
+    /// The frame that stands at a call of a function that is about to be entered, which has this register 0 and will return to
+    /// the address in `returns`; `None` if it is the outermost one. `pointer` is the caller's frame pointer.
+    pub(crate) fn caller_at(
+        &self,
+        frames: &Frames<'_>,
+        frame: *mut u64,
+        returns: *mut usize,
+        pointer: *mut u8,
+    ) -> Option<Innermost> {
+        // SAFETY: the caller stands still, and so does what it has pushed.
+        let at = self.sites.find(unsafe { returns.read() })?.at;
+        let distance = frames.registers_of(at.function).len() + HEADER_CELLS;
+        // SAFETY: a function's frame lies behind that of its caller.
+        let frame = unsafe { frame.sub(distance) };
+        Some(Innermost { at, frame, pointer, entering: Some(returns) })
+    }
+
+    /// Writes what a call that did not come about had read to the caller's cells.
+    pub(crate) fn give_back_operands(&self, frames: &Frames<'_>) {
+        let Innermost { at, frame, .. } = self.innermost;
+        let distance = frames.registers_of(at.function).len() + HEADER_CELLS;
+        let mut passing = Passing::new();
+        let (passed, index) = passed_at(frames.module(), at);
+        for (cell, (register, ty)) in passed.into_iter().enumerate() {
+            let bits = match (passing.next(ty), ty) {
+                (Some(number), ValueType::F32 | ValueType::F64) => self.floats[number],
+                (Some(number), _) => self.integers[number],
+                // SAFETY: the others are in the cells of the callee's frame, which lies behind this one.
+                (None, _) => unsafe { frame.add(distance + cell).read() },
+            };
+            let bits = if matches!(ty, ValueType::I32 | ValueType::F32) { bits & u64::from(u32::MAX) } else { bits };
+            // SAFETY: it is a register of the frame.
+            unsafe { frame.add(usize::from(register.0)).write(bits) };
+        }
+        if let Some(register) = index {
+            // SAFETY: as above.
+            unsafe { frame.add(usize::from(register.0)).write(self.index.into()) };
+        }
     }
 
     /// The frames of the kernel that code has left in their cells, outermost first; none any more after that.
@@ -338,7 +394,7 @@ impl NativeContext {
     /// Whether the operands of the instruction at which the innermost frame stands are in its cells: the runtime executes
     /// it, or is about to.
     pub(crate) fn has_operands(&self) -> bool {
-        !self.is_in_svc() && Kind::from_code(self.kind) == Kind::Step
+        !self.is_in_svc() && self.innermost.entering.is_none() && Kind::from_code(self.kind) == Kind::Step
     }
 
     /// Says where its innermost frame stands.

@@ -20,7 +20,7 @@ use crate::context::{NativeContext, Processor, Reason};
 use crate::frames::{self, CallSites, Parked};
 use crate::log::{Compilation, Log};
 use crate::lower::enter::{Handler, address_of};
-use crate::mode::{Mode, Paging};
+use crate::mode::{Mode, Paging, Safepoints};
 use crate::shape::{loop_heads, targets};
 use crate::stack::Pool;
 use crate::translate::{CELL, Entry, Passing, REGISTER_RESULTS};
@@ -275,6 +275,7 @@ impl Turn<'_, '_> {
         context.frame = unsafe { stack.start.add(innermost as usize) };
         context.target = code;
         if entry == Entry::Call {
+            context.entry_fuel = entry_fuel(code_of(self.run).mode);
             self.pass_arguments(context, function);
         }
         Some(Box::new(parked))
@@ -439,6 +440,7 @@ impl Turn<'_, '_> {
             // SAFETY: the entry's frame lies on the stack.
             context.frame = unsafe { entry.stack.start.add(entry.frame as usize) };
             context.target = target;
+            context.entry_fuel = entry_fuel(id.mode);
         }
         (context.native, context.done) = (arch::fresh(context.top), 0);
         self.jit.processor.open(context);
@@ -496,6 +498,11 @@ impl Turn<'_, '_> {
             self.jit.wish(Wish { of, function, entry });
         }
     }
+}
+
+/// What code of this mode burns at a function's entry, which the driver has passed: as fuel to be burnt.
+fn entry_fuel(mode: Mode) -> u64 {
+    u64::from(mode.safepoints == Safepoints::Counting)
 }
 
 /// Whether compiling a function takes so long that nothing should wait for it: it is compiled in the background, whatever the

@@ -36,7 +36,7 @@ impl CallSites {
         }
     }
 
-    fn find(&self, address: usize) -> Option<CallSite> {
+    pub(crate) fn find(&self, address: usize) -> Option<CallSite> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&address).map(|(site, _)| *site)
     }
 }
@@ -46,7 +46,6 @@ pub(crate) struct Parked {
     pub(crate) context: Box<NativeContext>,
     stack: Option<NativeStack>,
     pool: Pool,
-    sites: CallSites,
     /// The function of the outermost of them.
     pub(crate) outermost: u32,
 }
@@ -67,10 +66,10 @@ impl Parked {
     /// Frames that do not exist yet: switching to them calls `context.target`.
     pub(crate) fn new(pool: &Pool, sites: &CallSites, cells: usize, outermost: u32) -> Option<Self> {
         let mut stack = pool.take(cells)?;
-        let mut context = Box::new(NativeContext::new());
+        let mut context = Box::new(NativeContext::new(sites.clone()));
         context.top = stack.top();
         context.native = arch::fresh(context.top);
-        Some(Self { context, stack: Some(stack), pool: pool.clone(), sites: sites.clone(), outermost })
+        Some(Self { context, stack: Some(stack), pool: pool.clone(), outermost })
     }
 
     /// What the frames execute, outermost first. All but the innermost are sent to the pads of their calls.
@@ -78,13 +77,17 @@ impl Parked {
         if self.context.is_in_svc() {
             self.context.innermost = self.context.innermost_at(self.context.native.frame);
         }
-        let innermost = self.context.innermost;
+        let (innermost, sites) = (self.context.innermost, &self.context.sites);
         let mut frames = vec![innermost.at];
+        if let Some(returns) = innermost.entering {
+            // SAFETY: the function that is about to be entered will return into the pad of this very call.
+            unsafe { returns.write(sites.find(returns.read()).map_or(0, |site| site.pad)) };
+        }
         // SAFETY: compiled code keeps a chain of frame pointers, below each of which stands its return address.
         let (mut returns, mut pointer) =
             unsafe { (innermost.pointer.add(RETURN_ADDRESS), innermost.pointer.cast::<*mut u8>().read()) };
         // SAFETY: the chain ends with a return address that is none of compiled code's.
-        while let Some(site) = self.sites.find(unsafe { returns.cast::<usize>().read() }) {
+        while let Some(site) = sites.find(unsafe { returns.cast::<usize>().read() }) {
             frames.push(site.at);
             // SAFETY: as above; the frame will return into the pad of this very call.
             unsafe {
@@ -126,6 +129,9 @@ impl NativeFrames for Parked {
         let native = self.divert();
         let cell = self.context.cell(self.context.frame);
         frames.rebuild(cell, &native, self.context.has_operands());
+        if self.context.innermost.entering.is_some() {
+            self.context.give_back_operands(frames);
+        }
         self.context.unwinding = 1;
         // SAFETY: it stands still, and each of its frames returns.
         unsafe { go(&raw mut *self.context) };

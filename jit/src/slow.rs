@@ -2,10 +2,11 @@
 //! something is to be done.
 
 use limen_isa::Fault;
-use limen_vm::{Exit, Interpreter, NativeFrame, Run};
+use limen_vm::{Exit, HEADER_CELLS, Interpreter, NativeFrame, Run};
 
-use crate::arch;
+use crate::arch::{self, RETURN_ADDRESS};
 use crate::context::{NativeContext, Processor, Reason};
+use crate::lower::control::called_at;
 
 /// What compiled code wants of the runtime.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,10 +16,12 @@ pub(crate) enum Kind {
     Step = 0,
     /// To know whether to go on, before a backward branch.
     Poll = 1,
-    /// Whatever a call lacks: stack, code or fuel.
+    /// Whatever a call lacks whose function follows in line: stack or fuel.
     Call = 2,
     /// That the interpreter goes on from this instruction: it will fault, or is too rare to be worth more code.
     Leave = 3,
+    /// Whatever it lacks where it is entered by a call: stack or fuel. Its arguments are noted.
+    Entry = 4,
 }
 
 impl Kind {
@@ -27,7 +30,8 @@ impl Kind {
             0 => Kind::Step,
             1 => Kind::Poll,
             2 => Kind::Call,
-            _ => Kind::Leave,
+            3 => Kind::Leave,
+            _ => Kind::Entry,
         }
     }
 }
@@ -41,13 +45,35 @@ pub(crate) fn place(at: NativeFrame) -> i64 {
 pub(crate) extern "C" fn slow(context: *mut NativeContext, pointer: *mut u8) {
     // SAFETY: compiled code passes its own context, and stands still meanwhile; so does the driver.
     let context = unsafe { &mut *context };
+    let kind = Kind::from_code(context.kind);
+    if kind == Kind::Entry {
+        return entry(context, pointer);
+    }
     let at = asked_at(context, pointer);
-    match Kind::from_code(context.kind) {
+    match kind {
         Kind::Step => step(context, at),
         Kind::Poll => poll(context),
         Kind::Call => call(context, at),
         Kind::Leave => park(context, Reason::Leave),
+        Kind::Entry => {}
     }
+}
+
+/// Called by compiled code in place of a function that has no code, with the place where the return address stands and the
+/// frame pointer of the caller. Gives code to go on with, or null if frames are to return.
+pub(crate) extern "C" fn uncompiled(context: *mut NativeContext, returns: *mut usize, pointer: *mut u8) -> *const u8 {
+    // SAFETY: as in `slow`.
+    let context = unsafe { &mut *context };
+    let (_, run, _) = lent(context);
+    let caller = context.caller_at(&run.frames(), context.asking, returns, pointer);
+    // Only compiled code calls this.
+    let Some(caller) = caller else { std::process::abort() };
+    context.innermost = caller;
+    let Some(function) = called_at(run.module(), caller.at, context.index) else { std::process::abort() };
+    park(context, Reason::Uncompiled(function));
+    context.innermost.entering = None;
+    // SAFETY: the table has an entry for each function.
+    if context.unwinding == 0 { unsafe { *context.functions.add(function as usize) } } else { std::ptr::null() }
 }
 
 /// Notes where compiled code stands that asks.
@@ -108,18 +134,34 @@ fn step(context: &mut NativeContext, at: NativeFrame) {
 
 /// Finds out what a call lacks, in the order in which the interpreter looks.
 fn call(context: &mut NativeContext, at: NativeFrame) {
-    let function = context.callee as u32;
     let (_, run, _) = lent(context);
     let frames = run.frames();
-    let registers = |function: u32| frames.registers_of(function).len();
-    let cells = registers(at.function) + limen_vm::HEADER_CELLS + registers(function);
-    let room = (context.limit as usize - context.innermost.frame as usize) / size_of::<u64>();
-    // SAFETY: the table has an entry for each function.
-    let has_code = unsafe { !(*context.functions.add(function as usize)).is_null() };
+    let cells =
+        frames.registers_of(at.function).len() + HEADER_CELLS + frames.registers_of(context.callee as u32).len();
+    meet(context, context.innermost.frame, cells);
+}
+
+/// As [`call`], for a function that is entered and has this frame pointer.
+fn entry(context: &mut NativeContext, pointer: *mut u8) {
+    let (_, run, _) = lent(context);
+    let frames = run.frames();
+    let (entered, frame) = (context.innermost_at(pointer).at.function, context.asking);
+    // SAFETY: compiled code keeps a chain of frame pointers, below each of which stands its return address.
+    let (returns, outer) = unsafe { (pointer.add(RETURN_ADDRESS).cast(), pointer.cast::<*mut u8>().read()) };
+    // Who entered the outermost one has seen to it that it lacks nothing, and there is no safepoint.
+    let Some(caller) = context.caller_at(&frames, frame, returns, outer) else { return };
+    context.innermost = caller;
+    let cells = frames.registers_of(entered).len();
+    meet(context, frame, cells);
+    context.innermost.entering = None;
+}
+
+/// Looks for so many cells of the stack from a frame on, and passes a safepoint.
+fn meet(context: &mut NativeContext, frame: *mut u64, cells: usize) {
+    // A frame that begins behind the end has no room at all.
+    let room = (context.limit as usize).saturating_sub(frame as usize) / size_of::<u64>();
     if cells > room {
         park(context, Reason::Exit(Exit::Fault(Fault::Stack, 0)));
-    } else if !has_code {
-        park(context, Reason::Uncompiled(function));
     } else {
         poll(context);
     }

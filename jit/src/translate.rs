@@ -336,6 +336,7 @@ impl<'a, 'b> Translator<'a, 'b> {
         self.begin_kept();
         match self.entry {
             Entry::Call => {
+                self.enter(&params[2..]);
                 self.arguments(&params[2..]);
                 self.require_all(0);
                 self.jump_to(0);
@@ -877,7 +878,7 @@ impl<'a, 'b> Translator<'a, 'b> {
         }
     }
 
-    fn call_runtime(&mut self, kind: Kind) {
+    pub(crate) fn call_runtime(&mut self, kind: Kind) {
         self.note_place();
         let kind = self.builder.ins().iconst(types::I64, kind as i64);
         self.builder.ins().store(trusted(), kind, self.context, offset_of!(NativeContext, kind) as i32);

@@ -465,6 +465,12 @@ impl Frames<'_> {
         self.context.pop(self.module, results)
     }
 
+    /// The module whose functions they execute.
+    #[must_use]
+    pub fn module(&self) -> &Module {
+        self.module
+    }
+
     /// The registers' types of a function.
     #[must_use]
     pub fn registers_of(&self, function: u32) -> &[ValueType] {

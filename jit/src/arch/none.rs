@@ -14,4 +14,6 @@ pub(crate) fn fresh(_: *mut u8) -> Control {
 
 pub(crate) unsafe extern "C" fn switch(_: *mut Control, _: *const Control, _: *mut Processor, _: u64) {}
 
+pub(crate) unsafe extern "C" fn uncompiled_stub() {}
+
 pub(crate) unsafe extern "C" fn slow_stub() {}

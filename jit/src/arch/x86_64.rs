@@ -7,7 +7,7 @@ use std::arch::naked_asm;
 use std::mem::offset_of;
 
 use crate::context::{Control, NativeContext, Processor};
-use crate::slow::slow;
+use crate::slow::{slow, uncompiled};
 
 /// Whether compiled code can run here.
 pub(crate) const IS_SUPPORTED: bool = true;
@@ -84,6 +84,7 @@ unsafe extern "C" fn start() {
         "movsd xmm5, [r12 + {floats} + 40]",
         "movsd xmm6, [r12 + {floats} + 48]",
         "movsd xmm7, [r12 + {floats} + 56]",
+        "add r15, [r12 + {entry_fuel}]",
         "call [r12 + {target}]",
         "mov [r12 + {integers}], rax",
         "mov [r12 + {integers} + 8], rdx",
@@ -96,6 +97,7 @@ unsafe extern "C" fn start() {
         "mov rbp, [rax + {driver} + {at}]",
         "jmp [rax + {driver} + {code}]",
         frame = const offset_of!(NativeContext, frame),
+        entry_fuel = const offset_of!(NativeContext, entry_fuel),
         integers = const offset_of!(NativeContext, integers),
         floats = const offset_of!(NativeContext, floats),
         fuel = const offset_of!(NativeContext, fuel),
@@ -107,6 +109,57 @@ unsafe extern "C" fn start() {
         stack = const offset_of!(Control, stack),
         at = const offset_of!(Control, frame),
         code = const offset_of!(Control, code),
+    )
+}
+
+/// What is called in place of a function that has no code: notes the arguments, and calls [`uncompiled`]. Goes on with the code that
+/// this gives, as if that had been called at once; or returns, if frames are to return.
+#[unsafe(naked)]
+pub(crate) unsafe extern "C" fn uncompiled_stub() {
+    naked_asm!(
+        "mov [rdi + {asking}], rsi",
+        "mov [rdi + {integers}], rdx",
+        "mov [rdi + {integers} + 8], rcx",
+        "mov [rdi + {integers} + 16], r8",
+        "mov [rdi + {integers} + 24], r9",
+        "movsd [rdi + {floats}], xmm0",
+        "movsd [rdi + {floats} + 8], xmm1",
+        "movsd [rdi + {floats} + 16], xmm2",
+        "movsd [rdi + {floats} + 24], xmm3",
+        "movsd [rdi + {floats} + 32], xmm4",
+        "movsd [rdi + {floats} + 40], xmm5",
+        "movsd [rdi + {floats} + 48], xmm6",
+        "movsd [rdi + {floats} + 56], xmm7",
+        "mov [rdi + {fuel}], r15",
+        "mov rsi, rsp",
+        "mov rdx, rbp",
+        "push rdi",
+        "call {uncompiled}",
+        "pop rdi",
+        "mov r15, [rdi + {fuel}]",
+        "test rax, rax",
+        "jz 2f",
+        "mov rsi, [rdi + {asking}]",
+        "mov rdx, [rdi + {integers}]",
+        "mov rcx, [rdi + {integers} + 8]",
+        "mov r8, [rdi + {integers} + 16]",
+        "mov r9, [rdi + {integers} + 24]",
+        "movsd xmm0, [rdi + {floats}]",
+        "movsd xmm1, [rdi + {floats} + 8]",
+        "movsd xmm2, [rdi + {floats} + 16]",
+        "movsd xmm3, [rdi + {floats} + 24]",
+        "movsd xmm4, [rdi + {floats} + 32]",
+        "movsd xmm5, [rdi + {floats} + 40]",
+        "movsd xmm6, [rdi + {floats} + 48]",
+        "movsd xmm7, [rdi + {floats} + 56]",
+        "jmp rax",
+        "2:",
+        "ret",
+        asking = const offset_of!(NativeContext, asking),
+        integers = const offset_of!(NativeContext, integers),
+        floats = const offset_of!(NativeContext, floats),
+        fuel = const offset_of!(NativeContext, fuel),
+        uncompiled = sym uncompiled,
     )
 }
 

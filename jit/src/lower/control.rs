@@ -3,15 +3,16 @@
 use std::mem::offset_of;
 
 use cranelift_codegen::ir::condcodes::IntCC;
-use cranelift_codegen::ir::{BlockCall, InstBuilder, JumpTableData, MemFlagsData, Value, types};
+use cranelift_codegen::ir::{self, BlockCall, InstBuilder, JumpTableData, MemFlagsData, Value, types};
 use limen_isa::codec::ModuleShapes;
-use limen_isa::module::Signature;
+use limen_isa::module::{Module, Signature};
 use limen_isa::{Control, Field, Fields, Opcode, Reg, ValueType};
-use limen_vm::{Message, layout};
+use limen_vm::{Message, NativeFrame, layout};
 
 use super::enter::GivenMessage;
 use super::inline::is_inlined;
 use crate::context::{IndirectEntry, NativeContext};
+use crate::mode::Safepoints;
 use crate::ranges::operand;
 use crate::slow::Kind;
 use crate::translate::{CELL, Callee, Passing, REGISTER_RESULTS, Translator, constant, signature, trusted, type_of};
@@ -61,49 +62,32 @@ impl Control for Translator<'_, '_> {
 
     fn call(&mut self, f: u32) {
         let Some(shape) = self.module.signature_of(f) else { return };
-        if self.inlined.is_some() && !is_inlined(self.module, f) {
-            return self.inline_call(f);
-        }
-        let retry = self.builder.create_block();
-        self.builder.ins().jump(retry, &[]);
-        self.builder.switch_to_block(retry);
-        let registers = self.module.functions[f as usize].registers.len();
-        let needs_look = self.inlined.is_none() && self.room.is_none_or(|room| registers > room);
-        let bytes = needs_look.then(|| {
-            self.room = Some(registers);
-            self.builder.ins().iconst(types::I64, registers as i64 * i64::from(CELL))
-        });
-        let function = self.builder.ins().iconst(types::I64, i64::from(f));
         if is_inlined(self.module, f) {
-            self.enter_in_line(retry, function, bytes);
-            let (arguments, results) = self.passed(shape);
-            self.inline(f, &arguments, &results);
-            return;
+            self.call_in_line(f, shape);
+        } else if self.inlined.is_some() {
+            self.inline_call(f);
+        } else {
+            let code = (!self.is_itself(f)).then(|| {
+                let functions = self.field(constant(), types::I64, offset_of!(NativeContext, functions));
+                self.builder.ins().load(types::I64, trusted(), functions, f as i32 * CELL)
+            });
+            self.transfer(code, shape);
         }
-        let code = (!self.is_itself(f)).then(|| {
-            let functions = self.field(constant(), types::I64, offset_of!(NativeContext, functions));
-            self.builder.ins().load(types::I64, trusted(), functions, f as i32 * CELL)
-        });
-        let frame = self.enter(retry, function, bytes, code);
-        self.transfer(frame, code, shape);
     }
 
     fn call_indirect(&mut self, t: u32, i: Reg, s: u32) {
         if self.inlined.is_some() {
             return self.slowly();
         }
-        let retry = self.builder.create_block();
-        self.builder.ins().jump(retry, &[]);
-        self.builder.switch_to_block(retry);
         let shape = &self.module.types[s as usize];
         let (entries, first) = table_span(&self.module.tables, t);
         let index = self.get(i);
         // The runtime finds the same fault.
         let fault = self.leave_block();
         let outside = self.builder.ins().icmp_imm_u(IntCC::UnsignedGreaterThanOrEqual, index, entries as i64);
-        let inside = self.builder.create_block();
-        self.builder.ins().brif(outside, fault, &[], inside, &[]);
-        self.builder.switch_to_block(inside);
+        self.unless(outside, fault);
+        // Should the call not come about, nobody else knows which it was to be.
+        self.builder.ins().store(trusted(), index, self.context, offset_of!(NativeContext, index) as i32);
         let index = self.builder.ins().uextend(types::I64, index);
         let offset = self.builder.ins().imul_imm_s(index, size_of::<IndirectEntry>() as i64);
         let table = self.field(constant(), types::I64, offset_of!(NativeContext, indirect));
@@ -111,18 +95,9 @@ impl Control for Translator<'_, '_> {
         let at = |field: usize| (first * size_of::<IndirectEntry>() + field) as i32;
         let found = self.builder.ins().load(types::I32, trusted(), entry, at(offset_of!(IndirectEntry, signature)));
         let differs = self.builder.ins().icmp_imm_u(IntCC::NotEqual, found, i64::from(s));
-        let right = self.builder.create_block();
-        self.builder.ins().brif(differs, fault, &[], right, &[]);
-        self.builder.switch_to_block(right);
-        let function = self.builder.ins().load(types::I32, trusted(), entry, at(offset_of!(IndirectEntry, function)));
-        let function = self.builder.ins().uextend(types::I64, function);
-        let bytes = self.builder.ins().load(types::I64, trusted(), entry, at(offset_of!(IndirectEntry, bytes)));
-        let functions = self.field(constant(), types::I64, offset_of!(NativeContext, functions));
-        let place = self.builder.ins().imul_imm_s(function, i64::from(CELL));
-        let place = self.builder.ins().iadd(functions, place);
-        let code = self.builder.ins().load(types::I64, trusted(), place, 0);
-        let frame = self.enter(retry, function, Some(bytes), Some(code));
-        self.transfer(frame, Some(code), shape);
+        self.unless(differs, fault);
+        let code = self.builder.ins().load(types::I64, trusted(), entry, at(offset_of!(IndirectEntry, code)));
+        self.transfer(Some(code), shape);
     }
 
     fn svc(&mut self, results: u32, number: u32, arguments: u32) {
@@ -216,8 +191,8 @@ impl Translator<'_, '_> {
         }
     }
 
-    /// Where the function is entered: leaves it to the interpreter unless there is room for every function that its loops
-    /// call, so that these need not look again.
+    /// Where the function is entered: leaves it to the interpreter unless there is room for every function that follows in line in
+    /// its loops, so that these need not look again.
     pub(crate) fn require_room(&mut self) {
         self.room_in_loops = self.called_in_loops().into_iter().max();
         let Some(registers) = self.room_in_loops else { return };
@@ -228,7 +203,7 @@ impl Translator<'_, '_> {
         self.unless(overflow, leave);
     }
 
-    /// How many registers each function has that a loop calls.
+    /// How many registers each function has that follows in line in a loop.
     fn called_in_loops(&self) -> Vec<usize> {
         let shapes = ModuleShapes { module: self.module, function: self.index };
         let code = &self.function.code;
@@ -238,6 +213,7 @@ impl Translator<'_, '_> {
             .map(|pc| &code[pc as usize..])
             .filter(|words| Opcode::of_word(words[0]) == Some(Opcode::Call))
             .filter_map(|words| operand(Opcode::Call, words, "f"))
+            .filter(|function| is_inlined(self.module, *function))
             .map(|function| self.module.functions[function as usize].registers.len())
             .collect()
     }
@@ -247,33 +223,89 @@ impl Translator<'_, '_> {
         self.builder.ins().icmp(IntCC::UnsignedGreaterThan, end, limit)
     }
 
-    /// Before a function is entered whose registers take `bytes`, for which there is known to be room if that is `None`: checks
-    /// stack and code, if it has any, and passes the safepoint, with one cold way out that comes back to `retry`. Gives the
-    /// callee's frame.
-    fn enter(
-        &mut self,
-        retry: cranelift_codegen::ir::Block,
-        function: Value,
-        bytes: Option<Value>,
-        code: Option<Value>,
-    ) -> Value {
-        let lacking = self.lacking_block(function, retry);
-        let frame = self.make_room(lacking, bytes);
-        if let Some(code) = code {
-            let missing = self.builder.ins().icmp_imm_s(IntCC::Equal, code, 0);
-            self.unless(missing, lacking);
-        }
-        self.pass(lacking);
-        frame
+    /// A call of a function whose instructions follow in line.
+    fn call_in_line(&mut self, f: u32, shape: &Signature) {
+        let retry = self.builder.create_block();
+        self.builder.ins().jump(retry, &[]);
+        self.builder.switch_to_block(retry);
+        let registers = self.module.functions[f as usize].registers.len();
+        let needs_look = self.inlined.is_none() && self.room.is_none_or(|room| registers > room);
+        let bytes = needs_look.then(|| {
+            self.room = Some(registers);
+            self.builder.ins().iconst(types::I64, registers as i64 * i64::from(CELL))
+        });
+        let function = self.builder.ins().iconst(types::I64, i64::from(f));
+        self.enter_in_line(retry, function, bytes);
+        let (arguments, results) = self.passed(shape);
+        self.inline(f, &arguments, &results);
     }
 
-    /// As [`Translator::enter`], for a function whose instructions follow in line.
-    pub(super) fn enter_in_line(
-        &mut self,
-        retry: cranelift_codegen::ir::Block,
-        function: Value,
-        bytes: Option<Value>,
-    ) -> Value {
+    /// Where the function begins: checks the stack and passes the safepoint, for its caller. Leaves to the runtime, which has the
+    /// call not come about if it must.
+    pub(crate) fn enter(&mut self, passed: &[Value]) {
+        let [retry, lacking, on] = [(); 3].map(|()| self.builder.create_block());
+        self.builder.set_cold_block(lacking);
+        self.builder.ins().jump(retry, &[]);
+        self.builder.switch_to_block(retry);
+        let bytes = self.function.registers.len() as i64 * i64::from(CELL);
+        let end = self.builder.ins().iadd_imm_s(self.frame, bytes);
+        let overflow = self.exceeds_stack(end);
+        self.unless(overflow, lacking);
+        if self.mode.safepoints == Safepoints::Counting {
+            self.pass(lacking);
+            self.builder.ins().jump(on, &[]);
+        } else if self.calls() {
+            let stop = self.builder.create_block();
+            self.builder.set_cold_block(stop);
+            self.pass(stop);
+            self.builder.ins().jump(on, &[]);
+            self.builder.switch_to_block(stop);
+            self.ask_at_entry(passed, on);
+        } else {
+            self.builder.ins().jump(on, &[]);
+        }
+        self.builder.switch_to_block(lacking);
+        self.ask_at_entry(passed, retry);
+        self.builder.switch_to_block(on);
+    }
+
+    /// Asks the runtime for what it takes to enter the function, and goes to `next`.
+    fn ask_at_entry(&mut self, passed: &[Value], next: ir::Block) {
+        let params = &self.module.types[self.function.signature as usize].params;
+        let (mut passing, mut values) = (Passing::new(), passed.iter());
+        for ty in params {
+            let Some(number) = passing.next(*ty) else { continue };
+            let Some(value) = values.next() else { break };
+            let class = match ty {
+                ValueType::F32 | ValueType::F64 => offset_of!(NativeContext, floats),
+                ValueType::I32 | ValueType::I64 | ValueType::Ref => offset_of!(NativeContext, integers),
+            };
+            let place = class as i32 + number as i32 * CELL;
+            self.builder.ins().store(trusted(), *value, self.context, place);
+        }
+        self.call_runtime(Kind::Entry);
+        let unwinding = self.field(trusted(), types::I64, offset_of!(NativeContext, unwinding));
+        let leave = self.builder.create_block();
+        self.builder.set_cold_block(leave);
+        self.builder.ins().brif(unwinding, leave, &[], next, &[]);
+        self.builder.switch_to_block(leave);
+        self.return_zeroes();
+    }
+
+    /// Whether the function calls any.
+    fn calls(&self) -> bool {
+        let code = &self.function.code;
+        let shapes = ModuleShapes { module: self.module, function: self.index };
+        let blocks = 0..self.shape.blocks.len();
+        blocks
+            .flat_map(|block| self.shape.instructions(code, shapes, block))
+            .any(|pc| matches!(Opcode::of_word(code[pc as usize]), Some(Opcode::Call | Opcode::CallIndirect)))
+    }
+
+    /// Before a function whose instructions follow in line and whose registers take `bytes`, for which there is known to be room if
+    /// that is `None`: checks the stack and passes the safepoint, with one cold way out that comes back to `retry`. Gives its
+    /// frame.
+    pub(super) fn enter_in_line(&mut self, retry: ir::Block, function: Value, bytes: Option<Value>) -> Value {
         let lacking = self.lacking_block(function, retry);
         let frame = self.make_room(lacking, bytes);
         self.pass_next(lacking);
@@ -281,7 +313,7 @@ impl Translator<'_, '_> {
     }
 
     /// Goes to `lacking` if the stack has no room for registers that take `bytes`, if any. Gives the frame.
-    fn make_room(&mut self, lacking: cranelift_codegen::ir::Block, bytes: Option<Value>) -> Value {
+    fn make_room(&mut self, lacking: ir::Block, bytes: Option<Value>) -> Value {
         let distance = self.distance() * i64::from(CELL);
         let frame = self.builder.ins().iadd_imm_s(self.frame, distance);
         if let Some(bytes) = bytes {
@@ -293,7 +325,7 @@ impl Translator<'_, '_> {
     }
 
     /// Goes to `exit` if the condition holds, and on otherwise.
-    pub(crate) fn unless(&mut self, condition: Value, exit: cranelift_codegen::ir::Block) {
+    pub(crate) fn unless(&mut self, condition: Value, exit: ir::Block) {
         let next = self.builder.create_block();
         self.builder.ins().brif(condition, exit, &[], next, &[]);
         self.builder.switch_to_block(next);
@@ -310,7 +342,9 @@ impl Translator<'_, '_> {
     }
 
     /// Passes arguments, calls, and takes the results.
-    fn transfer(&mut self, frame: Value, code: Option<Value>, shape: &Signature) {
+    fn transfer(&mut self, code: Option<Value>, shape: &Signature) {
+        let distance = self.distance() * i64::from(CELL);
+        let frame = self.builder.ins().iadd_imm_s(self.frame, distance);
         let (given, results) = self.passed(shape);
         let (mut arguments, mut passing) = (vec![self.context, frame], Passing::new());
         for (index, (ty, register)) in shape.params.iter().zip(given).enumerate() {
@@ -334,6 +368,35 @@ impl Translator<'_, '_> {
 /// Element `index` of a register list that begins in the instruction word (`first` 0) or after it (`first` 1).
 pub(super) fn listed(words: &[u64], first: usize, index: usize) -> Reg {
     Reg(words.unsigned(first + index / 4, Field::SLOTS[index % 4]) as u16)
+}
+
+/// The function that is called here; `index` is that into the table, where the call is by way of one.
+pub(crate) fn called_at(module: &Module, at: NativeFrame, index: u32) -> Option<u32> {
+    let words = &module.functions[at.function as usize].code[at.pc as usize..];
+    match Opcode::of_word(words[0])? {
+        Opcode::CallIndirect => {
+            let table = operand(Opcode::CallIndirect, words, "t")?;
+            *module.tables.get(table as usize)?.get(index as usize)?
+        }
+        opcode => operand(opcode, words, "f"),
+    }
+}
+
+/// The registers that a call passes, with their types; and the one with the index, if it is by way of a table.
+pub(crate) fn passed_at(module: &Module, at: NativeFrame) -> (Vec<(Reg, ValueType)>, Option<Reg>) {
+    let words = &module.functions[at.function as usize].code[at.pc as usize..];
+    let (signature, index) = match Opcode::of_word(words[0]) {
+        Some(Opcode::CallIndirect) => {
+            let signature = operand(Opcode::CallIndirect, words, "s");
+            let index = operand(Opcode::CallIndirect, words, "i");
+            (signature.and_then(|index| module.types.get(index as usize)), index.map(|register| Reg(register as u16)))
+        }
+        _ => (operand(Opcode::Call, words, "f").and_then(|function| module.signature_of(function)), None),
+    };
+    let Some(signature) = signature else { return (Vec::new(), index) };
+    let first = signature.results.len();
+    let registers = (first..).map(|index| listed(words, 1, index));
+    (registers.zip(signature.params.iter().copied()).collect(), index)
 }
 
 /// How many entries a function table has, and how many those before it have.

@@ -70,7 +70,7 @@ impl Translator<'_, '_> {
     }
 
     /// Nobody looks at the results of frames that return in order to be portable.
-    fn return_zeroes(&mut self) {
+    pub(crate) fn return_zeroes(&mut self) {
         let results = &self.module.types[self.function.signature as usize].results;
         let zeroes: Vec<Value> = results.iter().take(REGISTER_RESULTS).map(|ty| self.zero(type_of(*ty))).collect();
         self.builder.ins().return_(&zeroes);
