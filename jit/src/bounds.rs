@@ -13,6 +13,7 @@ use limen_isa::codec::{ModuleShapes, for_each_register};
 use limen_isa::module::{Module, PAGE_SIZE};
 use limen_isa::{Opcode, Role};
 
+use crate::mode::Paging;
 use crate::ranges::{Greatest, operand};
 use crate::shape::Shape;
 use crate::translate::Entry;
@@ -56,8 +57,9 @@ pub(crate) struct Bounds {
 }
 
 impl Bounds {
-    /// Of a function that is entered in this way, with nothing known.
-    pub(crate) fn of(module: &Module, function: u32, shape: &Shape, entry: Entry) -> Self {
+    /// Of a function that is entered in this way, with nothing known. Where accesses look before they are done, they look for those
+    /// that follow, too.
+    pub(crate) fn of(module: &Module, function: u32, shape: &Shape, entry: Entry, paging: Paging) -> Self {
         let greatest = Greatest::of(module, function, shape, entry).into_iter().enumerate();
         let steps: Vec<Vec<Step>> =
             greatest.map(|(block, greatest)| steps(module, function, shape, block, greatest)).collect();
@@ -72,7 +74,7 @@ impl Bounds {
         let at_start = vec![vec![u32::MAX; places.len()]; steps.len()];
         let mut bounds = Self { places, at_start, needs: HashMap::new(), declared };
         bounds.at_start[shape.index_of(entry.word())].fill(0);
-        bounds.look_ahead(shape, &steps);
+        bounds.look_ahead(shape, &steps, if paging == Paging::Guarded { 0 } else { MAX_AHEAD });
         bounds.flow(shape, &steps);
         bounds
     }
@@ -136,8 +138,8 @@ impl Bounds {
         step.written.iter().for_each(|register| self.forget(known, *register));
     }
 
-    /// Notes what each access needs together with those that follow, on whatever way.
-    fn look_ahead(&mut self, shape: &Shape, steps: &[Vec<Step>]) {
+    /// Notes what each access needs together with those that follow, on whatever way, at most so many bytes behind its own.
+    fn look_ahead(&mut self, shape: &Shape, steps: &[Vec<Step>], most: u32) {
         let mut at_start = vec![vec![0; self.places.len()]; steps.len()];
         let mut changed = true;
         while changed {
@@ -148,7 +150,7 @@ impl Bounds {
                     let further = &at_start[shape.index_of(*successor)];
                     needed.iter_mut().zip(further).for_each(|(needed, further)| *needed = (*further).max(*needed));
                 }
-                self.look_back(&steps[index], &mut needed);
+                self.look_back(&steps[index], &mut needed, most);
                 changed |= needed != at_start[index];
                 at_start[index] = needed;
             }
@@ -156,12 +158,12 @@ impl Bounds {
     }
 
     /// Notes what each access of a basic block needs, where so much is needed behind it; `needed` becomes what is needed before.
-    fn look_back(&mut self, steps: &[Step], needed: &mut [u32]) {
+    fn look_back(&mut self, steps: &[Step], needed: &mut [u32], most: u32) {
         for step in steps.iter().rev() {
             step.written.iter().for_each(|register| self.forget(needed, *register));
             let Some((place, end)) = step.access else { continue };
             if let Some(number) = self.places.get(&place) {
-                let near = needed[*number].min(end.saturating_add(MAX_AHEAD));
+                let near = needed[*number].min(end.saturating_add(most));
                 needed[*number] = end.max(near);
                 self.needs.insert(step.pc, (*number, needed[*number]));
             }

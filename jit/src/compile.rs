@@ -16,6 +16,7 @@ use thiserror::Error;
 
 use crate::arch::{self, FRAME_OVERHEAD};
 use crate::lower::enter::Handler;
+use crate::lower::leave::EXIT;
 use crate::mode::Mode;
 use crate::shape::Shape;
 use crate::shared::{Key, SharedCode};
@@ -73,6 +74,18 @@ pub(crate) struct Code {
     /// In bytes.
     pub(crate) size: usize,
     pub(crate) call_sites: Vec<CallSite>,
+    /// Where the host may stop it.
+    pub(crate) stops: Arc<Stops>,
+}
+
+/// Where the host may stop code that accesses home without a look.
+#[derive(Debug, Default)]
+pub(crate) struct Stops {
+    pub(crate) function: u32,
+    /// Offsets of machine instructions from the beginning of the code, and the words of the instructions that they belong to.
+    pub(crate) words: Vec<(u32, u32)>,
+    /// Where the function returns from if it was stopped.
+    pub(crate) exit: usize,
 }
 
 /// A place where compiled code calls compiled code.
@@ -222,26 +235,32 @@ impl Compiler {
 
     /// Collects what the runtime must know of the code at this address.
     fn finish(&self, memory: JITModule, function: u32, kernel: Option<&Handler>, code: usize) -> Code {
-        let (mut call_sites, mut size) = (Vec::new(), 0);
+        let (mut call_sites, mut size, mut stops) = (Vec::new(), 0, Stops { function, ..Stops::default() });
         if let Some(compiled) = self.context.compiled_code() {
             let buffer = &compiled.buffer;
             let locations = buffer.get_srclocs_sorted();
+            let word_at = |offset: u32| {
+                let next = locations.partition_point(|range| range.start <= offset);
+                next.checked_sub(1).map_or(0, |index| locations[index].loc.bits())
+            };
             for site in buffer.call_sites() {
                 let Some(FinalizedMachExceptionHandler::Default(pad)) = site.exception_handlers.first() else {
                     continue;
                 };
-                let location = locations.iter().find(|range| range.start < site.ret_addr && site.ret_addr <= range.end);
-                let pc = location.map_or(0, |range| range.loc.bits());
-                call_sites.push(CallSite {
-                    returns_to: code + site.ret_addr as usize,
-                    pad: code + *pad as usize,
-                    at: NativeFrame { function, pc },
-                });
+                let (pad, pc) = (code + *pad as usize, word_at(site.ret_addr - 1));
+                if pc == EXIT {
+                    stops.exit = pad;
+                    continue;
+                }
+                let returns_to = code + site.ret_addr as usize;
+                call_sites.push(CallSite { returns_to, pad, at: NativeFrame { function, pc } });
             }
+            let traps = buffer.traps().iter().filter(|trap| trap.code == ir::TrapCode::HEAP_OUT_OF_BOUNDS);
+            stops.words = traps.map(|trap| (trap.offset, word_at(trap.offset))).collect();
             size = buffer.data().len();
         }
         let _kernel = kernel.map(|handler| handler.module.clone());
-        Code { memory: Mutex::new(Some(memory)), _kernel, code, size, call_sites }
+        Code { memory: Mutex::new(Some(memory)), _kernel, code, size, call_sites, stops: Arc::new(stops) }
     }
 }
 

@@ -3,7 +3,7 @@
 use limen_isa::ValueType;
 use limen_vm::{ContextId, Exit, Frames, Fuel, HEADER_CELLS, Interpreter, NativeFrame, Port, Run};
 
-use crate::arch::{self, FLOAT_ARGUMENTS, INTEGER_ARGUMENTS};
+use crate::arch::{self, FLOAT_ARGUMENTS, INTEGER_ARGUMENTS, RETURN_ADDRESS};
 use crate::frames::CallSites;
 use crate::lower::control::passed_at;
 use crate::mode::{Mode, Paging, Safepoints};
@@ -176,6 +176,8 @@ pub(crate) struct NativeContext {
     /// What copies and fills bytes.
     pub(crate) copy: extern "C" fn(*mut u8, *const u8, usize),
     pub(crate) fill: extern "C" fn(*mut u8, u32, usize),
+    /// Does nothing.
+    pub(crate) nothing: extern "C" fn(),
     /// What compiled code wants when it asks the runtime: its frame's register 0, where it stands, and a [`crate::slow::Kind`].
     /// In memory, so that no register must be freed for it.
     pub(crate) asking: *mut u64,
@@ -217,6 +219,8 @@ pub(crate) struct NativeContext {
     pub(crate) stack: *mut u64,
     /// Who it is.
     pub(crate) id: Option<ContextId>,
+    /// Where code stands that the host has stopped.
+    pub(crate) stopped: Stopped,
     /// What its code was made for.
     pub(crate) mode: Mode,
     /// Where its frames may stand.
@@ -263,6 +267,19 @@ pub(crate) struct Innermost {
     pub(crate) entering: Option<*mut usize>,
 }
 
+/// Where native code stands that the host has stopped at an access to home.
+#[derive(Clone, Copy, Debug)]
+#[repr(C)]
+pub(crate) struct Stopped {
+    pub(crate) at: NativeFrame,
+    /// The address in home.
+    pub(crate) address: u64,
+    /// The processor's stack pointer.
+    pub(crate) stack: usize,
+    /// The function's exit, see [`crate::lower::leave`].
+    pub(crate) exit: usize,
+}
+
 impl NativeContext {
     /// Blank.
     pub(crate) fn new(sites: CallSites) -> Self {
@@ -287,6 +304,7 @@ impl NativeContext {
             slow: arch::slow_stub as *const () as *const u8,
             copy: copy_bytes,
             fill: fill_bytes,
+            nothing: do_nothing,
             asking: std::ptr::null_mut(),
             place: 0,
             kind: 0,
@@ -306,6 +324,7 @@ impl NativeContext {
             innermost: Innermost { at, frame: std::ptr::null_mut(), pointer: nowhere, entering: None },
             stack: std::ptr::null_mut(),
             id: None,
+            stopped: Stopped { at, address: 0, stack: 0, exit: 0 },
             mode: Mode { paging: Paging::Open, safepoints: Safepoints::Counting },
             sites,
         }
@@ -336,6 +355,21 @@ impl NativeContext {
     /// Its innermost frame, where it asks the runtime or stands at an `svc`: the place it has noted, and its frame pointer.
     pub(crate) fn innermost_at(&self, pointer: *mut u8) -> Innermost {
         Innermost { at: frame_at(self.place), frame: self.asking, pointer, entering: None }
+    }
+
+    /// Register 0 of the innermost frame, which has this frame pointer: those of frames lie one behind the other, as the frames
+    /// do.
+    pub(crate) fn frame_of(&self, frames: &Frames<'_>, mut pointer: *mut u8) -> *mut u64 {
+        let mut cells = 0;
+        // SAFETY: compiled code keeps a chain of frame pointers, below each of which stands its return address; it ends with a
+        // return address that is none of compiled code's.
+        while let Some(site) = self.sites.find(unsafe { pointer.add(RETURN_ADDRESS).cast::<usize>().read() }) {
+            cells += frames.registers_of(site.at.function).len() + HEADER_CELLS;
+            // SAFETY: as above.
+            pointer = unsafe { pointer.cast::<*mut u8>().read() };
+        }
+        // SAFETY: all of them are on the context's stack.
+        unsafe { self.frame.add(cells) }
     }
 
     /// The frame that stands at a call of a function that is about to be entered, which has this register 0 and will return to
@@ -452,6 +486,8 @@ impl NativeContext {
 fn frame_at(place: u64) -> NativeFrame {
     NativeFrame { function: place as u32, pc: (place >> 32) as u32 }
 }
+
+extern "C" fn do_nothing() {}
 
 extern "C" fn copy_bytes(to: *mut u8, from: *const u8, count: usize) {
     // SAFETY: compiled code has checked that both are in home.

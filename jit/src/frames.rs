@@ -1,44 +1,72 @@
 //! Frames of compiled code: how they are entered and left, and how they become portable.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use limen_vm::{Frames, NativeFrame, NativeFrames};
 
 use crate::arch::{self, RETURN_ADDRESS};
-use crate::compile::CallSite;
+use crate::compile::{CallSite, Code, Stops};
 use crate::context::NativeContext;
+use crate::guard;
 use crate::stack::{NativeStack, Pool};
 
-/// Where compiled code calls compiled code, by the address that the callee returns to, and how many modules of the machine
-/// have this code.
+/// What the runtime must know of the places at which frames of compiled code can stand: where compiled code calls compiled code,
+/// and where the host may stop it.
 #[derive(Clone, Default)]
-pub(crate) struct CallSites(Arc<Mutex<HashMap<usize, (CallSite, usize)>>>);
+pub(crate) struct CallSites(Arc<Mutex<Sites>>);
+
+#[derive(Default)]
+struct Sites {
+    /// By the address that the callee returns to; and how many modules of the machine have this code.
+    calls: HashMap<usize, (CallSite, usize)>,
+    /// By where the code begins.
+    stops: BTreeMap<usize, (Arc<Stops>, usize)>,
+}
 
 impl CallSites {
-    pub(crate) fn add(&self, sites: &[CallSite]) {
+    pub(crate) fn add(&self, code: &Code) {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        for site in sites {
-            all.entry(site.returns_to).or_insert((*site, 0)).1 += 1;
+        for site in &code.call_sites {
+            all.calls.entry(site.returns_to).or_insert((*site, 0)).1 += 1;
+        }
+        if !code.stops.words.is_empty() {
+            all.stops.entry(code.code).or_insert((Arc::clone(&code.stops), 0)).1 += 1;
         }
     }
 
-    pub(crate) fn remove(&self, sites: &[CallSite]) {
+    pub(crate) fn remove(&self, code: &Code) {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        for site in sites {
-            let users = all.get_mut(&site.returns_to).map_or(0, |(_, users)| {
-                *users -= 1;
-                *users
-            });
-            if users == 0 {
-                all.remove(&site.returns_to);
+        let Sites { calls, stops } = &mut *all;
+        for site in &code.call_sites {
+            if calls.get_mut(&site.returns_to).is_some_and(|(_, users)| is_last(users)) {
+                calls.remove(&site.returns_to);
             }
+        }
+        if stops.get_mut(&code.code).is_some_and(|(_, users)| is_last(users)) {
+            stops.remove(&code.code);
         }
     }
 
     pub(crate) fn find(&self, address: usize) -> Option<CallSite> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&address).map(|(site, _)| *site)
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).calls.get(&address).map(|(site, _)| *site)
     }
+
+    /// The place at which the host has stopped code that stands at this address, and the exit of its function. Asked from a
+    /// signal's handler: nobody is waited for, and nothing allocated.
+    pub(crate) fn stopped_at(&self, address: usize) -> Option<(NativeFrame, usize)> {
+        let all = self.0.try_lock().ok()?;
+        let (begin, (stops, _)) = all.stops.range(..=address).next_back()?;
+        let offset = u32::try_from(address - begin).ok()?;
+        let index = stops.words.binary_search_by_key(&offset, |(offset, _)| *offset).ok()?;
+        Some((NativeFrame { function: stops.function, pc: stops.words[index].1 }, stops.exit))
+    }
+}
+
+/// One user less: whether that was the last one.
+fn is_last(users: &mut usize) -> bool {
+    *users -= 1;
+    *users == 0
 }
 
 /// The innermost frames of a context, on a native stack, while it does not run or is about to.
@@ -119,6 +147,7 @@ pub(crate) unsafe fn go(context: *mut NativeContext) {
         // Who drives it may itself be native code of another context, which has asked the runtime.
         let driver = &raw mut (*processor).driver;
         let outer = *driver;
+        let _watched = guard::watch(processor);
         arch::switch(driver, &raw const (*context).native, told, (*context).fuel);
         *driver = outer;
     }

@@ -28,6 +28,7 @@ mod compile;
 mod context;
 mod engine;
 mod frames;
+mod guard;
 mod log;
 mod lower;
 mod mode;

@@ -2,6 +2,8 @@
 
 use limen_vm::Run;
 
+use crate::guard;
+
 /// What code of a module is made for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Mode {
@@ -14,6 +16,9 @@ pub(crate) struct Mode {
 pub(crate) enum Paging {
     /// Nobody needs to.
     Open,
+    /// The host: the code accesses home without a look, and the host stops it where there is nothing. What its registers hold
+    /// then nobody knows, so this is only for machines in which nobody can ask.
+    Guarded,
     /// The kernel: at each access the code looks at the state of the page.
     Controlled,
 }
@@ -31,9 +36,13 @@ pub(crate) enum Safepoints {
 impl Mode {
     /// What a context's code must be made for now.
     pub(crate) fn of(run: &mut Run<'_>) -> Self {
-        Self {
-            paging: if run.is_home_open() { Paging::Open } else { Paging::Controlled },
-            safepoints: if run.attention().is_some() { Safepoints::Live } else { Safepoints::Counting },
-        }
+        let safepoints = if run.attention().is_some() { Safepoints::Live } else { Safepoints::Counting };
+        let paging = match (run.is_home_open(), safepoints) {
+            (false, _) => Paging::Controlled,
+            // Nobody knows what is left of the fuel either, where the host has stopped code.
+            (true, Safepoints::Live) if guard::is_there() && run.is_home_guarded() => Paging::Guarded,
+            (true, _) => Paging::Open,
+        };
+        Self { paging, safepoints }
     }
 }

@@ -5,7 +5,7 @@ use limen_isa::Fault;
 use limen_vm::{Exit, HEADER_CELLS, Interpreter, NativeFrame, Run};
 
 use crate::arch::{self, RETURN_ADDRESS};
-use crate::context::{NativeContext, Processor, Reason};
+use crate::context::{Innermost, NativeContext, Processor, Reason, Stopped};
 use crate::lower::control::called_at;
 
 /// What compiled code wants of the runtime.
@@ -132,6 +132,23 @@ fn step(context: &mut NativeContext, at: NativeFrame) {
     }
 }
 
+/// Called in place of an access to home that the host has stopped, with its frame pointer. Gives where to go on: frames are to
+/// return.
+pub(crate) extern "C" fn stopped(context: *mut NativeContext, pointer: *mut u8) -> usize {
+    // SAFETY: as in `slow`.
+    let context = unsafe { &mut *context };
+    let (_, run, _) = lent(context);
+    let (Stopped { at, address, exit, .. }, frame) = (context.stopped, context.frame_of(&run.frames(), pointer));
+    context.innermost = Innermost { at, frame, pointer, entering: None };
+    context.kind = Kind::Leave as u64;
+    park(context, Reason::Exit(Exit::Fault(Fault::Bounds, address)));
+    // What its registers held is lost: nothing can go on from here.
+    if context.unwinding == 0 {
+        std::process::abort();
+    }
+    exit
+}
+
 /// Finds out what a call lacks, in the order in which the interpreter looks.
 fn call(context: &mut NativeContext, at: NativeFrame) {
     let (_, run, _) = lent(context);
@@ -158,9 +175,7 @@ fn entry(context: &mut NativeContext, pointer: *mut u8) {
 
 /// Looks for so many cells of the stack from a frame on, and passes a safepoint.
 fn meet(context: &mut NativeContext, frame: *mut u64, cells: usize) {
-    // A frame that begins behind the end has no room at all.
-    let room = (context.limit as usize).saturating_sub(frame as usize) / size_of::<u64>();
-    if cells > room {
+    if frame as usize + cells * size_of::<u64>() > context.limit as usize {
         park(context, Reason::Exit(Exit::Fault(Fault::Stack, 0)));
     } else {
         poll(context);

@@ -274,7 +274,7 @@ impl<'a, 'b> Translator<'a, 'b> {
             variables,
             nans: vec![Nan::Canonical; function.registers.len()],
             at_start,
-            bounds: Bounds::of(module, index, shape, entry),
+            bounds: Bounds::of(module, index, shape, entry, mode.paging),
             open: Vec::new(),
             known: Known::default(),
             known_behind: HashMap::new(),
@@ -342,6 +342,7 @@ impl<'a, 'b> Translator<'a, 'b> {
                 self.jump_to(0);
             }
             Entry::Loop(pc) => {
+                self.make_exit();
                 let live = self.shape.live_at(pc).clone();
                 self.zeroes(0..self.function.registers.len());
                 for register in live.iter() {

@@ -363,6 +363,12 @@ impl<'a> Run<'a> {
         self.store.memory_mut(home).is_open()
     }
 
+    /// Whether the host stops whoever accesses what is not in home, and nobody can ask for the registers of the frame that did.
+    pub fn is_home_guarded(&mut self) -> bool {
+        let home = self.store.home_of(self.domain);
+        self.store.kernel.is_none() && self.store.memory_mut(home).is_guarded()
+    }
+
     /// Notes that fuel was burnt.
     pub fn burn(&mut self, units: u64) {
         self.store.clock.burn(units);

@@ -5,6 +5,7 @@ use limen_isa::module::Module;
 
 use crate::account::AccountKey;
 use crate::machine::{Boot, MachineError};
+use crate::memory::Guard;
 use crate::object::Ref;
 use crate::store::{ContextKey, DomainKey, Store};
 use crate::verify::{Mode, Verified};
@@ -70,7 +71,7 @@ impl Kernel {
         }
         let functions = entries(kernel)?;
         let first = functions[0].ok_or(MachineError::NoFunction(Entry::Boot.name().to_owned()))?;
-        let domain = store.add_domain_of(account, kernel).ok_or(MachineError::Budget)?;
+        let domain = store.add_domain_of(account, kernel, Guard::None).ok_or(MachineError::Budget)?;
         let mut given = vec![account_reference];
         give(store, account, boot, &mut given)?;
         let missing = (given.len() as u32).saturating_sub(kernel.home.slots);

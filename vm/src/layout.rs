@@ -2,6 +2,7 @@
 
 use std::mem::offset_of;
 
+pub use crate::memory::HOME_REACH;
 use crate::memory::PageState;
 use crate::object::{Details, EMPTY, Entry, View};
 use crate::port::{Message, Port};

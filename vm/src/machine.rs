@@ -17,6 +17,7 @@ use crate::fault::{FaultReport, TraceEntry};
 use crate::host::{Host, NoServices, SvcCall, SvcOutcome};
 use crate::interp::Interpreter;
 use crate::kernel::{Entry, Kernel};
+use crate::memory::Guard;
 use crate::object::Ref;
 use crate::port::Message;
 use crate::store::{ContextKey, DomainKey, Restored, Store};
@@ -230,7 +231,7 @@ impl Machine {
     ///
     /// If the budget has no room for its memory and slots.
     pub fn instantiate(&mut self, module: &Verified<Module>) -> Result<DomainId, MachineError> {
-        self.store.add_domain_of(self.account, module).map(DomainId).ok_or(MachineError::Budget)
+        self.store.add_domain_of(self.account, module, Guard::Host).map(DomainId).ok_or(MachineError::Budget)
     }
 
     /// Calls an exported function of a domain, without services.

@@ -12,6 +12,10 @@ slotmap::new_key_type! {
 
 const PAGE: u64 = PAGE_SIZE as u64;
 
+/// No access to home reaches so many bytes from its beginning on: a base and an index of 32 bits, elements of 8 bytes, and an offset
+/// of 24 bits.
+pub const HOME_REACH: u64 = (1 << 32) + (1 << 35) + (1 << 25);
+
 /// Zero-filled bytes at an address that never changes: the address space for the greatest length is reserved at once,
 /// and where it is much, the host gives it substance when it is touched.
 pub(crate) struct Memory {
@@ -100,6 +104,23 @@ impl Access {
     }
 }
 
+/// Who stops accesses to a home that are outside of it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Guard {
+    /// Whoever executes them.
+    None,
+    /// The host, if it has room for that.
+    Host,
+}
+
+impl Guard {
+    /// Memory with this guard. `None` if the host has no room.
+    pub(crate) fn memory(self, pages: u32, max_pages: u32) -> Option<Memory> {
+        let guarded = if self == Self::Host { Memory::guarded(pages, max_pages) } else { None };
+        guarded.or_else(|| Memory::new(pages, max_pages))
+    }
+}
+
 /// Why an access to memory under page control cannot go on.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Blocked {
@@ -115,6 +136,19 @@ impl Memory {
         let reserved = u64::from(max_pages.max(pages)) * PAGE;
         let room = Room::new(usize::try_from(reserved).ok()?)?;
         Some(Self { room, pages, max_pages: max_pages.max(pages), states: None, users: 1 })
+    }
+
+    /// As [`Memory::new`], with a guard: all that an instruction can address is reserved, and the host stops whoever accesses what
+    /// is not there.
+    pub(crate) fn guarded(pages: u32, max_pages: u32) -> Option<Self> {
+        let mut room = Room::guarded(usize::try_from(HOME_REACH).ok()?)?;
+        let is_open = room.open(usize::try_from(u64::from(pages) * PAGE).ok()?);
+        is_open.then_some(Self { room, pages, max_pages: max_pages.max(pages), states: None, users: 1 })
+    }
+
+    /// Whether the host stops whoever accesses what is not there.
+    pub(crate) fn is_guarded(&self) -> bool {
+        matches!(self.room, Room::Guarded { .. })
     }
 
     pub(crate) fn base(&mut self) -> *mut u8 {
@@ -156,12 +190,16 @@ impl Memory {
         self.pages.checked_add(more).filter(|pages| *pages <= self.max_pages)
     }
 
-    /// Grows to a number of pages that [`Memory::grown`] allowed.
-    pub(crate) fn set_pages(&mut self, pages: u32) {
+    /// Grows to a number of pages that [`Memory::grown`] allowed. Whether the host does so.
+    pub(crate) fn set_pages(&mut self, pages: u32) -> bool {
+        if !self.room.open((u64::from(pages) * PAGE) as usize) {
+            return false;
+        }
         self.pages = pages;
         if let Some(states) = &mut self.states {
             states.resize(pages as usize, PageState::FRESH);
         }
+        true
     }
 
     /// All bytes, for the host and for loading data.
@@ -263,10 +301,19 @@ mod tests {
         let mut memory = Memory::new(1, 3).expect("the host has room");
         let base = memory.base();
         memory.bytes_mut()[4095] = 9;
-        memory.set_pages(memory.grown(2).expect("two more fit"));
+        assert!(memory.set_pages(memory.grown(2).expect("two more fit")));
         assert_eq!((memory.base(), memory.length(), memory.bytes()[4095], memory.bytes()[12287]), (base, 12288, 9, 0));
         assert_eq!(memory.grown(1), None);
         assert_eq!(memory.grown(u32::MAX), None);
+    }
+
+    #[test]
+    fn guarded_memory_grows_in_place() {
+        let mut memory = Memory::guarded(0, 3).expect("the host has room");
+        assert!(memory.is_guarded() && memory.bytes().is_empty());
+        assert!(memory.set_pages(memory.grown(3).expect("three fit")));
+        memory.bytes_mut()[12287] = 9;
+        assert_eq!((memory.length(), memory.bytes()[12287], memory.grown(1)), (12288, 9, None));
     }
 
     #[test]
@@ -312,7 +359,7 @@ mod tests {
             assert_eq!(stops(&memory), expected, "{access:?}");
         }
         let first = memory.states();
-        memory.set_pages(memory.grown(2).expect("two more fit"));
+        assert!(memory.set_pages(memory.grown(2).expect("two more fit")));
         assert_eq!(memory.states(), first, "they stay where they are");
     }
 }

@@ -1,6 +1,7 @@
 //! Zero-filled memory of the host, for stacks and memory objects.
 
 use memmap2::{MmapMut, MmapOptions};
+use region::{Allocation, Protection};
 
 /// Bytes at an address that never changes. Many of them are a mapping of their own, to which the host gives substance when it
 /// is touched; for few that would cost more than clearing them, and a process can have only so many mappings.
@@ -8,6 +9,11 @@ pub(crate) enum Room {
     /// In pieces that are aligned for whatever is accessed at once.
     Few(Box<[Piece]>),
     Many(MmapMut),
+    /// As many as are open; the host stops whoever accesses what lies behind them.
+    Guarded {
+        reserved: Allocation,
+        open: usize,
+    },
 }
 
 type Piece = u128;
@@ -24,6 +30,26 @@ impl Room {
         Some(Self::Many(MmapOptions::new().len(bytes).no_reserve_swap().map_anon().ok()?))
     }
 
+    /// Address space for so many bytes, of which none is open. `None` if the host has no room.
+    pub(crate) fn guarded(reserved: usize) -> Option<Self> {
+        Some(Self::Guarded { reserved: region::alloc(reserved, Protection::NONE).ok()?, open: 0 })
+    }
+
+    /// Has so many bytes open, if there is a guard that has not had them yet. Whether the host does so.
+    pub(crate) fn open(&mut self, bytes: usize) -> bool {
+        let Self::Guarded { reserved, open } = self else { return true };
+        if bytes > *open {
+            // SAFETY: nobody uses what is not open yet, and it is within what is reserved.
+            let opened =
+                unsafe { region::protect(reserved.as_ptr::<u8>().add(*open), bytes - *open, Protection::READ_WRITE) };
+            if opened.is_err() {
+                return false;
+            }
+            *open = bytes;
+        }
+        true
+    }
+
     fn few(bytes: usize) -> Self {
         Self::Few(vec![0; bytes.div_ceil(size_of::<Piece>())].into())
     }
@@ -32,6 +58,7 @@ impl Room {
         match self {
             Self::Few(pieces) => pieces.as_ptr().cast(),
             Self::Many(mapping) => mapping.as_ptr(),
+            Self::Guarded { reserved, .. } => reserved.as_ptr(),
         }
     }
 
@@ -39,6 +66,7 @@ impl Room {
         match self {
             Self::Few(pieces) => pieces.as_mut_ptr().cast(),
             Self::Many(mapping) => mapping.as_mut_ptr(),
+            Self::Guarded { reserved, .. } => reserved.as_mut_ptr(),
         }
     }
 
@@ -47,6 +75,7 @@ impl Room {
         match self {
             Self::Few(pieces) => size_of_val(&**pieces),
             Self::Many(mapping) => mapping.len(),
+            Self::Guarded { open, .. } => *open,
         }
     }
 
@@ -113,6 +142,17 @@ mod tests {
             }
             assert_eq!((room.base(), room.bytes().last().copied()), (base, (bytes > 0).then_some(7)), "{bytes}");
         }
+    }
+
+    #[test]
+    fn behind_what_is_open_there_is_a_guard() {
+        let mut room = Room::guarded(1 << 32).expect("the host has room");
+        let protection =
+            |room: &Room, page: usize| region::query(room.base().wrapping_add(page << 12)).map(|it| it.protection());
+        assert!(room.bytes().is_empty() && room.open(2 << 12) && room.open(1 << 12) && room.open(3 << 12));
+        room.bytes_mut()[(3 << 12) - 1] = 7;
+        assert_eq!((room.bytes().len(), protection(&room, 2).ok()), (3 << 12, Some(Protection::READ_WRITE)));
+        assert_eq!(protection(&room, 3).ok(), Some(Protection::NONE));
     }
 
     #[test]

@@ -18,7 +18,7 @@ use crate::context::{Context, State};
 use crate::device::Transport;
 use crate::engine::EngineKind;
 use crate::kernel::Kernel;
-use crate::memory::{Memory, MemoryKey};
+use crate::memory::{Guard, Memory, MemoryKey};
 use crate::object::{Details, Kind, NewEntry, Object, ObjectTable, Ref, Rights, Span, View};
 use crate::verify::Verified;
 
@@ -455,7 +455,7 @@ impl Store {
         if pages > max || max > MAX_PAGES {
             return Err(Fault::Argument);
         }
-        let Some(memory) = self.allocate(owner, pages, max) else { return Ok(None) };
+        let Some(memory) = self.allocate(owner, pages, max, Guard::None) else { return Ok(None) };
         let made = self.enter_memory(memory, owner);
         if made.is_none() {
             self.release(memory);
@@ -473,12 +473,12 @@ impl Store {
     }
 
     /// Memory that nothing but the caller knows yet.
-    fn allocate(&mut self, owner: AccountKey, pages: u32, max: u32) -> Option<MemoryKey> {
+    fn allocate(&mut self, owner: AccountKey, pages: u32, max: u32, guard: Guard) -> Option<MemoryKey> {
         let cost = Budget::bytes(u64::from(pages) * PAGE_BYTES);
         if !self.charge(owner, cost) {
             return None;
         }
-        let memory = Memory::new(pages, max);
+        let memory = guard.memory(pages, max);
         if memory.is_none() {
             self.accounts.refund(owner, cost);
         }
@@ -517,7 +517,10 @@ impl Store {
         }
         let memory = self.memory_mut(key);
         let before = memory.pages();
-        memory.set_pages(pages);
+        if !memory.set_pages(pages) {
+            self.accounts.refund(owner, cost);
+            return None;
+        }
         self.epoch += 1;
         let memory = self.memory_mut(key);
         let (length, open) = (memory.length(), memory.is_open());
@@ -624,9 +627,14 @@ impl Store {
     }
 
     /// A domain of the host's own module.
-    pub(crate) fn add_domain_of(&mut self, owner: AccountKey, module: &Verified<Module>) -> Option<DomainKey> {
+    pub(crate) fn add_domain_of(
+        &mut self,
+        owner: AccountKey,
+        module: &Verified<Module>,
+        guard: Guard,
+    ) -> Option<DomainKey> {
         let key = self.add_module(module.clone());
-        let domain = self.add_domain(owner, key, None).ok().flatten();
+        let domain = self.add_domain(owner, key, None, guard).ok().flatten();
         if domain.is_none() {
             self.modules.remove(key);
         }
@@ -639,9 +647,10 @@ impl Store {
         owner: AccountKey,
         module: ModuleKey,
         home: Option<MemoryKey>,
+        guard: Guard,
     ) -> Result<Option<DomainKey>, Fault> {
         let wanted = self.module(module).home.clone();
-        let Some(home) = self.home_for(owner, &wanted, home)? else { return Ok(None) };
+        let Some(home) = self.home_for(owner, &wanted, home, guard)? else { return Ok(None) };
         let slots = vec![Ref::NULL; wanted.slots as usize];
         if !self.charge(owner, Budget::bytes(slots.len() as u64 * CELL_BYTES)) {
             self.release(home);
@@ -660,9 +669,10 @@ impl Store {
         owner: AccountKey,
         wanted: &limen_isa::module::Home,
         given: Option<MemoryKey>,
+        guard: Guard,
     ) -> Result<Option<MemoryKey>, Fault> {
         let Some(memory) = given else {
-            return Ok(self.allocate(owner, wanted.min_pages, wanted.max_pages));
+            return Ok(self.allocate(owner, wanted.min_pages, wanted.max_pages, guard));
         };
         if self.memory_mut(memory).pages() < wanted.min_pages {
             return Err(Fault::Argument);
@@ -680,7 +690,7 @@ impl Store {
     ) -> Result<Option<Ref>, Fault> {
         let module = self.module_key(module)?;
         let home = if home.is_null() { None } else { Some(self.memory_of(home)?) };
-        let Some(domain) = self.add_domain(owner, module, home)? else { return Ok(None) };
+        let Some(domain) = self.add_domain(owner, module, home, Guard::None)? else { return Ok(None) };
         let made = self.enter(owner, Budget::default(), root(Kind::DOMAIN, Object::Domain(domain), owner, payload));
         match made {
             Some(reference) => self.domains[domain].itself = reference,

@@ -8,6 +8,10 @@ pub(crate) const FLOAT_ARGUMENTS: usize = 0;
 pub(crate) const RETURN_ADDRESS: usize = 0;
 pub(crate) const FRAME_OVERHEAD: u32 = 0;
 
+pub(crate) fn install_guard() -> bool {
+    false
+}
+
 pub(crate) fn fresh(_: *mut u8) -> Control {
     Control::NOWHERE
 }

@@ -3,11 +3,14 @@
 //!
 //! Throughout compiled code, `r15` (Cranelift's pinned register) holds the fuel that is left.
 
+#[cfg(target_os = "linux")]
+mod guard;
+
 use std::arch::naked_asm;
 use std::mem::offset_of;
 
-use crate::context::{Control, NativeContext, Processor};
-use crate::slow::{slow, uncompiled};
+use crate::context::{Control, NativeContext, Processor, Stopped};
+use crate::slow::{slow, stopped, uncompiled};
 
 /// Whether compiled code can run here.
 pub(crate) const IS_SUPPORTED: bool = true;
@@ -23,6 +26,15 @@ pub(crate) const RETURN_ADDRESS: usize = 8;
 
 /// Bytes of a frame beside what lies below its frame pointer: the saved frame pointer and the return address.
 pub(crate) const FRAME_OVERHEAD: u32 = 16;
+
+#[cfg(target_os = "linux")]
+pub(crate) use guard::install as install_guard;
+
+/// What a handler would have to know of a signal is written down for Linux only.
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn install_guard() -> bool {
+    false
+}
 
 /// A stack on which nothing runs yet, whose end is `top`, aligned to 16 bytes: switching to it enters [`start`].
 pub(crate) fn fresh(top: *mut u8) -> Control {
@@ -227,5 +239,23 @@ pub(crate) unsafe extern "C" fn slow_stub() {
         "ret",
         fuel = const offset_of!(NativeContext, fuel),
         slow = sym slow,
+    )
+}
+
+/// Calls [`stopped`] in place of an access to home that the host has stopped, with the context in `rdi`, and goes on where that
+/// says, with the stack as it was. `rbp` is still the frame's.
+#[unsafe(naked)]
+unsafe extern "C" fn stopped_stub() {
+    naked_asm!(
+        "mov rsi, rbp",
+        "and rsp, -16",
+        "push rdi",
+        "push rdi",
+        "call {stopped}",
+        "pop rdi",
+        "mov rsp, [rdi + {stack}]",
+        "jmp rax",
+        stack = const offset_of!(NativeContext, stopped) + offset_of!(Stopped, stack),
+        stopped = sym stopped,
     )
 }

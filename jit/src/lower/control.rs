@@ -289,7 +289,7 @@ impl Translator<'_, '_> {
         self.builder.set_cold_block(leave);
         self.builder.ins().brif(unwinding, leave, &[], next, &[]);
         self.builder.switch_to_block(leave);
-        self.return_zeroes();
+        self.leave_by_exit();
     }
 
     /// Whether the function calls any.

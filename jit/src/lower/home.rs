@@ -177,7 +177,8 @@ impl Translator<'_, '_> {
     /// Where the function is entered: leaves it to the interpreter if home is smaller than the module declares and code relies
     /// on that.
     pub(crate) fn require_declared_home(&mut self) {
-        if self.bounds.rely_on_declared() {
+        // A home with a guard was made for the module.
+        if self.bounds.rely_on_declared() && self.mode.paging != Paging::Guarded {
             self.look_for_declared_home();
         }
     }
@@ -220,7 +221,9 @@ impl Translator<'_, '_> {
         let next = self.builder.create_block();
         let slow = self.slow_block(Kind::Step, Some(next));
         let is_long = match self.mode.paging {
-            Paging::Open => self.builder.ins().icmp_imm_u(IntCC::UnsignedGreaterThanOrEqual, count, LONG),
+            Paging::Open | Paging::Guarded => {
+                self.builder.ins().icmp_imm_u(IntCC::UnsignedGreaterThanOrEqual, count, LONG)
+            }
             Paging::Controlled => self.is_none_or_over_a_page(count),
         };
         self.unless(is_long, slow);
@@ -269,14 +272,26 @@ impl Translator<'_, '_> {
 
     fn load(&mut self, d: Reg, address: Address, k: u32, memory: Type, extension: Extension) {
         self.store_before_load(address, k, memory);
-        let (place, usual) = self.open_place(address, k, memory, layout::PAGE_STOPS_READS);
-        self.load_from(d, place, k, memory, extension);
+        let Open { place, flags, usual } = self.open_place(address, k, memory, layout::PAGE_STOPS_READS);
+        self.load_from(d, place, k, memory, extension, flags);
+        if flags.trap_code().is_some() {
+            // Otherwise Cranelift could have a later instruction read the memory, and the host would stop it there.
+            self.builder.ins().sequence_point();
+        }
         self.end_access(usual);
     }
 
     /// Loads a number that is `k` bytes behind a place in the host.
-    pub(crate) fn load_from(&mut self, d: Reg, place: Value, k: u32, memory: Type, extension: Extension) {
-        let number = self.builder.ins().load(memory, of_program(), place, k as i32);
+    pub(crate) fn load_from(
+        &mut self,
+        d: Reg,
+        place: Value,
+        k: u32,
+        memory: Type,
+        extension: Extension,
+        flags: MemFlagsData,
+    ) {
+        let number = self.builder.ins().load(memory, flags, place, k as i32);
         let ty = type_of(self.type_of(d));
         let value = match extension {
             Extension::None => number,
@@ -287,28 +302,40 @@ impl Translator<'_, '_> {
     }
 
     fn store(&mut self, address: Address, k: u32, v: Reg, memory: Type) {
-        let (place, usual) = self.open_place(address, k, memory, layout::PAGE_STOPS_WRITES);
-        if self.nan(v) == Nan::Pending && usual.is_none() {
-            let value = self.get(v);
-            self.put_off_store(address, k, place, value);
-        } else {
-            self.store_waiting();
-            self.store_at(place, k, v, memory);
+        if self.nan(v) == Nan::Pending && self.mode.paging != Paging::Controlled {
+            // What is put off must not be stopped then.
+            let (place, value) = (self.place(address, k, memory), self.get(v));
+            return self.put_off_store(address, k, place, value);
         }
+        let Open { place, flags, usual } = self.open_place(address, k, memory, layout::PAGE_STOPS_WRITES);
+        self.store_waiting();
+        self.store_at(place, k, v, memory, flags);
         self.end_access(usual);
     }
 
-    /// As [`Translator::place`]; and where pages are under control, what needs more than to be done is left to the runtime.
-    fn open_place(&mut self, address: Address, k: u32, memory: Type, stops: u8) -> (Value, Option<Usual>) {
-        match self.mode.paging {
-            Paging::Open => (self.place(address, k, memory), None),
-            Paging::Controlled => {
-                let usual = self.usual();
-                let place = self.place(address, k, memory);
-                self.look_before_access(&usual, address, k, memory, stops);
-                (place, Some(usual))
+    /// As [`Translator::place`], unless the host guards home; and where pages are under control, what needs more than to be done
+    /// is left to the runtime.
+    fn open_place(&mut self, address: Address, k: u32, memory: Type, stops: u8) -> Open {
+        let (mut flags, mut usual) = (of_program(), None);
+        let place = match self.mode.paging {
+            Paging::Open => self.place(address, k, memory),
+            Paging::Guarded => {
+                if self.bounds.looks_for(&mut self.open, self.pc, k + memory.bytes()).is_some() {
+                    self.store_waiting();
+                    flags = MemFlagsData::new();
+                }
+                let number = self.number(address);
+                self.host_address(number)
             }
-        }
+            Paging::Controlled => {
+                let its = self.usual();
+                let place = self.place(address, k, memory);
+                self.look_before_access(&its, address, k, memory, stops);
+                usual = Some(its);
+                place
+            }
+        };
+        Open { place, flags, usual }
     }
 
     /// Goes on if no such bit is set in the state of a page that is accessed.
@@ -354,15 +381,25 @@ impl Translator<'_, '_> {
     }
 
     /// Stores the low bits of a register `k` bytes behind a place in the host.
-    pub(crate) fn store_at(&mut self, place: Value, k: u32, v: Reg, memory: Type) {
+    pub(crate) fn store_at(&mut self, place: Value, k: u32, v: Reg, memory: Type, flags: MemFlagsData) {
         let value = self.get_canonical(v);
         let number = if self.builder.func.dfg.value_type(value).bits() > memory.bits() {
             self.builder.ins().ireduce(memory, value)
         } else {
             value
         };
-        self.builder.ins().store(of_program(), number, place, k as i32);
+        self.builder.ins().store(flags, number, place, k as i32);
     }
+}
+
+/// Where an access may go.
+struct Open {
+    /// In the host.
+    place: Value,
+    /// Whether the host may stop it.
+    flags: MemFlagsData,
+    /// What remains to be done behind it.
+    usual: Option<Usual>,
 }
 
 /// Memory of a program: anything may be anywhere.

@@ -3,12 +3,22 @@
 //! There are many places to leave a function from, and many registers to write at each. What the places of a basic block have
 //! in common is written by one piece of code for all of them, so that code does not grow with the product of the two.
 
-use cranelift_codegen::ir::{Block, InstBuilder, Value};
+use std::mem::offset_of;
+
+use cranelift_codegen::ir::{
+    Block, BlockCall, ExceptionTableData, ExceptionTableItem, InstBuilder, Signature, SourceLoc, Value, types,
+};
+use cranelift_codegen::isa::CallConv;
 use limen_isa::codec::{ModuleShapes, for_each_register};
 use limen_isa::{Reg, Role, ValueType};
 
+use crate::context::NativeContext;
+use crate::mode::Paging;
 use crate::shape::RegisterSet;
-use crate::translate::{CELL, REGISTER_RESULTS, Translator, trusted, type_of};
+use crate::translate::{CELL, REGISTER_RESULTS, Translator, constant, trusted, type_of};
+
+/// In place of the word of an instruction: the call whose pad is the function's exit.
+pub(crate) const EXIT: u32 = u32::MAX - 1;
 
 /// The common end of all ways out of a basic block.
 #[derive(Clone)]
@@ -67,6 +77,44 @@ impl Translator<'_, '_> {
             // Where frames become portable, their cells are zeroes before: there is no upper half to be written.
             self.builder.ins().store(trusted(), value, self.frame, i32::from(*register) * CELL);
         }
+    }
+
+    /// In code that is entered at a loop and that the host may stop: makes the exit, to which there is no other way.
+    pub(crate) fn make_exit(&mut self) {
+        if self.mode.paging != Paging::Guarded {
+            return;
+        }
+        let unwinding = self.field(trusted(), types::I64, offset_of!(NativeContext, unwinding));
+        let (leave, on) = (self.builder.create_block(), self.builder.create_block());
+        self.builder.set_cold_block(leave);
+        self.builder.ins().brif(unwinding, leave, &[], on, &[]);
+        self.builder.switch_to_block(leave);
+        self.leave_by_exit();
+        self.builder.switch_to_block(on);
+    }
+
+    /// Returns before anything was done. Where the host may stop the code, this makes the function's exit: a place at which nothing
+    /// is expected of any register, and from which the function returns. It is the pad of a call of nothing, since Cranelift tells
+    /// where pads are.
+    pub(crate) fn leave_by_exit(&mut self) {
+        if self.mode.paging != Paging::Guarded {
+            return self.return_zeroes();
+        }
+        let [next, exit] = [(); 2].map(|()| self.builder.create_block());
+        [next, exit].into_iter().for_each(|block| self.builder.set_cold_block(block));
+        let signature = self.builder.import_signature(Signature::new(CallConv::SystemV));
+        let pool = &mut self.builder.func.dfg.value_lists;
+        let (normal, pad) = (BlockCall::new(next, [], pool), BlockCall::new(exit, [], pool));
+        let data = ExceptionTableData::new(signature, normal, [ExceptionTableItem::Default(pad)]);
+        let table = self.builder.func.dfg.exception_tables.push(data);
+        let code = self.field(constant(), types::I64, offset_of!(NativeContext, nothing));
+        self.builder.set_srcloc(SourceLoc::new(EXIT));
+        self.builder.ins().try_call_indirect(code, &[], table);
+        for block in [next, exit] {
+            self.builder.switch_to_block(block);
+            self.return_zeroes();
+        }
+        self.builder.set_srcloc(SourceLoc::new(self.pc));
     }
 
     /// Nobody looks at the results of frames that return in order to be portable.

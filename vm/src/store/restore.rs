@@ -6,7 +6,7 @@ use super::{Context, ContextKey, Domain, DomainKey, ModuleKey, SlotArray, SlotsK
 use crate::account::AccountKey;
 use crate::kernel::Kernel;
 use crate::machine::MachineError;
-use crate::memory::{Memory, MemoryKey};
+use crate::memory::{Guard, MemoryKey};
 use crate::object::{Details, Kind, NewEntry, Object, ObjectTable, Ref, Rights, Span, View};
 use crate::snapshot::{ContextImage, DomainImage, EntryImage, MemoryImage, SlotsImage, StoreImage};
 
@@ -62,8 +62,9 @@ impl Store {
             modules: image.modules.iter().map(|module| self.add_module(module.clone())).collect(),
             ..Keys::default()
         };
+        let guard = if image.runs.has_kernel { Guard::None } else { Guard::Host };
         for memory in &image.memories {
-            let key = self.restore_memory(keys.owner(memory.owner), memory).ok_or(MachineError::Budget)?;
+            let key = self.restore_memory(keys.owner(memory.owner), memory, guard).ok_or(MachineError::Budget)?;
             keys.memories.push(key);
         }
         keys.domains = image.domains.iter().map(|domain| self.restore_domain(&keys, domain)).collect();
@@ -88,8 +89,8 @@ impl Store {
         })
     }
 
-    fn restore_memory(&mut self, owner: AccountKey, image: &MemoryImage) -> Option<MemoryKey> {
-        let mut memory = Memory::new(image.pages, image.max_pages)?;
+    fn restore_memory(&mut self, owner: AccountKey, image: &MemoryImage, guard: Guard) -> Option<MemoryKey> {
+        let mut memory = guard.memory(image.pages, image.max_pages)?;
         for page in &image.contents {
             let start = page.number as usize * PAGE_SIZE as usize;
             memory.bytes_mut()[start..start + page.bytes.len()].copy_from_slice(&page.bytes);
