@@ -272,8 +272,8 @@ pub(crate) struct Innermost {
 #[repr(C)]
 pub(crate) struct Stopped {
     pub(crate) at: NativeFrame,
-    /// The address in home.
-    pub(crate) address: u64,
+    /// What the processor's registers hold.
+    pub(crate) registers: arch::Registers,
     /// The processor's stack pointer.
     pub(crate) stack: usize,
     /// The function's exit, see [`crate::lower::leave`].
@@ -324,7 +324,7 @@ impl NativeContext {
             innermost: Innermost { at, frame: std::ptr::null_mut(), pointer: nowhere, entering: None },
             stack: std::ptr::null_mut(),
             id: None,
-            stopped: Stopped { at, address: 0, stack: 0, exit: 0 },
+            stopped: Stopped { at, registers: arch::NO_REGISTERS, stack: 0, exit: 0 },
             mode: Mode { paging: Paging::Open, safepoints: Safepoints::Counting },
             sites,
         }

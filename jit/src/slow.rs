@@ -138,7 +138,8 @@ pub(crate) extern "C" fn stopped(context: *mut NativeContext, pointer: *mut u8) 
     // SAFETY: as in `slow`.
     let context = unsafe { &mut *context };
     let (_, run, _) = lent(context);
-    let (Stopped { at, address, exit, .. }, frame) = (context.stopped, context.frame_of(&run.frames(), pointer));
+    let (Stopped { at, registers, exit, .. }, frame) = (context.stopped, context.frame_of(&run.frames(), pointer));
+    let address = arch::effective_address(&registers).map_or(0, |address| address.wrapping_sub(context.home as u64));
     context.innermost = Innermost { at, frame, pointer, entering: None };
     context.kind = Kind::Leave as u64;
     park(context, Reason::Exit(Exit::Fault(Fault::Bounds, address)));

@@ -3,7 +3,8 @@
 //!
 //! Throughout compiled code, `r15` (Cranelift's pinned register) holds the fuel that is left.
 
-#[cfg(target_os = "linux")]
+// What a handler has to know of a signal is written down for Linux only.
+#[cfg_attr(not(target_os = "linux"), path = "unguarded.rs")]
 mod guard;
 
 use std::arch::naked_asm;
@@ -27,14 +28,7 @@ pub(crate) const RETURN_ADDRESS: usize = 8;
 /// Bytes of a frame beside what lies below its frame pointer: the saved frame pointer and the return address.
 pub(crate) const FRAME_OVERHEAD: u32 = 16;
 
-#[cfg(target_os = "linux")]
-pub(crate) use guard::install as install_guard;
-
-/// What a handler would have to know of a signal is written down for Linux only.
-#[cfg(not(target_os = "linux"))]
-pub(crate) fn install_guard() -> bool {
-    false
-}
+pub(crate) use guard::{NO_REGISTERS, Registers, effective_address, install as install_guard};
 
 /// A stack on which nothing runs yet, whose end is `top`, aligned to 16 bytes: switching to it enters [`start`].
 pub(crate) fn fresh(top: *mut u8) -> Control {

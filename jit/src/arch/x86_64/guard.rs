@@ -4,7 +4,7 @@ use std::mem::{MaybeUninit, transmute};
 use std::ptr::null_mut;
 use std::sync::OnceLock;
 
-use iced_x86::{Decoder, DecoderOptions, Register};
+use iced_x86::{Decoder, DecoderOptions, OpKind, Register};
 use libc::{c_int, c_void, sigaction, siginfo_t, ucontext_t};
 use limen_vm::layout::HOME_REACH;
 
@@ -61,21 +61,25 @@ unsafe fn stop(info: &siginfo_t, place: &mut ucontext_t) -> Option<()> {
     let registers = &mut place.uc_mcontext.gregs;
     let code = registers[libc::REG_RIP as usize] as usize;
     let (at, exit) = native.sites.stopped_at(code)?;
-    let address = effective_address(code, registers)?.wrapping_sub(home as u64);
-    native.stopped = Stopped { at, address, stack: registers[libc::REG_RSP as usize] as usize, exit };
+    native.stopped = Stopped { at, registers: *registers, stack: registers[libc::REG_RSP as usize] as usize, exit };
     registers[libc::REG_RIP as usize] = stopped_stub as *const () as i64;
     registers[libc::REG_RDI as usize] = context as i64;
     Some(())
 }
 
-/// The address of the first byte that the instruction at `code` accesses.
-fn effective_address(code: usize, registers: &[i64]) -> Option<u64> {
-    // SAFETY: no instruction is longer, and behind compiled code there are bytes to the end of a page: instructions that the host
-    // stops are never the last.
+/// What the processor's registers hold.
+pub(crate) type Registers = [i64; 23];
+
+/// What they hold while nothing is stopped.
+pub(crate) const NO_REGISTERS: Registers = [0; 23];
+
+/// The address of the first byte that the instruction accesses at which these registers stand.
+pub(crate) fn effective_address(registers: &Registers) -> Option<u64> {
+    let code = registers[libc::REG_RIP as usize];
+    // SAFETY: no instruction is longer, and what the host stops is never the last instruction of compiled code.
     let bytes = unsafe { std::slice::from_raw_parts(code as *const u8, LONGEST) };
     let instruction = Decoder::with_ip(64, bytes, code as u64, DecoderOptions::NONE).decode();
-    let operand =
-        (0..instruction.op_count()).find(|number| instruction.op_kind(*number) == iced_x86::OpKind::Memory)?;
+    let operand = (0..instruction.op_count()).find(|number| instruction.op_kind(*number) == OpKind::Memory)?;
     instruction.virtual_address(operand, 0, |register, _, _| {
         let number = match register {
             Register::RAX => libc::REG_RAX,
