@@ -19,6 +19,7 @@ use crate::compile::{Compiled, Compiler, MAX_WORDS, Refusal};
 use crate::context::{NativeContext, Processor, Reason};
 use crate::frames::{self, CallSites, Parked};
 use crate::log::{Compilation, Log};
+use crate::lower::control::cells_of;
 use crate::lower::enter::{Handler, address_of};
 use crate::mode::{Mode, Paging, Safepoints};
 use crate::shape::{loop_heads, targets};
@@ -268,6 +269,10 @@ impl Turn<'_, '_> {
         }
         // SAFETY: both ends are of one stack.
         let cells = unsafe { stack.end.offset_from(stack.start) } as usize;
+        // It may have more results than registers.
+        if self.run.module().signature_of(function).is_none_or(|it| innermost as usize + cells_of(it) > cells) {
+            return None;
+        }
         let mut parked = Parked::new(&self.jit.pool, &self.jit.sites, cells, function)?;
         let context = &mut *parked.context;
         (context.stack, context.limit) = (stack.start, stack.end);

@@ -345,6 +345,14 @@ impl Translator<'_, '_> {
     fn transfer(&mut self, code: Option<Value>, shape: &Signature) {
         let distance = self.distance() * i64::from(CELL);
         let frame = self.builder.ins().iadd_imm_s(self.frame, distance);
+        let cells = cells_of(shape);
+        if cells > 0 {
+            // The callee looks only when it has been entered.
+            let fault = self.leave_block();
+            let end = self.builder.ins().iadd_imm_s(frame, cells as i64 * i64::from(CELL));
+            let overflow = self.exceeds_stack(end);
+            self.unless(overflow, fault);
+        }
         let (given, results) = self.passed(shape);
         let (mut arguments, mut passing) = (vec![self.context, frame], Passing::new());
         for (index, (ty, register)) in shape.params.iter().zip(given).enumerate() {
@@ -368,6 +376,15 @@ impl Translator<'_, '_> {
 /// Element `index` of a register list that begins in the instruction word (`first` 0) or after it (`first` 1).
 pub(super) fn listed(words: &[u64], first: usize, index: usize) -> Reg {
     Reg(words.unsigned(first + index / 4, Field::SLOTS[index % 4]) as u16)
+}
+
+/// So many cells of a callee's frame its arguments and results travel in, those before them among them.
+pub(crate) fn cells_of(signature: &Signature) -> usize {
+    let mut passing = Passing::new();
+    let params = (1..).zip(&signature.params).filter(|(_, ty)| passing.next(**ty).is_none());
+    let params = params.last().map_or(0, |(count, _)| count);
+    let results = if signature.results.len() > REGISTER_RESULTS { signature.results.len() } else { 0 };
+    params.max(results)
 }
 
 /// The function that is called here; `index` is that into the table, where the call is by way of one.
