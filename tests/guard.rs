@@ -1,0 +1,226 @@
+//! Home with a guard: compiled code in live time accesses it without a look, and the host stops it where there is nothing.
+//! Nobody may be able to tell.
+
+use limen_assembler::{NoFiles, Options, assemble};
+use limen_isa::Fault;
+use limen_isa::module::Module;
+use limen_vm::EngineKind::{Interp, Jit, Tiered};
+use limen_vm::{Config, EngineKind, Mode, Outcome, Value, Verified, verify};
+
+fn verified(source: &str) -> Verified<Module> {
+    let assembled = assemble("guard.lim", source, &NoFiles, Options::default());
+    verify(assembled.unwrap_or_else(|errors| panic!("{errors}")).module, Mode::User)
+        .unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// How a run in live time ends, and home afterwards.
+fn run(module: &Verified<Module>, engine: EngineKind, arguments: &[Value]) -> (Outcome, Vec<u8>) {
+    let mut machine = limen_jit::machine(Config { engine, ..Config::default() }).expect("the budget allows a machine");
+    let domain = machine.instantiate(module).expect("it fits");
+    let outcome = machine.call(domain, "main", arguments).expect("main takes these");
+    let home = machine.memory(domain).expect("the domain is there").to_vec();
+    (outcome, home)
+}
+
+/// The same on every engine.
+fn same(module: &Verified<Module>, arguments: &[Value]) -> (Outcome, Vec<u8>) {
+    let wanted = run(module, Interp, arguments);
+    for engine in [Jit, Tiered] {
+        assert!(run(module, engine, arguments) == wanted, "{engine:?}, {arguments:?}: not {:?}", wanted.0);
+    }
+    wanted
+}
+
+fn fault_at(outcome: &Outcome) -> Option<(Fault, u64)> {
+    if let Outcome::Faulted(report) = outcome { Some((report.fault, report.detail)) } else { None }
+}
+
+#[test]
+fn accesses_at_the_edges_fault_where_they_begin() {
+    let module = verified(
+        "home 1
+export fn main(p: i32, i: i32, n: i32) -> i64 {
+    reg d: i64
+    reg f: f64
+    reg index: i32
+    reg b: i32
+    i32.br_eqi n, 0, plain
+    i32.br_eqi n, 1, far
+    i32.br_eqi n, 2, indexed
+    i32.br_eqi n, 3, store
+    i32.br_eqi n, 4, byte
+    f = f64.load [p + 0]
+    f64.store [p + 8], f
+    ret d
+  plain:
+    d = i64.load [p + 0]
+    ret d
+  far:
+    d = i64.load [p + 16777215]
+    ret d
+  indexed:
+    d = i64.load_at [p, i + 8]
+    ret d
+  store:
+    i64.store [p + 0], d
+    ret d
+  byte:
+    b = i32.load8_u [p + 1]
+    d = i64.from_i32_u b
+    ret d
+}",
+    );
+    let addresses = [0, 1, 4080, 4087, 4088, 4089, 4094, 4095, 4096, 4097, 1 << 20, i32::MAX, i32::MIN, -8, -1];
+    let mut faults = 0;
+    for (n, p) in (0..6).flat_map(|n| addresses.map(|p| (n, p))) {
+        for i in [0, 1, 511, 512, -1] {
+            let (outcome, _) = same(&module, &[Value::I32(p), Value::I32(i), Value::I32(n)]);
+            faults += usize::from(fault_at(&outcome).is_some_and(|(fault, _)| fault == Fault::Bounds));
+        }
+    }
+    assert!(faults > 200, "{faults}");
+    let (outcome, _) = same(&module, &[Value::I32(-1), Value::I32(-1), Value::I32(2)]);
+    assert_eq!(fault_at(&outcome), Some((Fault::Bounds, u64::from(u32::MAX) * 9 + 8)), "nothing reaches further");
+}
+
+/// The frames around the one that is stopped are found, whatever registers they had put away; and what it had done before is
+/// done, what would have come after is not.
+#[test]
+fn what_is_stopped_deep_down_leaves_everything_as_it_should_be() {
+    let module = verified(
+        "home 1
+fn down(n: i32, x: f64, a: i64, b: i64, c: i64, d: i64) -> (i64, f64) {
+    reg p, less: i32
+    reg e: i64
+    reg y, z: f64
+    i32.br_eqi n, 0, bottom
+    less = i32.addi n, -1
+    e = i64.add a, b
+    i64.store [p + 64], e
+    e, y = call down(less, x, b, c, d, e)
+    e = i64.add e, a
+    e = i64.add e, d
+    y = f64.add y, x
+    ret e, y
+  bottom:
+    p = i32.const 4064
+  fill:
+    z = f64.div y, y
+    f64.store [p + 0], z
+    e = i64.load [p + 16]
+    f64.store [p + 8], x
+    p = i32.addi p, 8
+    jump fill
+}
+
+export fn main(n: i32) -> i64 {
+    reg a: i64
+    reg x: f64
+    a = i64.const 7
+    a, x = call down(n, x, a, a, a, a)
+    ret a
+}",
+    );
+    for n in [0, 1, 30] {
+        let (outcome, home) = same(&module, &[Value::I32(n)]);
+        assert_eq!(fault_at(&outcome), Some((Fault::Bounds, 4096)), "{outcome:?}");
+        assert!(home[4064..4072].iter().any(|byte| *byte != 0), "a NaN was stored before");
+        let Outcome::Faulted(report) = outcome else { return };
+        assert_eq!(report.backtrace.len(), n as usize + 2);
+    }
+}
+
+#[test]
+fn what_grows_can_be_accessed_at_once_and_nothing_else() {
+    let module = verified(
+        "home 0 max 3
+export fn main(more: i32, p: i32) -> i64 {
+    reg d: i64
+    reg before, i: i32
+  again:
+    before = home.grow more
+    i64.store [p + 0], d
+    d = i64.load [p + 0]
+    d = i64.addi d, 1
+    i = i32.addi i, 1
+    i32.br_lt_si i, 5, again
+    ret d
+}",
+    );
+    for (more, p) in [(0, 0), (1, 0), (1, 4088), (1, 4096), (1, 4089), (3, 12280), (3, 12288), (4, 0)] {
+        same(&module, &[Value::I32(more), Value::I32(p)]);
+    }
+}
+
+/// What lies behind the cells of a stack belongs to others.
+#[test]
+fn calls_at_the_end_of_the_stack_write_nothing_behind_it() {
+    let many = |of: &str| vec![of; 200].join(", ");
+    let parameters: Vec<String> = (0..200).map(|number| format!("a{number}: i64")).collect();
+    let module = verified(&format!(
+        "fn wide({}) -> i64 {{
+    reg d: i64
+    d = call wide({})
+    ret d
+}}
+
+fn returns(n: i32) -> ({}) {{
+    reg less: i32
+    reg d: i64
+    i32.br_eqi n, 0, end
+    less = i32.addi n, -1
+    {} = call returns(less)
+  end:
+    ret {}
+}}
+
+export fn main(n: i32) -> i64 {{
+    reg d: i64
+    i32.br_eqi n, 0, wide
+    {} = call returns(n)
+    ret d
+  wide:
+    d = call wide({})
+    ret d
+}}",
+        parameters.join(", "),
+        many("a0"),
+        many("i64"),
+        many("d"),
+        many("d"),
+        many("d"),
+        many("d"),
+    ));
+    for n in [0, 1, 1 << 20] {
+        for _ in 0..20 {
+            same(&module, &[Value::I32(n)]);
+        }
+    }
+}
+
+#[cfg(target_os = "linux")]
+mod signals {
+    use super::{Jit, Value, run, verified};
+
+    /// Once the handler is there, what compiled code has nothing to do with still ends the process.
+    #[test]
+    fn those_of_others_are_passed_on() {
+        let module =
+            verified("home 1\nexport fn main(p: i32) -> i32 {\n    reg d: i32\n    d = i32.load [p + 0]\n    ret d\n}");
+        let stopped = run(&module, Jit, &[Value::I32(1 << 16)]);
+        // SAFETY: the child does nothing but end.
+        let child = unsafe { libc::fork() };
+        if child == 0 {
+            // SAFETY: it is meant to end like this.
+            unsafe {
+                std::ptr::without_provenance_mut::<u8>(1 << 16).write_volatile(1);
+                libc::_exit(0);
+            }
+        }
+        let mut status = 0;
+        // SAFETY: the status is there to be written.
+        unsafe { libc::waitpid(child, &raw mut status, 0) };
+        assert!(libc::WIFSIGNALED(status), "{stopped:?}, {status}");
+        assert_eq!(libc::WTERMSIG(status), libc::SIGSEGV);
+    }
+}
