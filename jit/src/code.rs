@@ -41,7 +41,7 @@ unsafe impl Send for ModuleCode {}
 impl Drop for ModuleCode {
     fn drop(&mut self) {
         for compiled in self.made.values().flatten() {
-            self.sites.remove(compiled);
+            self.sites.remove(compiled, self.functions.as_ptr());
         }
     }
 }
@@ -109,7 +109,7 @@ impl ModuleCode {
     /// Lets code be used from now on; what could not be compiled is not tried again.
     pub(crate) fn publish(&mut self, function: u32, entry: Entry, compiled: Result<Compiled, Refusal>) {
         if let Ok(compiled) = &compiled {
-            self.sites.add(compiled);
+            self.sites.add(compiled, self.functions.as_ptr());
             self.footprint += compiled.footprint();
             if entry == Entry::Call {
                 let code = compiled.code as *const u8;

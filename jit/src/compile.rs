@@ -18,7 +18,8 @@ use crate::arch::{self, FRAME_OVERHEAD};
 use crate::lower::enter::Handler;
 use crate::lower::leave::EXIT;
 use crate::mode::Mode;
-use crate::shape::Shape;
+use crate::resident::residents;
+use crate::shape::{RegisterSet, Shape};
 use crate::shared::{Key, SharedCode};
 use crate::translate::{CELL, Entry, Translator, enters_kernel, loop_signature, signature};
 
@@ -76,6 +77,8 @@ pub(crate) struct Code {
     pub(crate) call_sites: Vec<CallSite>,
     /// Where the host may stop it.
     pub(crate) stops: Arc<Stops>,
+    /// The registers of its function that are in their cells.
+    pub(crate) residents: Arc<RegisterSet>,
 }
 
 /// Where the host may stop code that accesses home without a look.
@@ -184,7 +187,7 @@ impl Compiler {
             Ok(memory.get_finalized_function(id) as usize)
         });
         let made = match built {
-            Ok(code) => Ok(self.finish(memory, function, kernel, code)),
+            Ok(code) => Ok(self.finish(memory, module, function, kernel, code)),
             Err(refusal) => {
                 // SAFETY: nothing of it was ever called.
                 unsafe { memory.free_memory() };
@@ -217,6 +220,7 @@ impl Compiler {
         let shape = Shape::of(module, function);
         let mut translator = Translator::new(&mut builder, module, function, &shape, itself, entry, key.mode);
         translator.kernel = kernel;
+        translator.residents = residents(module, function, &shape);
         translator.translate();
         builder.finalize(self.isa.frontend_config());
         memory.define_function(id, &mut self.context).map_err(refused)?;
@@ -234,7 +238,7 @@ impl Compiler {
     }
 
     /// Collects what the runtime must know of the code at this address.
-    fn finish(&self, memory: JITModule, function: u32, kernel: Option<&Handler>, code: usize) -> Code {
+    fn finish(&self, memory: JITModule, module: &Module, function: u32, kernel: Option<&Handler>, code: usize) -> Code {
         let (mut call_sites, mut size, mut stops) = (Vec::new(), 0, Stops { function, ..Stops::default() });
         if let Some(compiled) = self.context.compiled_code() {
             let buffer = &compiled.buffer;
@@ -259,8 +263,9 @@ impl Compiler {
             stops.words = traps.map(|trap| (trap.offset, word_at(trap.offset))).collect();
             size = buffer.data().len();
         }
+        let residents = Arc::new(residents(module, function, &Shape::of(module, function)));
         let _kernel = kernel.map(|handler| handler.module.clone());
-        Code { memory: Mutex::new(Some(memory)), _kernel, code, size, call_sites, stops: Arc::new(stops) }
+        Code { memory: Mutex::new(Some(memory)), _kernel, code, size, call_sites, stops: Arc::new(stops), residents }
     }
 }
 

@@ -9,6 +9,7 @@ use crate::arch::{self, RETURN_ADDRESS};
 use crate::compile::{CallSite, Code, Stops};
 use crate::context::NativeContext;
 use crate::guard;
+use crate::shape::RegisterSet;
 use crate::stack::{NativeStack, Pool};
 
 /// What the runtime must know of the places at which frames of compiled code can stand: where compiled code calls compiled code,
@@ -22,10 +23,16 @@ struct Sites {
     calls: HashMap<usize, (CallSite, usize)>,
     /// By where the code begins.
     stops: BTreeMap<usize, (Arc<Stops>, usize)>,
+    /// The registers that are in their cells, by the table of a module's code and the function, if there are any.
+    residents: HashMap<(*const *const u8, u32), Arc<RegisterSet>>,
 }
 
+// SAFETY: the pointers are only names.
+unsafe impl Send for Sites {}
+
 impl CallSites {
-    pub(crate) fn add(&self, code: &Code) {
+    /// Takes in code of a function; `table` is that of its module's code.
+    pub(crate) fn add(&self, code: &Code, table: *const *const u8) {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         for site in &code.call_sites {
             all.calls.entry(site.returns_to).or_insert((*site, 0)).1 += 1;
@@ -33,11 +40,15 @@ impl CallSites {
         if !code.stops.words.is_empty() {
             all.stops.entry(code.code).or_insert((Arc::clone(&code.stops), 0)).1 += 1;
         }
+        if !code.residents.is_empty() {
+            all.residents.insert((table, code.stops.function), Arc::clone(&code.residents));
+        }
     }
 
-    pub(crate) fn remove(&self, code: &Code) {
+    pub(crate) fn remove(&self, code: &Code, table: *const *const u8) {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let Sites { calls, stops } = &mut *all;
+        let Sites { calls, stops, residents } = &mut *all;
+        residents.remove(&(table, code.stops.function));
         for site in &code.call_sites {
             if calls.get_mut(&site.returns_to).is_some_and(|(_, users)| is_last(users)) {
                 calls.remove(&site.returns_to);
@@ -50,6 +61,11 @@ impl CallSites {
 
     pub(crate) fn find(&self, address: usize) -> Option<CallSite> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).calls.get(&address).map(|(site, _)| *site)
+    }
+
+    /// The registers of a function's frames that are in their cells.
+    fn residents(&self, table: *const *const u8, function: u32) -> Option<Arc<RegisterSet>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).residents.get(&(table, function)).cloned()
     }
 
     /// The place at which the host has stopped code that stands at this address, and the exit of its function. Asked from a
@@ -157,7 +173,10 @@ impl NativeFrames for Parked {
     fn settle(mut self: Box<Self>, frames: &mut Frames<'_>) {
         let native = self.divert();
         let cell = self.context.cell(self.context.frame);
-        frames.rebuild(cell, &native, self.context.has_operands());
+        let (sites, table) = (&self.context.sites, self.context.functions);
+        let residents: Vec<_> = native.iter().map(|frame| sites.residents(table, frame.function)).collect();
+        let is_there = |frame: usize, register| residents[frame].as_ref().is_some_and(|it| it.contains(register));
+        frames.rebuild(cell, &native, self.context.has_operands(), &is_there);
         if self.context.innermost.entering.is_some() {
             self.context.give_back_operands(frames);
         }

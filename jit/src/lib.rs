@@ -34,6 +34,7 @@ mod lower;
 mod mode;
 mod nans;
 mod ranges;
+mod resident;
 mod shape;
 mod shared;
 mod slow;

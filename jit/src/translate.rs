@@ -132,6 +132,8 @@ pub(crate) struct Translator<'a, 'b> {
     /// By the number of the basic block: the poll before it, if it is the head of a loop with one way back.
     polls: Vec<Option<HeadPoll>>,
     pub(crate) variables: Vec<Variable>,
+    /// The registers that are in their cells instead.
+    pub(crate) residents: RegisterSet,
     /// What a NaN in a register is; see [`crate::lower::float`].
     pub(crate) nans: Vec<Nan>,
     at_start: Nans,
@@ -272,6 +274,7 @@ impl<'a, 'b> Translator<'a, 'b> {
             blocks,
             polls,
             variables,
+            residents: RegisterSet::default(),
             nans: vec![Nan::Canonical; function.registers.len()],
             at_start,
             bounds: Bounds::of(module, index, shape, entry, mode.paging),
@@ -344,7 +347,11 @@ impl<'a, 'b> Translator<'a, 'b> {
             Entry::Loop(pc) => {
                 self.make_exit();
                 let live = self.shape.live_at(pc).clone();
-                self.zeroes(0..self.function.registers.len());
+                for register in 0..self.function.registers.len() {
+                    if !self.residents.contains(register as u16) {
+                        self.zeroes(register..register + 1);
+                    }
+                }
                 for register in live.iter() {
                     self.load_cell(Reg(register));
                 }
@@ -404,8 +411,7 @@ impl<'a, 'b> Translator<'a, 'b> {
     pub(crate) fn zeroes(&mut self, registers: std::ops::Range<usize>) {
         for register in registers {
             let zero = self.zero(type_of(self.function.registers[register]));
-            self.builder.def_var(self.variables[register], zero);
-            self.nans[register] = Nan::Canonical;
+            self.set_as(Reg(register as u16), zero, Nan::Canonical);
         }
     }
 
@@ -661,13 +667,25 @@ impl<'a, 'b> Translator<'a, 'b> {
 
     /// A register's value.
     pub(crate) fn get(&mut self, register: Reg) -> Value {
+        if self.residents.contains(register.0) {
+            let ty = type_of(self.type_of(register));
+            return self.builder.ins().load(ty, trusted(), self.frame, i32::from(register.0) * CELL);
+        }
         self.builder.use_var(self.variables[usize::from(register.0)])
     }
 
     /// Writes a register.
     pub(crate) fn set(&mut self, register: Reg, value: Value) {
         self.nans[usize::from(register.0)] = Nan::Kept;
-        self.builder.def_var(self.variables[usize::from(register.0)], value);
+        if self.residents.contains(register.0) {
+            let cell = match self.builder.func.dfg.value_type(value) {
+                types::I32 => self.builder.ins().uextend(types::I64, value),
+                _ => value,
+            };
+            self.builder.ins().store(trusted(), cell, self.frame, i32::from(register.0) * CELL);
+        } else {
+            self.builder.def_var(self.variables[usize::from(register.0)], value);
+        }
         self.forget_kept_in(register);
     }
 
@@ -677,6 +695,9 @@ impl<'a, 'b> Translator<'a, 'b> {
 
     /// Fetches a register from its cell.
     pub(crate) fn load_cell(&mut self, register: Reg) {
+        if self.residents.contains(register.0) {
+            return;
+        }
         let ty = type_of(self.type_of(register));
         let value = self.builder.ins().load(ty, trusted(), self.frame, i32::from(register.0) * CELL);
         self.set(register, value);
@@ -684,6 +705,9 @@ impl<'a, 'b> Translator<'a, 'b> {
 
     /// Writes a register to its cell.
     pub(crate) fn store_cell(&mut self, register: Reg) {
+        if self.residents.contains(register.0) {
+            return;
+        }
         let value = self.get_canonical(register);
         self.store_to(self.frame, i32::from(register.0), value);
     }

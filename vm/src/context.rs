@@ -316,16 +316,25 @@ impl Context {
     }
 
     /// Writes the headers of frames that were native, outermost first, and zeroes in their registers. If the operands of the
-    /// instruction at which the innermost stands are in their cells, these keep what they hold.
-    pub(crate) fn rebuild(&mut self, module: &Verified<Module>, fp: u32, frames: &[NativeFrame], has_operands: bool) {
+    /// instruction at which the innermost stands are in their cells, these keep what they hold; so do those that are there anyway.
+    pub(crate) fn rebuild(
+        &mut self,
+        module: &Verified<Module>,
+        fp: u32,
+        frames: &[NativeFrame],
+        has_operands: bool,
+        is_there: &dyn Fn(usize, u16) -> bool,
+    ) {
         self.adopt_native(module, fp, frames);
         let mut first = fp as usize;
         for (index, frame) in frames.iter().enumerate() {
             let registers = module.functions[frame.function as usize].registers.len();
             let keeps = has_operands && index + 1 == frames.len();
             let kept = if keeps { operands(module, frame.function, frame.pc) } else { Vec::new() };
-            for register in (0..registers).filter(|register| !kept.contains(&(*register as u16))) {
-                self.stack[first + register] = 0;
+            for register in 0..registers as u16 {
+                if !kept.contains(&register) && !is_there(index, register) {
+                    self.stack[first + usize::from(register)] = 0;
+                }
             }
             first += registers + HEADER_CELLS;
         }

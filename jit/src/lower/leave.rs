@@ -73,6 +73,9 @@ impl Translator<'_, '_> {
 
     fn store_cells_of(&mut self, registers: &[u16]) {
         for register in registers {
+            if self.residents.contains(*register) {
+                continue;
+            }
             let value = self.get_canonical(Reg(*register));
             // Where frames become portable, their cells are zeroes before: there is no upper half to be written.
             self.builder.ins().store(trusted(), value, self.frame, i32::from(*register) * CELL);
