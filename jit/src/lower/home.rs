@@ -291,12 +291,17 @@ impl Translator<'_, '_> {
         extension: Extension,
         flags: MemFlagsData,
     ) {
-        let number = self.builder.ins().load(memory, flags, place, k as i32);
-        let ty = type_of(self.type_of(d));
-        let value = match extension {
-            Extension::None => number,
-            Extension::Signed => self.builder.ins().sextend(ty, number),
-            Extension::Unsigned => self.builder.ins().uextend(ty, number),
+        let (ty, k) = (type_of(self.type_of(d)), k as i32);
+        let ins = self.builder.ins();
+        // One instruction each: of two, Cranelift may forget where the first one stood.
+        let value = match (extension, memory) {
+            (Extension::Signed, types::I8) => ins.sload8(ty, flags, place, k),
+            (Extension::Unsigned, types::I8) => ins.uload8(ty, flags, place, k),
+            (Extension::Signed, types::I16) => ins.sload16(ty, flags, place, k),
+            (Extension::Unsigned, types::I16) => ins.uload16(ty, flags, place, k),
+            (Extension::Signed, types::I32) => ins.sload32(flags, place, k),
+            (Extension::Unsigned, types::I32) => ins.uload32(flags, place, k),
+            _ => ins.load(memory, flags, place, k),
         };
         self.set(d, value);
     }
