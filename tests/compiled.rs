@@ -443,3 +443,50 @@ fn callers_of_a_kernel_with_large_frames_are_compiled_too() {
     let of_client: Vec<_> = compilations.iter().filter(|one| one.function.contains("main")).collect();
     assert!(!of_client.is_empty() && of_client.iter().all(|one| one.outcome.is_ok()), "{compilations:?}");
 }
+
+/// So many registers live across so many calls that most of them stay in their cells.
+#[test]
+fn large_functions_with_many_registers_do_the_same() {
+    const REGISTERS: usize = 60;
+    let names = |prefix: &str| (0..REGISTERS).map(|number| format!("{prefix}{number}")).collect::<Vec<_>>().join(", ");
+    let mut source = format!(
+        "home 1
+fn mix(a: i64, b: i32) -> (i64, i32) {{
+reg p, q: i32
+p = i32.andi b, 0x7f8\ni64.store [p + 0], a\na = i64.rotl a, a\nq = i32.muli b, 77\na = i64.addi a, 5\nret a, q
+}}
+export fn main(end: i32) -> i64 {{
+reg {}: i64
+reg {}: i32
+reg i, p, at: i32
+again:
+",
+        names("l"),
+        names("w")
+    );
+    for step in 0..600 {
+        let (from, to, other) = (step * 7 % REGISTERS, step * 11 % REGISTERS, step * 13 % REGISTERS);
+        let _ = match step % 4 {
+            0 => writeln!(source, "l{to}, w{other} = call mix(l{from}, w{to})"),
+            1 => writeln!(source, "l{to} = i64.add l{from}, l{other}\nw{to} = i32.sub w{from}, w{other}"),
+            2 => writeln!(
+                source,
+                "at = i32.andi w{from}, 0x3f8\nl{to} = i64.load [at + 8]\nw{to} = i32.addi w{other}, 3"
+            ),
+            _ => writeln!(source, "i32.br_eqi w{from}, {step}, last\nl{to}, w{to} = call mix(l{other}, w{from})"),
+        };
+    }
+    source += "i = i32.addi i, 1\ni32.br_lt_s i, end, again\nlast:\n";
+    for number in 1..REGISTERS {
+        let _ = writeln!(source, "l0 = i64.xor l0, l{number}\nw0 = i32.add w0, w{number}");
+    }
+    source += "l1 = i64.from_i32_s w0\nl0 = i64.add l0, l1\np = i32.load [i + 4095]\nret l0\n}";
+    let module = program(&source);
+    assert!(module.functions.iter().any(|function| function.code.len() > 1024), "it is large");
+    for end in [0, 3, 40] {
+        let Outcome::Faulted(report) = same_in_all_ways(&module, &[Value::I32(end)]) else {
+            panic!("the last load is outside")
+        };
+        assert_eq!(report.fault, Fault::Bounds);
+    }
+}
