@@ -8,7 +8,7 @@ use limen_vm::Verified;
 use crate::arch;
 use crate::compile::{Compiled, Refusal};
 use crate::context::{IndirectEntry, NO_SIGNATURE};
-use crate::frames::CallSites;
+use crate::frames::{CallSites, is_last};
 use crate::lower::enter::Handler;
 use crate::shape::loop_heads;
 use crate::translate::Entry;
@@ -24,6 +24,8 @@ pub(crate) struct ModuleCode {
     indirect: Box<[IndirectEntry]>,
     /// By function and entry; `None` what cannot be compiled, or is still to come.
     made: HashMap<(u32, Entry), Option<Compiled>>,
+    /// How much of a function is still to come, if anything is.
+    awaited: HashMap<u32, usize>,
     /// The heads of loops of functions that were asked for.
     heads: HashMap<u32, Vec<u32>>,
     /// How often a function was found running.
@@ -62,6 +64,7 @@ impl ModuleCode {
             functions: vec![uncompiled; module.functions.len()].into(),
             indirect: module.tables.iter().flatten().map(entry).collect(),
             made: HashMap::new(),
+            awaited: HashMap::new(),
             heads: HashMap::new(),
             samples: HashMap::new(),
             is_eager: false,
@@ -97,6 +100,12 @@ impl ModuleCode {
     /// Notes that this will be compiled.
     pub(crate) fn expect(&mut self, function: u32, entry: Entry) {
         self.made.insert((function, entry), None);
+        *self.awaited.entry(function).or_default() += 1;
+    }
+
+    /// Whether code of a function is still to come.
+    pub(crate) fn is_awaited(&self, function: u32) -> bool {
+        self.awaited.contains_key(&function)
     }
 
     /// Notes that a function was found running; gives how often it was.
@@ -119,5 +128,8 @@ impl ModuleCode {
             }
         }
         self.made.insert((function, entry), compiled.ok());
+        if self.awaited.get_mut(&function).is_some_and(is_last) {
+            self.awaited.remove(&function);
+        }
     }
 }

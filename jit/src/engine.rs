@@ -22,7 +22,7 @@ use crate::log::{Compilation, Log};
 use crate::lower::control::cells_of;
 use crate::lower::enter::{Handler, address_of};
 use crate::mode::{Mode, Paging, Safepoints};
-use crate::shape::{loop_heads, targets};
+use crate::shape::{loop_heads, outermost_loop, targets};
 use crate::stack::Pool;
 use crate::translate::{CELL, Entry, Passing, REGISTER_RESULTS};
 
@@ -498,7 +498,17 @@ impl Turn<'_, '_> {
             return;
         }
         let words = &code.module.functions[function as usize].code[pc as usize..];
-        let head = targets(words, pc).into_iter().find(|target| *target <= pc);
+        let mut head = targets(words, pc).into_iter().find(|target| *target <= pc);
+        if is_large(&code.module, function) {
+            // One at a time, and first where it comes back to most surely: from there on the code has all of its loops.
+            if code.is_awaited(function) {
+                return;
+            }
+            let outermost = outermost_loop(&code.module, function, pc).map(Entry::Loop);
+            if let Some(Entry::Loop(outermost)) = outermost.filter(|entry| !code.was_tried(function, *entry)) {
+                head = Some(outermost);
+            }
+        }
         for entry in head.map(Entry::Loop).into_iter().chain([Entry::Call]) {
             self.jit.wish(Wish { of, function, entry });
         }

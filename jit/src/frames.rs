@@ -80,7 +80,7 @@ impl CallSites {
 }
 
 /// One user less: whether that was the last one.
-fn is_last(users: &mut usize) -> bool {
+pub(crate) fn is_last(users: &mut usize) -> bool {
     *users -= 1;
     *users == 0
 }

@@ -221,6 +221,20 @@ pub(crate) fn loop_heads(module: &Module, function: u32) -> Vec<u32> {
     heads
 }
 
+/// The head of the longest loop around a word.
+pub(crate) fn outermost_loop(module: &Module, function: u32, word: u32) -> Option<u32> {
+    let code = &module.functions[function as usize].code;
+    let shapes = ModuleShapes { module, function };
+    let (mut outermost, mut pc) = (None, word as usize);
+    while pc < code.len() {
+        let words = &code[pc..];
+        let back = targets(words, pc as u32).into_iter().filter(|target| *target <= word);
+        outermost = back.chain(outermost).min();
+        pc += for_each_register(words, &shapes, |_, _| {});
+    }
+    outermost
+}
+
 /// Cuts a function into basic blocks.
 fn blocks(code: &[u64], shapes: ModuleShapes<'_>, registers: usize) -> Vec<Block> {
     let mut is_leader = vec![false; code.len() + 1];
