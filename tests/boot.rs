@@ -347,3 +347,44 @@ fn a_socket_where_others_may_come_is_refused() {
     }
     assert_eq!(std::fs::read_to_string(file).expect("it is there"), "mine");
 }
+
+/// Whoever waits for an answer when the service is killed that was to give it is told so; the next one answers.
+#[test]
+fn nobody_waits_for_a_control_service_that_is_no_more() {
+    let directory = directory();
+    let socket = directory.path().join("ctl");
+    let mut system = limen();
+    system.args(["boot", "--ctl"]).arg(&socket).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped());
+    let mut system = system.spawn().expect("it can be started");
+    until("there is a socket", || UnixStream::connect(&socket).is_ok());
+    let ask = |arguments: &[&str]| {
+        let mut command = limen();
+        command.arg("ctl").arg("--socket").arg(&socket).args(arguments);
+        command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it can be started")
+    };
+    // The trace is under way when it shows a call.
+    let mut trace = ask(&["trace", "store"]);
+    let mut shown = trace.stdout.take().expect("it has output");
+    let (is_shown, seen) = std::sync::mpsc::channel();
+    let reader = std::thread::spawn(move || {
+        shown.read_exact(&mut [0]).expect("a call is shown");
+        is_shown.send(()).expect("it is waited for");
+        shown.read_to_end(&mut Vec::new()).expect("it ends");
+    });
+    let typing = system.stdin.as_mut().expect("it has input");
+    let start = Instant::now();
+    while seen.recv_timeout(Duration::from_millis(20)).is_err() {
+        assert!(start.elapsed() < PATIENCE, "no call is shown");
+        typing.write_all(b"get nothing\n").expect("it can be typed");
+    }
+    for (what, output) in [("kill", wait(ask(&["kill", "control"]))), ("trace", wait(trace))] {
+        assert_eq!(output.status.code(), Some(1), "{what}: {output:?}");
+        assert!(text(&output.stderr).contains("was started again"), "{what}: {output:?}");
+    }
+    reader.join().expect("the trace has ended");
+    let services = text(&wait(ask(&["services"])).stdout);
+    let row = services.lines().find(|line| line.starts_with("control ")).expect("it is there again");
+    assert!(row.contains("running") && row.split_whitespace().any(|word| word == "1"), "{services}");
+    assert_eq!(wait(ask(&["stop"])).status.code(), Some(0));
+    assert_eq!(wait(system).status.code(), Some(0));
+}

@@ -60,6 +60,8 @@ scenarios! {
     floods: COUNTED,
     /// Servers that never answer.
     hung: COUNTED,
+    /// Services without threads that fault, hang, never answer, call themselves, and are killed with callers inside.
+    passive: ALWAYS,
     /// Memory that is lent changes, and is gone in the middle of a call.
     vanishing: ALWAYS,
 }

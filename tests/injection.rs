@@ -244,7 +244,14 @@ fn end_with(mut machine: Machine, (number, module): (usize, &Module), fuel: u64)
 
 /// Does damage again and again, and prints what came of it. The name is that of the test, which repeats a case of its own.
 fn campaign(name: &str, damage: impl Fn(&mut Random) -> End, kind: impl Fn(&End) -> &'static str) {
-    let (_, ends) = random::campaign(name, "LIMEN_INJECTION", 12, |random| kind(&damage(random)));
+    let (_, ends) = random::campaign(name, "LIMEN_INJECTION", 12, |random| {
+        let Random(seed) = *random;
+        let end = kind(&damage(random));
+        if UNNOTICED.contains(&end) {
+            println!("{name}: LIMEN_INJECTION_CASES=1 LIMEN_INJECTION_SEED={seed} {end}");
+        }
+        end
+    });
     let mut counts = BTreeMap::new();
     for end in ends {
         *counts.entry(end).or_insert(0) += 1;
@@ -258,6 +265,9 @@ fn end_of_actors(end: &End) -> &'static str {
     "contained"
 }
 
+/// Ends of damage that nobody has noticed, and that somebody suffers from: these cases are named.
+const UNNOTICED: [&str; 2] = ["came to no end", "went on without the first domain"];
+
 fn end_of_kernel(end: &End) -> &'static str {
     match end {
         End::Of(Outcome::Halted(0)) => "went on",
@@ -265,8 +275,8 @@ fn end_of_kernel(end: &End) -> &'static str {
         End::Of(Outcome::Faulted(_)) => "stopped with a report",
         End::Of(Outcome::Stuck(_)) => "went in circles and was stopped with a report",
         End::Of(Outcome::Asleep) => "stopped, with nobody left to run",
-        End::Of(Outcome::OutOfFuel) => "came to no end",
-        End::WithoutTheFirst => "went on without the first domain",
+        End::Of(Outcome::OutOfFuel) => UNNOTICED[0],
+        End::WithoutTheFirst => UNNOTICED[1],
         End::Of(other) => panic!("{other:?}"),
     }
 }

@@ -491,3 +491,85 @@ fn a_kernel_that_enters_itself_finds_no_caller() {
     assert!(is_null(&runs[0].0), "{:?}", runs[0]);
     assert_eq!(runs, [runs[0].clone(), runs[0].clone(), runs[0].clone()]);
 }
+
+/// What a kernel may burn in the tests below.
+const KERNEL_FUEL: u64 = 10_000;
+
+/// A kernel that goes round so many times for each `svc`; the client's word says how many, and 0 is for ever.
+fn circling() -> Verified<Module> {
+    kernel_of(&format!(
+        "{ONE_CLIENT}
+    export fn boot() {{
+        reg client: ref
+        client = call start()
+        ctx.resume client
+    }}
+    export fn svc(c: ref, number: i32) {{
+        reg rounds: i64
+        i32.br_eqi number, 1, end
+        rounds = ctx.word c, 0
+        call goes_round(rounds)
+        ctx.resume c
+      end:
+        number = i32.const 7
+        halt number
+    }}
+    fn goes_round(rounds: i64) {{
+      again:
+        rounds = i64.addi rounds, -1
+        i64.br_nei rounds, 0, again
+        ret
+    }}"
+    ))
+}
+
+/// How a machine ends whose kernel goes round for each of these words of its client's.
+fn ends_with(engine: EngineKind, time: Time, fuel: Option<u64>, rounds: &str) -> Outcome {
+    let client = module_of(
+        &format!(
+            "export fn main() {{
+                reg n, rounds: i64
+                {rounds}
+                svc 1()
+                trap 1
+            }}"
+        ),
+        Mode::User,
+    );
+    let config = Config { engine, time, fuel, kernel_fuel: Some(KERNEL_FUEL), ..Config::default() };
+    let mut machine = limen_jit::machine(config).expect("the budget allows a machine");
+    machine.boot(&circling(), std::slice::from_ref(&client)).expect("the kernel boots")
+}
+
+/// Where fuel is counted, a kernel that goes in circles is stopped, and it is said where. Others that compute are not, however long.
+#[test]
+fn a_kernel_that_goes_in_circles_is_stopped() {
+    for engine in EngineKind::ALL {
+        for (time, fuel) in [(Time::Virtual, None), (Time::Live, Some(u64::MAX))] {
+            let outcome = ends_with(engine, time, fuel, "rounds = i64.const 0\nsvc 0(rounds)");
+            let Outcome::Stuck(calls) = outcome else { panic!("{}, {time:?}: {outcome:?}", engine.name()) };
+            let names: Vec<_> = calls.iter().map(ToString::to_string).collect();
+            assert!(names.len() == 2 && names[0].contains("goes_round") && names[1].contains("svc"), "{names:?}");
+            let outcome = ends_with(
+                engine,
+                time,
+                fuel,
+                "n = i64.const 1000000\nagain:\nn = i64.addi n, -1\ni64.br_nei n, 0, again",
+            );
+            assert_eq!(outcome, Outcome::Halted(7), "{}, {time:?}: a client may go round", engine.name());
+        }
+    }
+}
+
+/// What counts is what a kernel burns before it lets somebody else run, not what it burns in all.
+#[test]
+fn a_kernel_that_works_hard_is_not_stopped() {
+    let often = format!(
+        "n = i64.const 100\nagain:\nrounds = i64.const {}\nsvc 0(rounds)\nn = i64.addi n, -1\ni64.br_nei n, 0, again",
+        KERNEL_FUEL / 3
+    );
+    for engine in EngineKind::ALL {
+        let outcome = ends_with(engine, Time::Virtual, None, &often);
+        assert_eq!(outcome, Outcome::Halted(7), "{}", engine.name());
+    }
+}

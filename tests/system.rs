@@ -87,5 +87,18 @@ fn the_store_loses_no_write_that_it_acknowledged() {
 /// All that many services were given comes back when their accounts are closed.
 #[test]
 fn many_services_wait_at_once() {
-    boots_well(&["many", "idle"], &[("COUNT", knob("LIMEN_SERVICES", 500))]);
+    for is_passive in [0, 1] {
+        boots_well(&["many", "idle"], &[("COUNT", knob("LIMEN_SERVICES", 500)), ("PASSIVE", is_passive)]);
+    }
+}
+
+/// A thread that all others make way for is late by no more than what one entry of the kernel, and one step of what it does in
+/// steps, burn: in virtual time that is a number.
+#[test]
+fn a_thread_of_the_highest_level_is_not_late() {
+    const MOST: u64 = 20_000;
+    for engine in EngineKind::ALL {
+        let (outcome, _) = boot(&modules(&["late", "late"], &[("MOST", MOST)]), engine, Time::Virtual);
+        assert_eq!(outcome, Outcome::Halted(0), "{}", engine.name());
+    }
 }

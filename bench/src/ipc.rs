@@ -1,70 +1,121 @@
-//! What crossing a protection boundary costs: from one domain to another and back, through a kernel in bytecode.
+//! What crossing a protection boundary costs: from one domain to another and back, through a kernel in bytecode; and what others
+//! take for as much.
 
-use std::io::{Read, Write, pipe};
-use std::path::Path;
+mod components;
+mod host;
+mod tasks;
+
 use std::time::Instant;
 
-use limen_assembler::{Options, assemble_file};
 use limen_isa::module::Module;
-use limen_vm::{Config, EngineKind, Machine, Mode, Outcome, Verified, verify};
+use limen_vm::{Config, EngineKind, Machine, Mode, Outcome, Verified};
 
-use crate::statistics::quantile;
+use crate::lines::{heading, in_turn};
+use crate::sources::{kernel, module};
+use components::Components;
 
 /// How often a client does what it does, as `ipc/protocol.lim` says.
 const ROUNDS: usize = 1_000_000;
 
-/// Round trips through a pair of pipes; they are slow.
-const PIPE_ROUNDS: usize = 10_000;
+/// Round trips by way of the host; they are slow.
+const HOST_ROUNDS: usize = 10_000;
 
-/// What is measured: the kernel, the client, and the server that it talks to.
+/// Settings of a client's source.
+type Settings = &'static [(&'static str, u64)];
+
+/// What is measured: the client, and the server that it talks to.
 struct Exchange {
     name: &'static str,
-    kernel: &'static str,
     client: &'static str,
     server: &'static str,
+    settings: Settings,
 }
 
-impl Exchange {
-    /// Through the least kernel there can be.
-    const fn least(name: &'static str, client: &'static str, server: &'static str) -> Self {
-        Self { name, kernel: "ipc/kernel", client, server }
-    }
-
-    /// Through the kernel that ships.
-    const fn real(name: &'static str, client: &'static str, server: &'static str) -> Self {
-        Self { name, kernel: "../os-services/kernel/kernel", client, server }
-    }
+const fn exchange(name: &'static str, client: &'static str, server: &'static str, settings: Settings) -> Exchange {
+    Exchange { name, client, server, settings }
 }
 
-const EXCHANGES: [Exchange; 7] = [
-    Exchange::least("null svc", "ipc/null", "ipc/server"),
-    Exchange::least("call and reply, 4 words", "ipc/call", "ipc/server"),
-    Exchange::least("64 bytes by lend", "ipc/lend_64", "ipc/lender"),
-    Exchange::least("4 KiB by lend", "ipc/lend_4096", "ipc/lender"),
-    Exchange::real("kernel: call, 4 words", "ipc/system/call", "ipc/system/server"),
-    Exchange::real("kernel: 64 bytes by lend", "ipc/system/lend_64", "ipc/system/lender"),
-    Exchange::real("kernel: 4 KiB by lend", "ipc/system/lend_4096", "ipc/system/lender"),
+/// Through the least kernel there can be.
+const LEAST: [Exchange; 4] = [
+    exchange("null svc", "null", "server", &[]),
+    exchange("call and reply, 4 words", "call", "server", &[]),
+    exchange("64 bytes by lend", "lend", "lender", &[("SIZE", 64)]),
+    exchange("4 KiB by lend", "lend", "lender", &[("SIZE", 4096)]),
 ];
 
-/// Prints a line for each exchange on each engine, in nanoseconds, and one for pipes.
+/// Through the kernel that ships.
+const REAL: [Exchange; 14] = [
+    exchange("kernel: call, 4 words", "call", "server", &[]),
+    exchange("kernel: call of a passive service, 4 words", "call", "server", &[("PASSIVE", 1)]),
+    exchange("kernel: 2 bytes by lend", "lend", "lender", &[("SIZE", 2)]),
+    exchange("kernel: 64 bytes by lend", "lend", "lender", &[("SIZE", 64)]),
+    exchange("kernel: 4 KiB by lend", "lend", "lender", &[("SIZE", 4096)]),
+    exchange("kernel: 64 KiB by lend", "lend", "lender", &[("SIZE", 65_536)]),
+    exchange("kernel: 64 bytes by lend, passive service", "lend", "lender", &[("SIZE", 64), ("PASSIVE", 1)]),
+    exchange("kernel: 64 bytes by lend, copied", "lend", "copier", &[("SIZE", 64)]),
+    exchange("kernel: 4 KiB by lend, copied", "lend", "copier", &[("SIZE", 4096)]),
+    exchange("kernel: 64 KiB by lend, copied", "lend", "copier", &[("SIZE", 65_536)]),
+    exchange("kernel: raise bits of a notification", "raise", "server", &[]),
+    exchange("kernel: raise bits and take them", "take", "server", &[]),
+    exchange("kernel: bits to another domain and back", "signal", "signaller", &[]),
+    exchange("function in the same domain, 4 words", "direct", "server", &[]),
+];
+
+/// Something to measure, in nanoseconds: its name, the side that does it, and how.
+struct Work(String, &'static str, Box<dyn FnMut() -> f64>);
+
+/// Prints a line for each exchange on each engine, and for each way of others, in nanoseconds. All take turns.
 pub fn print(rounds: u32) {
-    println!("{:<26} {:<7} {:>9} {:>9} {:>9}", "there and back, ns", "engine", "q1", "median", "q3");
-    for Exchange { name, kernel, client, server } in EXCHANGES {
-        let kernel = module(kernel, Mode::Kernel);
-        let modules = [module(client, Mode::User), module(server, Mode::User)];
-        for engine in [EngineKind::Jit, EngineKind::Interp] {
-            // What this one compiles is there for the others as long as it lives: compiling is not what is measured.
-            let _first = boot(&kernel, &modules, engine);
-            line(name, engine.name(), rounds, || nanoseconds(ROUNDS, || drop(boot(&kernel, &modules, engine))));
-        }
+    heading("there and back, ns");
+    let least = module("ipc/kernel", Mode::Kernel, &[]);
+    let mut works = Vec::new();
+    LEAST.iter().for_each(|it| add(&mut works, &least, it, "ipc"));
+    REAL.iter().for_each(|it| add(&mut works, &kernel(), it, "ipc/system"));
+    for is_stoppable in [false, true] {
+        add_components(&mut works, is_stoppable);
     }
-    line("pipes between two threads", "", rounds, || nanoseconds(PIPE_ROUNDS, pipes));
+    works.push(work("tokio channels between two tasks", "", || nanoseconds(ROUNDS, || tasks::channels(ROUNDS))));
+    for (name, way) in host::WAYS {
+        works.push(work(name, "one CPU", move || host::round_trip(way, HOST_ROUNDS, true)));
+        works.push(work(name, "any CPU", move || host::round_trip(way, HOST_ROUNDS, false)));
+    }
+    let mut turns: Vec<_> =
+        works.iter_mut().map(|Work(name, side, run)| (name.as_str(), *side, run.as_mut() as _)).collect();
+    in_turn(rounds, &mut turns);
 }
 
-fn line(name: &str, engine: &str, rounds: u32, mut work: impl FnMut() -> f64) {
-    let times: Vec<f64> = (0..rounds).map(|_| work()).collect();
-    let [q1, median, q3] = [0.25, 0.5, 0.75].map(|share| quantile(&times, share));
-    println!("{name:<26} {engine:<7} {q1:>9.1} {median:>9.1} {q3:>9.1}");
+fn work(name: &str, side: &'static str, run: impl FnMut() -> f64 + 'static) -> Work {
+    Work(name.to_owned(), side, Box::new(run))
+}
+
+fn add(works: &mut Vec<Work>, kernel: &Verified<Module>, it: &Exchange, folder: &str) {
+    let client = module(&format!("{folder}/{}", it.client), Mode::User, it.settings);
+    let server = module(&format!("{folder}/{}", it.server), Mode::User, &[]);
+    let modules = [client, server];
+    for engine in [EngineKind::Jit, EngineKind::Interp] {
+        let (kernel, modules) = (kernel.clone(), modules.clone());
+        // What this one compiles is there for the others as long as it lives: compiling is not what is measured.
+        let first = boot(&kernel, &modules, engine);
+        works.push(work(it.name, engine.name(), move || {
+            let _alive = &first;
+            nanoseconds(ROUNDS, || drop(boot(&kernel, &modules, engine)))
+        }));
+    }
+}
+
+/// WebAssembly components that call each other, which can be stopped or not.
+fn add_components(works: &mut Vec<Work>, is_stoppable: bool) {
+    let side = if is_stoppable { "epochs" } else { "wasmtime" };
+    let sizes = [("64 bytes", 64, ROUNDS), ("4 KiB", 4096, ROUNDS / 10), ("64 KiB", 65_536, ROUNDS / 100)];
+    let mut calls = Components::new(is_stoppable);
+    works.push(work("component to component, nothing", side, move || nanoseconds(ROUNDS, || calls.nothing(ROUNDS))));
+    let mut calls = Components::new(is_stoppable);
+    works.push(work("component to component, 4 words", side, move || nanoseconds(ROUNDS, || calls.words(ROUNDS))));
+    for (name, size, rounds) in sizes {
+        let mut calls = Components::new(is_stoppable);
+        let name = format!("component to component, {name}");
+        works.push(work(&name, side, move || nanoseconds(rounds, || calls.bytes(rounds, size))));
+    }
 }
 
 /// The time of one of `rounds` exchanges.
@@ -74,12 +125,6 @@ fn nanoseconds(rounds: usize, work: impl FnOnce()) -> f64 {
     begun.elapsed().as_secs_f64() * 1e9 / rounds as f64
 }
 
-fn module(name: &str, mode: Mode) -> Verified<Module> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(name).with_extension("lim");
-    let assembled = assemble_file(&path, Options::default()).unwrap_or_else(|errors| panic!("{errors}"));
-    verify(assembled.module, mode).unwrap_or_else(|error| panic!("{name}: {error}"))
-}
-
 /// Runs a client and its server to the end.
 fn boot(kernel: &Verified<Module>, modules: &[Verified<Module>], engine: EngineKind) -> Machine {
     let config = Config { engine, ..Config::default() };
@@ -87,22 +132,4 @@ fn boot(kernel: &Verified<Module>, modules: &[Verified<Module>], engine: EngineK
     let outcome = machine.boot(kernel, modules).expect("the kernel boots");
     assert_eq!(outcome, Outcome::Halted(0));
     machine
-}
-
-/// A byte there and back, again and again, between two threads of the host.
-fn pipes() {
-    let (mut there_out, mut there_in) = pipe().expect("the host has pipes");
-    let (mut back_out, mut back_in) = pipe().expect("the host has pipes");
-    std::thread::scope(|scope| {
-        scope.spawn(move || {
-            let mut byte = [0];
-            for _ in 0..PIPE_ROUNDS {
-                there_out.read_exact(&mut byte).and_then(|()| back_in.write_all(&byte)).expect("pipes work");
-            }
-        });
-        let mut byte = [0];
-        for _ in 0..PIPE_ROUNDS {
-            there_in.write_all(&byte).and_then(|()| back_out.read_exact(&mut byte)).expect("pipes work");
-        }
-    });
 }

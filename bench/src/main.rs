@@ -9,6 +9,7 @@ mod ipc;
 mod kernels;
 mod lines;
 mod sides;
+mod sources;
 mod starts;
 mod statistics;
 mod stops;
@@ -63,6 +64,10 @@ struct Arguments {
     #[arg(long, hide = true)]
     idle_services: bool,
 
+    /// The same for services without threads
+    #[arg(long, hide = true)]
+    passive_services: bool,
+
     /// Only one of the comparisons
     #[arg(long, value_enum)]
     only: Option<Engine>,
@@ -102,8 +107,8 @@ fn main() {
     if arguments.wasm {
         return wasm::print(&chosen, filter, arguments.rounds, arguments.quick);
     }
-    if arguments.idle_services {
-        return system::print_idle_memory();
+    if arguments.idle_services || arguments.passive_services {
+        return system::print_memory(arguments.passive_services);
     }
     if arguments.system {
         return system::print(arguments.rounds);

@@ -2,7 +2,7 @@
 //!
 //! The host only carries lines. Those of a client are marked with its number, as in `7> services`, and so are the answers to
 //! it, as in `7 ok`. What the host says itself cannot be forged: `7 bye` when a client has gone, `signal` if the process is
-//! asked to end.
+//! asked to end. A service that begins says `began` before it takes anything: what one before it had taken is answered by nobody.
 
 mod bridge;
 mod session;
@@ -14,14 +14,11 @@ use limen_vm::device::{ConsoleBackend, Waker};
 
 use self::session::Sessions;
 pub(crate) use self::socket::Socket;
-use super::pipe::Pipe;
 use super::threads;
 
 /// See the module. All clones are the same.
 #[derive(Clone, Default)]
 pub(crate) struct Control {
-    /// Lines for the service.
-    input: Arc<Pipe>,
     sessions: Arc<Sessions>,
     waker: Arc<OnceLock<Waker>>,
 }
@@ -44,7 +41,7 @@ impl Control {
 
     /// Has the service read this, once there is room for it.
     fn say(&self, text: &str) {
-        self.input.fill(text.as_bytes());
+        self.sessions.input.put_whole(text.as_bytes());
         self.wake();
     }
 
@@ -62,7 +59,7 @@ impl ConsoleBackend for Control {
     }
 
     fn read(&mut self, into: &mut [u8]) -> usize {
-        self.input.take(into)
+        self.sessions.input.take(into)
     }
 
     fn write(&mut self, bytes: &[u8]) -> usize {

@@ -17,6 +17,8 @@ pub(crate) struct Pipe {
 #[derive(Default)]
 struct State {
     bytes: VecDeque<u8>,
+    /// The byte that was taken out last.
+    latest: Option<u8>,
     /// Nothing more comes in; what is there still goes out.
     closed: bool,
     /// Nothing goes out any more.
@@ -53,6 +55,31 @@ impl Pipe {
         has_room && self.offer(bytes) == bytes.len()
     }
 
+    /// Puts in all of this at once, when there is room for it.
+    pub(crate) fn put_whole(&self, bytes: &[u8]) {
+        while !self.offer_whole(bytes) {
+            self.wait_for_room(bytes.len());
+        }
+    }
+
+    /// Waits until so many bytes fit, or until it does not matter.
+    pub(crate) fn wait_for_room(&self, len: usize) {
+        drop(self.wait_while(|state| CAPACITY - state.bytes.len() < len && !state.broken && !state.closed));
+    }
+
+    /// Whoever takes the bytes is another one from now on: drops the rest of a line whose beginning is gone, and gives a copy of
+    /// what is left.
+    pub(crate) fn begin_anew(&self) -> Vec<u8> {
+        let mut state = self.state();
+        if state.latest.is_some_and(|byte| byte != b'\n') {
+            let rest = state.bytes.iter().position(|byte| *byte == b'\n').map_or(state.bytes.len(), |end| end + 1);
+            state.bytes.drain(..rest);
+        }
+        state.latest = None;
+        self.changed.notify_all();
+        state.bytes.iter().copied().collect()
+    }
+
     /// Puts in all bytes, as there is room for them. `false` if nothing goes out any more.
     pub(crate) fn fill(&self, mut bytes: &[u8]) -> bool {
         while !bytes.is_empty() {
@@ -69,7 +96,7 @@ impl Pipe {
     /// Takes out what is there now; gives how many bytes.
     pub(crate) fn take(&self, into: &mut [u8]) -> usize {
         let mut state = self.state();
-        let count = take_out(&mut state.bytes, into);
+        let count = state.take(into);
         self.changed.notify_all();
         count
     }
@@ -78,7 +105,7 @@ impl Pipe {
     /// is closed, and there will be no more.
     pub(crate) fn drain(&self, into: &mut [u8]) -> (usize, bool) {
         let mut state = self.wait_while(|state| state.bytes.is_empty() && !state.closed && !state.broken);
-        let count = take_out(&mut state.bytes, into);
+        let count = state.take(into);
         self.changed.notify_all();
         (count, std::mem::take(&mut state.was_full))
     }
@@ -137,8 +164,12 @@ impl Pipe {
     }
 }
 
-fn take_out(from: &mut VecDeque<u8>, into: &mut [u8]) -> usize {
-    std::io::Read::read(from, into).unwrap_or(0)
+impl State {
+    fn take(&mut self, into: &mut [u8]) -> usize {
+        let count = std::io::Read::read(&mut self.bytes, into).unwrap_or(0);
+        self.latest = into[..count].last().copied().or(self.latest);
+        count
+    }
 }
 
 #[cfg(test)]

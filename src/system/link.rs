@@ -197,6 +197,7 @@ impl<'a> Linker<'a> {
             heartbeat_ms: it.heartbeat_ms,
             references,
             interface,
+            is_passive: it.is_passive,
         });
     }
 

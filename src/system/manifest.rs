@@ -128,6 +128,8 @@ pub(crate) struct Service {
     /// Which of the interfaces that its module answers is that of its endpoint.
     pub(crate) interface: Option<Name>,
     pub(crate) references: Vec<Named<At<Reference>>>,
+    /// Whether it has no thread of its own.
+    pub(crate) is_passive: bool,
 }
 
 /// How much time a service may take.

@@ -47,6 +47,8 @@ pub(crate) struct Service {
     pub(crate) references: Vec<Reference>,
     /// Index of the interface of its endpoint; `None` if it has no endpoint.
     pub(crate) interface: Option<u32>,
+    /// Whether it has no thread of its own.
+    pub(crate) is_passive: bool,
 }
 
 /// Stands for the engine that the machine was booted with.

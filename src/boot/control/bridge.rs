@@ -63,8 +63,8 @@ impl Control {
             let Some(request) = read.ok().and_then(|_| line.strip_suffix(b"\n")) else { return };
             // A line of text: nothing in it may look like its end.
             let Ok(request) = std::str::from_utf8(request) else { return };
-            self.sessions.note_request(session, request);
-            self.say(&format!("{session}> {}\n", request.replace(char::is_control, " ")));
+            self.sessions.ask(session, &request.replace(char::is_control, " "));
+            self.wake();
         }
     }
 

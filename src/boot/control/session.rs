@@ -16,9 +16,17 @@ const LONGEST_LINE: usize = 1024;
 /// So long an answer waits for a client to take it; the others wait meanwhile.
 const PATIENCE: Duration = Duration::from_secs(1);
 
+/// What the service says when it begins.
+const BEGAN: &str = "began";
+
+/// What a client is told of a request that was taken by a service that is no more.
+const LOST: &str = "error the service that answers was started again: whether this was done nobody knows";
+
 /// All clients that are there.
 #[derive(Default)]
 pub(crate) struct Sessions {
+    /// Lines for the service.
+    pub(super) input: Pipe,
     state: Mutex<State>,
     answered: Condvar,
 }
@@ -61,12 +69,23 @@ impl Sessions {
         self.state().clients.remove(&client);
     }
 
-    /// The client has asked for something.
-    pub(super) fn note_request(&self, client: u64, request: &str) {
-        if let Some(client) = self.state().clients.get_mut(&client) {
+    /// Has the service read what a client asks for, once there is room for it.
+    pub(super) fn ask(&self, client: u64, request: &str) {
+        let line = format!("{client}> {request}\n");
+        while !self.try_to_ask(client, request, &line) {
+            self.input.wait_for_room(line.len());
+        }
+    }
+
+    /// A request is open as soon as the service can take it.
+    fn try_to_ask(&self, client: u64, request: &str, line: &str) -> bool {
+        let mut state = self.state();
+        let is_put = self.input.offer_whole(line.as_bytes());
+        if let Some(client) = state.clients.get_mut(&client).filter(|_| is_put) {
             client.open += 1;
             client.is_lossy |= request.split_whitespace().next() == Some("trace");
         }
+        is_put
     }
 
     /// Waits until every request of a client was answered, but no longer than this; whether that was so.
@@ -79,7 +98,7 @@ impl Sessions {
     /// Takes what the service says, as far as the clients do; gives how many bytes.
     pub(super) fn offer(&self, bytes: &[u8]) -> usize {
         let mut state = self.state();
-        let taken = bytes.iter().take_while(|byte| state.take(**byte)).count();
+        let taken = bytes.iter().take_while(|byte| state.take(**byte, &self.input)).count();
         self.answered.notify_all();
         taken
     }
@@ -91,8 +110,11 @@ impl Sessions {
 
 impl State {
     /// `false` if the line that this byte ends has to wait.
-    fn take(&mut self, byte: u8) -> bool {
+    fn take(&mut self, byte: u8, input: &Pipe) -> bool {
         if byte == b'\n' {
+            if self.line == BEGAN.as_bytes() {
+                self.begin_anew(input);
+            }
             let is_patient = self.full_since.is_none_or(|since| since.elapsed() < PATIENCE);
             if !self.route(is_patient) {
                 self.full_since.get_or_insert_with(Instant::now);
@@ -104,6 +126,21 @@ impl State {
             self.line.push(byte);
         }
         true
+    }
+
+    /// Another service answers from now on. Requests that have not been taken yet are left to it.
+    fn begin_anew(&mut self, input: &Pipe) {
+        let left = input.begin_anew();
+        let left = String::from_utf8_lossy(&left);
+        for (number, client) in &mut self.clients {
+            let is_of = |line: &&str| line.split_once("> ").is_some_and(|(of, _)| of.parse() == Ok(*number));
+            let waiting = left.lines().filter(is_of).count();
+            let is_told = (waiting..client.open).all(|_| client.tell(LOST));
+            if !is_told {
+                client.output.break_off(0);
+            }
+            client.open = waiting;
+        }
     }
 
     /// Gives the line to its client; `false` if that has no room for it yet. One who is waited for too long is told no more.
@@ -158,8 +195,8 @@ mod tests {
         let (sessions, first, second) = (Sessions::default(), Arc::<Pipe>::default(), Arc::<Pipe>::default());
         let (one, two) =
             (sessions.begin(&first).expect("there is room"), sessions.begin(&second).expect("there is room"));
-        (0..2).for_each(|_| sessions.note_request(one, "services"));
-        sessions.note_request(two, "kill x");
+        (0..2).for_each(|_| sessions.ask(one, "services"));
+        sessions.ask(two, "kill x");
         sessions.offer(b"1 =name=ok\n1 ok\n2 error th");
         assert!(!sessions.wait_for_answers(one, Duration::ZERO) && !sessions.wait_for_answers(two, Duration::ZERO));
         sessions.offer(b"ere is no x\n3 ok\nnonsense\n1 error\n");
@@ -176,7 +213,7 @@ mod tests {
     fn an_answer_waits_for_its_client() {
         let (sessions, slow) = (Sessions::default(), Arc::<Pipe>::default());
         let client = sessions.begin(&slow).expect("there is room");
-        sessions.note_request(client, "services");
+        sessions.ask(client, "services");
         let line = line(client);
         let fits = (0..1000).take_while(|_| sessions.offer(&line) == line.len()).count();
         assert_eq!(sessions.offer(b"\n"), 0, "only the end of the line is missing");
@@ -189,11 +226,38 @@ mod tests {
     fn a_trace_waits_for_nobody_and_says_what_is_missing() {
         let (sessions, slow) = (Sessions::default(), Arc::<Pipe>::default());
         let client = sessions.begin(&slow).expect("there is room");
-        sessions.note_request(client, "trace store");
+        sessions.ask(client, "trace store");
         let line = line(client);
         assert!((0..1000).all(|_| sessions.offer(&line) == line.len()));
         let fits = told(&slow).lines().count();
         sessions.offer(&line);
         assert!(told(&slow).starts_with(&format!("=event=missing\tcount={}\n=x", 1000 - fits)));
+    }
+
+    /// What a service has taken that is no more is answered by nobody; what waits is left to the next one, but for half a line.
+    #[test]
+    fn a_service_that_begins_anew_answers_what_was_not_taken() {
+        let (sessions, first, second) = (Sessions::default(), Arc::<Pipe>::default(), Arc::<Pipe>::default());
+        let (one, two) =
+            (sessions.begin(&first).expect("there is room"), sessions.begin(&second).expect("there is room"));
+        sessions.ask(one, "services");
+        sessions.offer(b"began\n");
+        assert!(!sessions.wait_for_answers(one, Duration::ZERO), "nothing has been taken yet");
+        sessions.ask(two, "trace store");
+        sessions.ask(one, "kill 2> x");
+        sessions.ask(two, "services");
+        assert_eq!(
+            sessions.input.take(&mut [0; 12 + 15 + 4]),
+            31,
+            "a line, another one, and the beginning of the third"
+        );
+        sessions.offer(b"1 =name=lo");
+        sessions.offer(b"\nbegan\n");
+        let error = format!("{LOST}\n");
+        assert_eq!((told(&first), told(&second)), (format!("=name=lo\n{error}{error}"), error));
+        assert!(sessions.wait_for_answers(one, Duration::ZERO) && !sessions.wait_for_answers(two, Duration::ZERO));
+        assert_eq!(told(&sessions.input), "2> services\n");
+        sessions.offer(b"2 ok\n");
+        assert!(sessions.wait_for_answers(two, Duration::ZERO));
     }
 }

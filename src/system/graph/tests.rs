@@ -17,6 +17,7 @@ fn service(name: &str, targets: &[Target]) -> Service {
         heartbeat_ms: 0,
         references: targets.iter().map(reference).collect(),
         interface: None,
+        is_passive: false,
     }
 }
 

@@ -176,6 +176,10 @@ pub(super) fn texts(item: Item<'_>) -> Taken<Vec<Name>> {
     items.iter().map(text).collect()
 }
 
+pub(super) fn flag(item: Item<'_>) -> Taken<bool> {
+    item.get_ref().as_bool().ok_or_else(|| expected(item, "`true` or `false`"))
+}
+
 /// A number within a range.
 pub(super) fn number(range: RangeInclusive<u32>) -> impl Fn(Item<'_>) -> Taken<u32> {
     move |item| {

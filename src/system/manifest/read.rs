@@ -5,7 +5,8 @@ use limen_vm::EngineKind;
 use toml::de::{DeTable, DeValue};
 
 use super::fields::{
-    Fields, Item, Taken, expected, listed, microseconds, milliseconds, number, one_of, size, span, span_of, text, texts,
+    Fields, Item, Taken, expected, flag, listed, microseconds, milliseconds, number, one_of, size, span, span_of, text,
+    texts,
 };
 use super::{
     Account, At, Budget, Escalation, Group, Manifest, Named, Reference, Restart, Segment, Service, Strategy, System,
@@ -133,13 +134,15 @@ pub(super) fn backoff(group: Group, fields: &mut Fields<'_>) -> Group {
 
 pub(super) fn service(fields: &mut Fields<'_>) -> Service {
     let restarts = [("always", Restart::Always), ("on-failure", Restart::OnFailure), ("never", Restart::Never)];
-    Service {
-        // Where it is missing there is a problem, and nobody looks at what stands here.
-        module: fields.required("module", text).unwrap_or_default(),
+    // Where it is missing there is a problem, and nobody looks at what stands here.
+    let module = fields.required("module", text).unwrap_or_default();
+    let is_passive = fields.or("passive", false, flag);
+    let service = Service {
+        module,
         group: fields.optional("group", text),
         level: fields.or("level", DEFAULT_LEVEL, number(1..=15)),
         budget: fields.within("budget").and_then(|fields| fields.whole(budget)),
-        account: service_account(fields),
+        account: service_account(fields, is_passive),
         engine: fields.optional("engine", engine),
         restart: fields.or("restart", Restart::Always, one_of(&restarts)),
         deadline_ms: fields.or("deadline", 0, milliseconds),
@@ -147,6 +150,28 @@ pub(super) fn service(fields: &mut Fields<'_>) -> Service {
         after: fields.or("after", Vec::new(), texts),
         interface: fields.optional("interface", text),
         references: fields.within("references").map(|fields| references(&fields)).unwrap_or_default(),
+        is_passive,
+    };
+    check_passive(fields, &service);
+    service
+}
+
+/// A passive service runs when it is called, and on the time of who calls.
+fn check_passive(fields: &mut Fields<'_>, service: &Service) {
+    let has_endpoint = service.references.iter().any(|it| matches!(it.it.value, Reference::Endpoint));
+    if !service.is_passive {
+        return;
+    }
+    if !has_endpoint {
+        let problem =
+            Diagnostic::new(fields.span(), "a passive service runs when it is called, and this one has no endpoint");
+        fields.problems().add(problem.help(["give it the reference `endpoint = \"endpoint\"`"]));
+    }
+    for key in ["budget", "heartbeat"] {
+        if let Some(item) = fields.item(key) {
+            let problem = Diagnostic::new(span_of(item), format!("a passive service has no `{key}`"));
+            fields.problems().add(problem.note("it has no thread of its own, and runs on the time of who calls it"));
+        }
     }
 }
 
@@ -166,15 +191,16 @@ pub(super) fn budget(fields: &mut Fields<'_>) -> Option<Budget> {
     Some(Budget { time_us: time_us?, period_us: period_us? })
 }
 
-/// An account, and where it is named: without one, where the service is.
-fn service_account(fields: &mut Fields<'_>) -> At<Account> {
+/// An account, and where it is named: without one, where the service is. One caller after the other enters a passive service
+/// that says nothing else.
+fn service_account(fields: &mut Fields<'_>, is_passive: bool) -> At<Account> {
     let span = fields.item("account").map_or(fields.span(), span_of);
-    let value = fields.within("account").map(|fields| fields.whole(account)).unwrap_or_default();
+    let default = if is_passive { Account { contexts: 1, ..Account::default() } } else { Account::default() };
+    let value = fields.within("account").map_or(default, |fields| fields.whole(|fields| account(fields, default)));
     At { value, span }
 }
 
-pub(super) fn account(fields: &mut Fields<'_>) -> Account {
-    let default = Account::default();
+pub(super) fn account(fields: &mut Fields<'_>, default: Account) -> Account {
     Account {
         bytes: fields.or("bytes", default.bytes, size),
         objects: fields.or("objects", default.objects, number(1..=u32::MAX)),

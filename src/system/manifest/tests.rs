@@ -4,7 +4,7 @@ use limen_assembler::{SourceFile, Span};
 use toml::de::DeTable;
 
 use super::fields::Fields;
-use super::read;
+use super::{Account, read};
 use crate::system::problems::Problems;
 
 const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/src/system/manifest.md");
@@ -34,7 +34,7 @@ fn the_page_lists_the_keys() {
     assert_eq!(listed(&page, "Segments"), keys(read::segment));
     assert_eq!(listed(&page, "Groups"), keys(read::group));
     assert_eq!(listed(&page, "Services"), keys(read::service));
-    assert_eq!(listed(&page, "Accounts"), keys(read::account));
+    assert_eq!(listed(&page, "Accounts"), keys(|fields| read::account(fields, Account::default())));
     assert_eq!(listed(&page, "Budgets"), keys(read::budget));
     assert_eq!(listed(&page, "References"), [&read::WORDS[..], &read::TARGETS].concat());
 }
