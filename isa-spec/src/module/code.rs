@@ -15,13 +15,17 @@ pub struct Code {
 /// What is not there yet.
 struct Later {
     length: usize,
-    words: Mutex<Option<Box<dyn FnOnce() -> Vec<u64> + Send>>>,
+    /// Gone when it was asked.
+    source: Mutex<Option<Source>>,
 }
+
+/// What gives the words.
+type Source = Box<dyn FnOnce() -> Vec<u64> + Send>;
 
 impl Later {
     fn come(&self) -> Vec<u64> {
-        let words = self.words.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let words = words.expect("it was not asked before")();
+        let source = self.source.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let words = source.expect("it was not asked before")();
         assert_eq!(words.len(), self.length, "others have counted on that many words");
         words
     }
@@ -31,7 +35,7 @@ impl Code {
     /// So many words, which are asked for at most once.
     #[must_use]
     pub fn later(length: usize, words: impl FnOnce() -> Vec<u64> + Send + 'static) -> Self {
-        Self { words: OnceLock::new(), later: Some(Later { length, words: Mutex::new(Some(Box::new(words))) }) }
+        Self { words: OnceLock::new(), later: Some(Later { length, source: Mutex::new(Some(Box::new(words))) }) }
     }
 
     /// The words alone.
