@@ -2,7 +2,7 @@
 
 use limen_isa::Fault;
 use limen_isa::module::Module;
-use limen_vm::FaultReport;
+use limen_vm::{FaultReport, REFUSED};
 use limen_wasm::{INITIALIZE, Trap};
 
 use crate::wasi;
@@ -36,6 +36,9 @@ impl Messages {
 
     /// A fault as its user is told of it, with the message that it stands for before it.
     pub(crate) fn explain(&self, report: &FaultReport) -> String {
+        if report.fault == Fault::Trap && report.detail == u64::from(REFUSED) {
+            return format!("the verifier refuses the code of this function\n{report}");
+        }
         let index = report.detail.checked_sub(FIRST).filter(|_| report.fault == Fault::Trap);
         match index.and_then(|index| self.listed.get(usize::try_from(index).ok()?)) {
             Some(message) => format!("{message}\n{report}"),

@@ -1,8 +1,8 @@
 //! WebAssembly modules as modules of the machine, and a cache of them in the user's cache directory.
 //!
 //! The cache is keyed by the bytes of the WebAssembly module and by the command that translates. What comes out of it is
-//! verified like anything else; what is damaged is made again. It is only ever a help: where there is no room or no
-//! directory for it, nothing is kept.
+//! verified like anything else, each function when it first runs; what is damaged is made again. It is only ever a help:
+//! where there is no room or no directory for it, nothing is kept.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,7 +10,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use limen_isa::module::{CustomSection, Module};
-use limen_vm::{Mode, Verified, verify};
+use limen_vm::{Mode, Verified, open, verify, verify_later};
 use limen_wasm::translate;
 use sha2::{Digest, Sha256};
 
@@ -33,19 +33,23 @@ pub(crate) fn is_wasm(bytes: &[u8]) -> bool {
 
 /// Translates a WebAssembly module, which can import functions of WASI. `path` is for messages.
 pub(crate) fn translated(path: &Path, wasm: &[u8]) -> Result<Verified<Module>, Failure> {
+    verify(translation(path, wasm)?, Mode::User).map_err(|error| Failure::of_file(path, error))
+}
+
+fn translation(path: &Path, wasm: &[u8]) -> Result<Module, Failure> {
     let translation = translate(wasm, &mut WasiImports).map_err(|error| Failure::of_file(path, error))?;
     let mut module = translation.module;
     module.custom.push(CustomSection { id: wasi::SECTION, bytes: Vec::new() });
-    verify(module, Mode::User).map_err(|error| Failure::of_file(path, error))
+    Ok(module)
 }
 
 /// A translation that is being put into the cache, while the program runs already. Dropped, it waits until that is done.
 pub(crate) struct Keeping(Option<JoinHandle<()>>);
 
 impl Keeping {
-    fn begin(entry: PathBuf, bytes: Vec<u8>) -> Self {
+    fn begin(entry: PathBuf, module: Verified<Module>) -> Self {
         // Who runs a program does not want to hear that a cache is full or not writable.
-        Self(Some(thread::spawn(move || _ = keep(&entry, &bytes))))
+        Self(Some(thread::spawn(move || _ = module.write().map(|bytes| keep(&entry, &bytes)))))
     }
 }
 
@@ -56,17 +60,21 @@ impl Drop for Keeping {
     }
 }
 
-/// As [`translated`], from the cache if it is there.
+/// As [`translated`], but from the cache if it is there, and with each function verified when it first runs.
 pub(crate) fn cached(path: &Path, wasm: &[u8]) -> Result<(Verified<Module>, Option<Keeping>), Failure> {
     let Some(entry) = entry(wasm).filter(|_| wasm.len() >= WORTH_KEEPING) else {
-        return Ok((translated(path, wasm)?, None));
+        return Ok((begun(path, wasm)?, None));
     };
     if let Some(module) = kept(&entry) {
         return Ok((module, None));
     }
-    let module = translated(path, wasm)?;
-    let keeping = module.write().ok().map(|bytes| Keeping::begin(entry, bytes));
-    Ok((module, keeping))
+    let module = begun(path, wasm)?;
+    let keeping = Keeping::begin(entry, module.clone());
+    Ok((module, Some(keeping)))
+}
+
+fn begun(path: &Path, wasm: &[u8]) -> Result<Verified<Module>, Failure> {
+    verify_later(translation(path, wasm)?, Mode::User).map_err(|error| Failure::of_file(path, error))
 }
 
 /// Where the translation of a module is kept. The command's own file is part of the key: another one may translate otherwise.
@@ -91,7 +99,7 @@ fn directory() -> Option<PathBuf> {
 
 fn kept(entry: &Path) -> Option<Verified<Module>> {
     let bytes = entry.is_file().then(|| files::read(entry).ok())??;
-    let module = verify(Module::read(&bytes).ok()?, Mode::User).ok()?;
+    let module = open(bytes, Mode::User).ok()?;
     // What is used stays longer. Where the time cannot be set it stays as it is.
     let _ = fs::File::options().append(true).open(entry).and_then(|file| file.set_modified(SystemTime::now()));
     Some(module)

@@ -6,7 +6,7 @@ use limen_assembler::{NoFiles, Options, assemble};
 use limen_isa::codec::{Instruction, Value as Operand, encode};
 use limen_isa::module::{Export, ExportItem, Function, Home, Module, Signature};
 use limen_isa::{Fault, Field, OPERAND_WORD, Opcode, ValueType};
-use limen_vm::{Budget, Config, EngineKind, Mode, Outcome, Rule, Time, Value, Verified, verify};
+use limen_vm::{Budget, Config, EngineKind, Mode, Outcome, REFUSED, Rule, Time, Value, Verified, open, verify};
 
 fn assembled(source: &str) -> Module {
     assemble("attack.lim", source, &NoFiles, Options::default()).unwrap_or_else(|errors| panic!("{errors}")).module
@@ -48,7 +48,7 @@ fn assert_fault(outcome: &Outcome, fault: Fault, line: u32) {
 fn words(registers: &[ValueType], code: Vec<u64>) -> Module {
     Module {
         types: vec![Signature::default()],
-        functions: vec![Function { signature: 0, registers: registers.to_vec(), code }],
+        functions: vec![Function { signature: 0, registers: registers.to_vec(), code: code.into() }],
         home: Home { min_pages: 1, max_pages: 1, ..Home::default() },
         exports: vec![Export { name: "main".into(), item: ExportItem::Function(0) }],
         ..Module::default()
@@ -65,8 +65,16 @@ fn encoded(instructions: &[(Opcode, &[i64])]) -> Vec<u64> {
     code
 }
 
+/// What breaks this rule in its `main` is refused; and where functions are verified later, `main` traps.
 #[track_caller]
 fn assert_refused(module: Module, rule: &Rule) {
+    match open(module.write().expect("it can be written"), Mode::User) {
+        Ok(module) => {
+            let Outcome::Faulted(report) = run(&module, &[]) else { panic!("it ran: {rule}") };
+            assert_eq!((report.fault, report.detail), (Fault::Trap, u64::from(REFUSED)), "{report}");
+        }
+        Err(error) => assert_eq!(*rule, Rule::Empty, "{error}"),
+    }
     let error = verify(module, Mode::User).expect_err("the verifier refuses it");
     assert_eq!(error.rule, *rule, "{error}");
 }

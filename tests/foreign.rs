@@ -1,5 +1,5 @@
 //! Programs that nobody wrote for Limen: SQLite, Zstandard, QuickJS, Lua and a decoder of MP3, compiled to WebAssembly from their
-//! packages' sources and for the host, and a program with Rust's standard library. Both must come to the same.
+//! packages' sources and for the host, and programs with Rust's standard library, CoreMark among them. Both must come to the same.
 //!
 //! Needs what `tests/foreign/build` needs; where that is not there these tests say so and pass.
 
@@ -169,6 +169,28 @@ fn rust_with_its_standard_library_counts_the_same_words_as_on_the_host() {
         }
         let (status, _, errors) = run(&mut limen(folder.path(), engine, &program, &["nowhere"]), b"");
         assert!(status == Some(1) && errors.contains("NotFound"), "{engine}: {errors}");
+    }
+}
+
+/// The checksums are those that CoreMark's authors publish for its two kinds of run.
+#[test]
+fn coremark_comes_to_its_checksums() {
+    let Some(programs) = &*PROGRAMS else { return };
+    let program = programs.join("mark.wasm");
+    if !program.exists() {
+        return eprintln!("skipped: Rust has no target wasm32-wasip1");
+    }
+    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    let (status, wanted, errors) = run(&mut Command::new(programs.join("mark")), b"20");
+    let text = String::from_utf8_lossy(&wanted);
+    assert!(status == Some(0) && text.contains("seeds e9f5\nlist e714 matrix 1fd7 state 8e3a\n"), "{text}{errors}");
+    assert!(text.contains("seeds 18f2\nlist e3c1 matrix 0747 state 8d84\n"), "{text}");
+    for engine in ["interp", "jit", "tiered"] {
+        let (status, output, errors) = run(&mut limen(folder.path(), engine, &program, &[]), b"20");
+        assert_eq!((status, errors.as_str()), (Some(0), ""), "{engine}");
+        assert_eq!(String::from_utf8_lossy(&output), text, "{engine}");
+        let (status, _, errors) = run(&mut limen(folder.path(), engine, &program, &[]), b"many");
+        assert!(status == Some(1) && errors.contains("InvalidData"), "{engine}: {errors}");
     }
 }
 

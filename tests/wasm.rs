@@ -31,6 +31,7 @@ fn run(engines: &'static [EngineKind], piece: Option<u64>) {
         report.file(&name, file.raw(), Way { engines, piece });
     }
     println!("{engines:?} {piece:?}: {} passed, {} failed", report.passed, report.failed.len());
+    println!("    {} refused as texts already", report.refused_as_text);
     for (reason, count) in &report.skipped {
         println!("    {count} skipped: {reason}");
     }

@@ -131,7 +131,7 @@ fn functions(
             None => body::encode(program, *number as usize, &made.order, &mut context, errors),
         };
         let signature = made.signatures.insert_full(entry.shape.signature.clone()).0 as u32;
-        module.functions.push(Function { signature, registers: body.registers, code: body.code });
+        module.functions.push(Function { signature, registers: body.registers, code: body.code.into() });
         lines.push(body.lines);
     }
     sites.extend(context.inlined(&made.sites));

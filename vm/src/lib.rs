@@ -17,7 +17,7 @@
 //! codec::encode(&ret, &mut code)?;
 //! let module = Module {
 //!     types: vec![Signature { params: vec![ValueType::I32], results: vec![ValueType::I32] }],
-//!     functions: vec![Function { signature: 0, registers: vec![ValueType::I32], code }],
+//!     functions: vec![Function { signature: 0, registers: vec![ValueType::I32], code: code.into() }],
 //!     exports: vec![Export { name: "next".into(), item: ExportItem::Function(0) }],
 //!     ..Module::default()
 //! };
@@ -72,4 +72,4 @@ pub use object::{Kind, Ref, Rights};
 pub use port::{MESSAGE_REFS, MESSAGE_WORDS, Message, Port};
 pub use snapshot::{CheckpointError, FrameProblem, Snapshot, SnapshotError};
 pub use value::Value;
-pub use verify::{Mode, Rule, Verified, VerifyError, verify};
+pub use verify::{Mode, OpenError, REFUSED, Rule, Verified, VerifyError, open, verify, verify_later};

@@ -6,6 +6,7 @@
 
 mod error;
 mod function;
+mod later;
 mod rules;
 mod structure;
 
@@ -16,6 +17,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use limen_isa::module::Module;
 
 pub use error::{Rule, VerifyError};
+pub use later::{OpenError, REFUSED, open, verify_later};
 
 /// What a module may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,6 +42,17 @@ struct Inner<T> {
     starts: Vec<u32>,
     /// What engines keep with it, at most one of each type.
     attachments: Mutex<Vec<Arc<dyn Any + Send + Sync>>>,
+}
+
+impl Inner<Module> {
+    fn new(value: Module, mode: Mode) -> Self {
+        let starts = value.functions.iter().scan(0, |next, function| {
+            let start = *next;
+            *next += function.code.len() as u32;
+            Some(start)
+        });
+        Self { starts: starts.collect(), value, mode, attachments: Mutex::default() }
+    }
 }
 
 impl<T> Clone for Verified<T> {
@@ -100,14 +113,9 @@ pub fn verify(module: Module, mode: Mode) -> Result<Verified<Module>, VerifyErro
     structure::check(&module).map_err(VerifyError::of_structure)?;
     let mut types = function::RegisterTypes::new();
     for index in 0..module.functions.len() as u32 {
-        function::verify(&module, index, mode, &mut types)
+        let code = &module.functions[index as usize].code;
+        function::verify(&module, index, code, mode, &mut types)
             .map_err(|broken| VerifyError::new(&module, index, broken))?;
     }
-    let starts = module.functions.iter().scan(0, |next, function| {
-        let start = *next;
-        *next += function.code.len() as u32;
-        Some(start)
-    });
-    let starts = starts.collect();
-    Ok(Verified { inner: Arc::new(Inner { value: module, mode, starts, attachments: Mutex::default() }) })
+    Ok(Verified { inner: Arc::new(Inner::new(module, mode)) })
 }

@@ -135,6 +135,6 @@ impl Writer<'_, '_> {
     }
 
     fn finish(mut self, signature: u32) -> Function {
-        Function { signature, registers: self.registers, code: self.code.finish() }
+        Function { signature, registers: self.registers, code: self.code.finish().into() }
     }
 }

@@ -205,7 +205,7 @@ impl<'m, 'a> Translator<'m, 'a> {
             return Err(Error::TooLarge { what: name("the code"), size, limit });
         }
         let signature = self.module.callable_of(index).signature;
-        Ok(Function { signature, registers: self.registers.clone(), code })
+        Ok(Function { signature, registers: self.registers.clone(), code: code.into() })
     }
 
     /// Translates one operator, which was validated.

@@ -24,7 +24,7 @@ fn function(context: &Context<'_>, index: u32, service: &Service) -> Function {
     } else {
         writer.area(ty, service.number);
     }
-    Function { signature: callable.signature, registers: writer.registers, code: writer.code.finish() }
+    Function { signature: callable.signature, registers: writer.registers, code: writer.code.finish().into() }
 }
 
 struct Writer {

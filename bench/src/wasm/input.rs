@@ -13,6 +13,11 @@ pub fn sound(tenths: u32, folder: &Path) -> Vec<u8> {
     once.repeat(tenths as usize * 2)
 }
 
+/// How often CoreMark does its work.
+pub fn iterations(tenths: u32, _: &Path) -> Vec<u8> {
+    (tenths * 100).to_string().into()
+}
+
 pub fn lua(tenths: u32, _: &Path) -> Vec<u8> {
     format!("local tenths = {tenths}\n{}", include_str!("../../programs/work.lua")).into()
 }

@@ -1,5 +1,6 @@
 //! What a module consists of.
 
+use super::Code;
 use crate::ValueType;
 
 /// A module as its author's tools see it. Indices are in range once it was read; what the code does is the verifier's
@@ -49,7 +50,7 @@ pub struct Function {
     /// Types of all registers, parameters first.
     pub registers: Vec<ValueType>,
     /// Instruction words.
-    pub code: Vec<u64>,
+    pub code: Code,
 }
 
 /// The memory and slots that a domain begins with.

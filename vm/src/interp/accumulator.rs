@@ -8,7 +8,7 @@
 use std::sync::LazyLock;
 
 use limen_isa::codec::for_each_target;
-use limen_isa::{Field, Opcode, Operand, OperandKind, Role, ValueType};
+use limen_isa::{Field, List, Opcode, Operand, OperandKind, Role, ValueType};
 
 use super::cpu::Cell;
 
@@ -60,7 +60,7 @@ impl Held {
 
     /// The fields of an instruction that can read them.
     pub(super) fn readers(self, word: u64) -> Accumulating {
-        let Some(Summary { effect: Effect::Nothing | Effect::Writes(..), reads }) = summary(word) else {
+        let Some(Summary { effect: Effect::Nothing | Effect::Writes(..), reads, .. }) = summary(word) else {
             return Accumulating::default();
         };
         let reads = reads.iter().flatten().filter(|(field, ty)| field.get(word) == u64::from(self.of_type(*ty)));
@@ -113,6 +113,8 @@ struct Summary {
     effect: Effect,
     /// The fields of the instruction word whose registers are read, as far as readers of them have handlers of their own.
     reads: [Option<(Field, ValueType)>; 3],
+    /// Whether it can go elsewhere than to the next instruction of its function.
+    branches: bool,
 }
 
 /// Of all opcodes. Functions are prepared when they are first called, and most of that is to ask this.
@@ -134,7 +136,9 @@ impl Summary {
         });
         let handled = read.filter(|(field, _)| field_bit(*field) != 0);
         reads.iter_mut().zip(handled).for_each(|(place, read)| *place = Some(read));
-        Self { effect: Effect::of(operands), reads }
+        let is_target = |kind| matches!(kind, OperandKind::Label | OperandKind::List(List::Targets));
+        let branches = operands.iter().any(|operand| is_target(operand.kind));
+        Self { effect: Effect::of(operands), reads, branches }
     }
 }
 
@@ -158,7 +162,7 @@ impl Effect {
 /// For each word of a function, whether some instruction may branch to it.
 fn targets(code: &[u64]) -> Vec<bool> {
     let mut targets = vec![false; code.len()];
-    for pc in 0..code.len() {
+    for pc in (0..code.len()).filter(|pc| summary(code[*pc]).is_some_and(|summary| summary.branches)) {
         for_each_target(&code[pc..], |distance| targets[pc.wrapping_add_signed(distance as isize)] = true);
     }
     targets

@@ -3,7 +3,6 @@
 //! The second instruction keeps its own slot and handler, so a branch may go to it, and each of the two leaves the fast
 //! way at its own place. Nothing but time depends on which pairs there are.
 
-use std::collections::HashMap;
 use std::sync::LazyLock;
 
 use limen_isa::{Flow, Opcode, visit};
@@ -136,8 +135,12 @@ pairs! {
     f64_store_at: i32_addi | ;
 }
 
-static TABLE: LazyLock<HashMap<[Opcode; 2], &Handlers>> =
-    LazyLock::new(|| PAIRS.iter().map(|(pair, handlers)| (*pair, handlers)).collect());
+/// The pairs by their first opcode. Each has few, and it is asked for every two neighbours of every function that runs.
+static BY_FIRST: LazyLock<Vec<Vec<(Opcode, &Handlers)>>> = LazyLock::new(|| {
+    let mut by_first = vec![Vec::new(); Opcode::ALL.len()];
+    PAIRS.iter().for_each(|([first, second], handlers)| by_first[*first as usize].push((*second, handlers)));
+    by_first
+});
 
 /// The handler for an instruction and its successor, which may be a branch that goes backwards, and the fields that it
 /// reads from accumulators of those that can be.
@@ -146,7 +149,7 @@ pub(in crate::interp) fn pair(
     readers: [Accumulating; 2],
     backward: bool,
 ) -> Option<(Handler, [Accumulating; 2])> {
-    let handlers = TABLE.get(&pair)?;
+    let (_, handlers) = BY_FIRST[pair[0] as usize].iter().find(|(second, _)| *second == pair[1])?;
     let seconds = if pair[1].row().flow == Flow::Next { NEXT } else { BRANCH };
     let (first, second) = (widest(&NEXT, readers[0]), widest(&seconds, readers[1]));
     let chosen = [Accumulating(NEXT[first]), Accumulating(seconds[second])];

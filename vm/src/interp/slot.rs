@@ -1,9 +1,11 @@
 //! The pre-decoded form of code: one 16-byte slot per word, so that a slot's number is its word's position.
 
-use limen_isa::module::{Function, Module};
-use limen_isa::{Field, Fields, Opcode, Operand, OperandKind, Reg};
+use std::sync::LazyLock;
 
-use super::accumulator::{ACCUMULATOR, Held, field_bit};
+use limen_isa::module::{Function, Module};
+use limen_isa::{Field, Fields, Opcode, OperandKind, Reg};
+
+use super::accumulator::{ACCUMULATOR, Accumulating, Held, field_bit};
 use super::dispatch::{Handler, UNPREPARED, handler, pair, small_call, small_return};
 
 /// A word with its fields apart.
@@ -58,12 +60,13 @@ pub(super) struct Callee {
     pub(super) prepared: bool,
 }
 
-/// The slots of a module. They are filled function by function, when first called.
+/// The slots of a module. They are filled function by function, when first called; until then nobody reads them, and the
+/// host need not have memory for them.
 pub(super) struct Code {
-    pub(super) slots: Vec<Slot>,
+    pub(super) slots: Box<[Slot]>,
     pub(super) callees: Vec<Callee>,
     /// What the accumulators hold before the instruction of each slot.
-    held: Vec<Held>,
+    held: Box<[Held]>,
     /// A bit per slot before which the interpreter stops; empty while there are none.
     marks: Vec<u64>,
 }
@@ -86,9 +89,12 @@ impl Code {
             callee
         };
         let callees: Vec<Callee> = module.functions.iter().map(callee).collect();
-        let blank = Slot { head: Head { handler: UNPREPARED }, a: 0, b: 0, tail: Tail { wide: 0 } };
-        let held = vec![Held::NOTHING; start as usize];
-        Self { slots: vec![blank; start as usize], callees, held, marks: Vec::new() }
+        // SAFETY: both are plain numbers, but for the head of a slot, which may be one: zeros are values of them.
+        let (slots, held) = unsafe {
+            let (slots, held) = (Box::new_zeroed_slice(start as usize), Box::new_zeroed_slice(start as usize));
+            (slots.assume_init(), held.assume_init())
+        };
+        Self { slots, callees, held, marks: Vec::new() }
     }
 
     /// Has the fast way leave before the instruction at this position.
@@ -139,37 +145,23 @@ impl Code {
         let own = self.callees[index as usize];
         let code = &module.functions[index as usize].code;
         let mut gains = vec![0; code.len() + 2];
+        // What the next word is, unless it is an operand word.
+        let mut next = None;
         for (pc, word) in code.iter().enumerate().rev() {
             let slot = own.start as usize + pc;
-            let Some((handler, gain)) = self.single(own, slot, *word) else { continue };
+            let this = Chosen::of(*word, self.held[slot]);
+            let behind = std::mem::replace(&mut next, this);
+            let Some(this) = this else { continue };
+            let (handler, gain) = self.small(own, this.opcode, *word).map_or_else(|| this.single(), |small| (small, 0));
             self.slots[slot].head = Head { handler };
             gains[pc] = gain + gains[pc + 1];
-            if let Some((handler, gain)) = code.get(pc + 1).and_then(|next| self.paired(slot, *word, *next))
+            if let Some((handler, gain)) = behind.and_then(|behind| this.paired(behind))
                 && gain + gains[pc + 2] >= gains[pc]
             {
                 self.slots[slot].head = Head { handler };
                 gains[pc] = gain + gains[pc + 2];
             }
         }
-    }
-
-    /// The handler of an instruction by itself, and how often it reads an accumulator. None for operand words.
-    fn single(&self, own: Callee, slot: usize, word: u64) -> Option<(Handler, u32)> {
-        let opcode = Opcode::of_word(word)?;
-        if let Some(handler) = self.small(own, opcode, word) {
-            return Some((handler, 0));
-        }
-        let readers = self.held[slot].readers(word);
-        Some((handler(opcode, readers, distance(opcode, word) <= 0), readers.count()))
-    }
-
-    /// The handler of a pair, and what it gains: a jump, which is worth two, and what is read from accumulators.
-    fn paired(&self, slot: usize, word: u64, next: u64) -> Option<(Handler, u32)> {
-        const JUMP: u32 = 2;
-        let (first, second) = (Opcode::of_word(word)?, Opcode::of_word(next)?);
-        let readers = [self.held[slot].readers(word), self.held[slot + 1].readers(next)];
-        let (handler, readers) = pair([first, second], readers, distance(second, next) <= 0)?;
-        Some((handler, JUMP + readers[0].count() + readers[1].count()))
     }
 
     /// The special handler of a call or return of few values.
@@ -185,48 +177,122 @@ impl Code {
     }
 }
 
+/// What the choice of an instruction's handler depends on.
+#[derive(Clone, Copy)]
+struct Chosen {
+    opcode: Opcode,
+    /// The fields that can be read from accumulators.
+    readers: Accumulating,
+    backward: bool,
+}
+
+impl Chosen {
+    /// None for operand words.
+    fn of(word: u64, held: Held) -> Option<Self> {
+        let opcode = Opcode::of_word(word)?;
+        Some(Self { opcode, readers: held.readers(word), backward: distance(opcode, word) <= 0 })
+    }
+
+    /// The handler of the instruction by itself, and how often it reads an accumulator.
+    fn single(self) -> (Handler, u32) {
+        (handler(self.opcode, self.readers, self.backward), self.readers.count())
+    }
+
+    /// The handler of a pair, and what it gains: a jump, which is worth two, and what is read from accumulators.
+    fn paired(self, next: Self) -> Option<(Handler, u32)> {
+        const JUMP: u32 = 2;
+        let (handler, readers) = pair([self.opcode, next.opcode], [self.readers, next.readers], next.backward)?;
+        Some((handler, JUMP + readers[0].count() + readers[1].count()))
+    }
+}
+
+/// Bits of the slots A to D of an instruction word.
+const LANE_BITS: u32 = 12;
+
+/// What of an instruction word is not an unsigned field of 12 bits.
+#[derive(Clone, Copy, Default)]
+struct Shape {
+    /// Which of the slots A to D are signed.
+    signed: [bool; 4],
+    wide: Option<(Field, Extension)>,
+}
+
+/// How a wide field comes to have 32 bits.
+#[derive(Clone, Copy)]
+enum Extension {
+    Zero,
+    Sign,
+    /// Of a branch: its distance in bytes of slots.
+    Distance,
+}
+
+/// Of all opcodes: asked for every word of every function that runs.
+static SHAPES: LazyLock<Vec<Shape>> = LazyLock::new(|| Opcode::ALL.into_iter().map(Shape::of).collect());
+
+impl Shape {
+    fn of(opcode: Opcode) -> Self {
+        let mut shape = Self::default();
+        for operand in opcode.row().operands.iter().filter(|operand| operand.place.word == 0) {
+            match (operand.place.field, operand.kind) {
+                (field @ (Field::Wide24 | Field::Wide32), kind) => shape.wide = Some((field, Extension::of(kind))),
+                (lane, OperandKind::Immediate { signed: true }) => {
+                    shape.signed[((lane.shift() - Field::A.shift()) / LANE_BITS) as usize] = true;
+                }
+                // Registers and unsigned immediates are as they stand.
+                _ => {}
+            }
+        }
+        shape
+    }
+}
+
+impl Extension {
+    fn of(kind: OperandKind) -> Self {
+        match kind {
+            OperandKind::Label => Self::Distance,
+            OperandKind::Immediate { signed: true } => Self::Sign,
+            _ => Self::Zero,
+        }
+    }
+
+    fn apply(self, field: Field, word: u64) -> u32 {
+        match self {
+            Self::Zero => field.get(word) as u32,
+            Self::Sign => field.get_signed(word) as u32,
+            Self::Distance => (field.get_signed(word) << SLOT_SHIFT) as u32,
+        }
+    }
+}
+
 /// A slot whose handler is yet to be chosen. `registers` is the frame size of the function, which a call must know to place
 /// the next frame.
 fn decode(word: u64, registers: u16) -> Slot {
     let mut lanes = Field::SLOTS.map(|field| field.get(word) as u16);
-    let mut wide = None;
     let Some(opcode) = Opcode::of_word(word) else {
         return slot(Head { raw: word }, lanes, None);
     };
-    for operand in opcode.row().operands.iter().filter(|operand| operand.place.word == 0) {
-        match operand.place.field {
-            Field::Wide24 | Field::Wide32 => wide = Some(extended(operand, word)),
-            lane if operand.kind == (OperandKind::Immediate { signed: true }) => {
-                lanes[((lane.shift() - 16) / 12) as usize] = lane.get_signed(word) as u16;
-            }
-            // Registers and unsigned immediates are as they stand.
-            Field::A | Field::B | Field::C | Field::D => {}
-        }
+    let shape = SHAPES[opcode as usize];
+    for (lane, _) in lanes.iter_mut().zip(shape.signed).filter(|(_, is_signed)| *is_signed) {
+        let unused = u16::BITS - LANE_BITS;
+        *lane = ((*lane << unused) as i16 >> unused) as u16;
     }
     if opcode == Opcode::Call {
         lanes[0] = registers;
     }
+    let wide = shape.wide.map(|(field, extension)| extension.apply(field, word));
     slot(Head { handler: UNPREPARED }, lanes, wide)
 }
 
 /// How far a branch goes; 1 for what is no branch.
 fn distance(opcode: Opcode, word: u64) -> i64 {
-    let label = opcode.row().operands.iter().find(|operand| operand.kind == OperandKind::Label);
-    label.map_or(1, |operand| operand.place.field.get_signed(word))
+    match SHAPES[opcode as usize].wide {
+        Some((field, Extension::Distance)) => field.get_signed(word),
+        _ => 1,
+    }
 }
 
 fn slot(head: Head, [a, b, c, d]: [u16; 4], wide: Option<u32>) -> Slot {
     Slot { head, a, b, tail: wide.map_or(Tail { lanes: [c, d] }, |wide| Tail { wide }) }
-}
-
-/// A wide field as 32 bits.
-fn extended(operand: &Operand, word: u64) -> u32 {
-    let field = operand.place.field;
-    match operand.kind {
-        OperandKind::Label => (field.get_signed(word) << SLOT_SHIFT) as u32,
-        OperandKind::Immediate { signed: true } => field.get_signed(word) as u32,
-        _ => field.get(word) as u32,
-    }
 }
 
 /// The operands of the instruction whose slot this is.
