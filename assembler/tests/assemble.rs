@@ -31,7 +31,7 @@ fn word(mnemonic: &str, values: &[i64]) -> u64 {
 
 #[track_caller]
 fn code_of(source: &str) -> Vec<u64> {
-    module_of(source).functions.remove(0).code
+    module_of(source).functions.remove(0).code.to_vec()
 }
 
 #[test]

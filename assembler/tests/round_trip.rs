@@ -50,7 +50,7 @@ impl Choices {
         let entry = |choices: &mut Self| (functions > 0 && choices.one_in(2)).then(|| choices.below(functions) as u32);
         module.tables = self.many(3, |choices| choices.many(20, entry));
         for index in 0..functions {
-            module.functions[index].code = self.code(&module, index);
+            module.functions[index].code = self.code(&module, index).into();
         }
         module.exports = self.exports(functions);
         module.debug = self.one_in(2).then(|| self.debug(&module));
@@ -286,7 +286,7 @@ fn every_instruction_is_written_in_words() {
         choices.instruction_of(opcode, &module, 0, &mut code);
         // A label operand is some distance below 12; so many returns are targets enough.
         let code = [vec![u64::from(ret); 12], code, vec![u64::from(ret); 12]].concat();
-        module.functions[0].code = code;
+        module.functions[0].code = code.into();
         comes_back(&module);
         let text = disassemble(&module);
         assert!(text.contains(opcode.mnemonic()) && !text.contains("@word"), "{text}");

@@ -51,7 +51,7 @@ extern "C" fn handle(signal: c_int, info: *mut siginfo_t, place: *mut c_void) {
 /// The thread must stand at that access.
 unsafe fn stop(info: &siginfo_t, place: &mut ucontext_t) -> Option<()> {
     // SAFETY: compiled code runs, so all that it is given is there.
-    let (context, address) = unsafe { ((*watched().as_ref()?).current, info.si_addr() as usize) };
+    let (context, address) = unsafe { (watched().as_ref()?.current, info.si_addr() as usize) };
     // SAFETY: as above.
     let native: &mut NativeContext = unsafe { context.as_mut()? };
     let home = native.home as usize;
