@@ -8,10 +8,13 @@
 //!
 //! # Signals and threads
 //!
-//! The engine installs no signal handler. Compiled code runs on stacks of its own, and so does a handler of the embedding
-//! program that interrupts it, unless that was installed with `SA_ONSTACK` and its thread has an alternate stack. Such a
-//! handler has at least 400 KiB; behind them is a page that ends the process when it is touched. It must not unwind through
-//! compiled code, nor use the machine.
+//! On Linux, from the first time that a program without a kernel runs compiled in live time, the engine handles `SIGSEGV`: such
+//! code accesses home without a look, and what is stopped there becomes a fault, see `guard`. All other signals of this sort it
+//! passes on to the handler that it found. A program that installs one of its own later must do the same.
+//!
+//! Compiled code runs on stacks of its own, and so does a handler of the embedding program that interrupts it, unless that was
+//! installed with `SA_ONSTACK` and its thread has an alternate stack. Such a handler has at least 400 KiB; behind them is a page
+//! that ends the process when it is touched. It must not unwind through compiled code, nor use the machine.
 //!
 //! One thread of the process compiles in the background for all engines. It ends with the process.
 

@@ -1,9 +1,10 @@
 //! From a function's bytecode to Cranelift's intermediate form.
 //!
 //! A compiled function is called with its context, its frame's register 0 and its first arguments (see [`Passing`]); what
-//! does not fit in registers, arguments and results alike, travels in the callee's cells. Registers are Cranelift
-//! variables. Only when something is to be done at a safepoint, or an instruction is left to the runtime, are they written
-//! to the frame's cells, in blocks that are cold.
+//! does not fit in registers, arguments and results alike, travels in the callee's cells. It looks itself whether it may be
+//! entered. Registers are Cranelift variables, but for some of large functions ([`crate::resident`]). Only when something is
+//! to be done at a safepoint, or an instruction is left to the runtime, are they written to the frame's cells, in blocks that
+//! are cold.
 
 use std::collections::HashMap;
 use std::mem::offset_of;

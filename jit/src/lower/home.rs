@@ -3,9 +3,13 @@
 //! Home never shrinks. So its length is fetched once; an access beyond it is left to the interpreter, which finds a fault, or
 //! that home has grown. Where accesses need not look, [`crate::bounds`] knows.
 //!
+//! Where nobody can ask for the registers of a frame that faults, for there is no kernel, accesses do not look at all: address space
+//! is reserved for all that they can name, and the host stops them where there is nothing ([`crate::guard`]). Only stores that are
+//! put off look, since they would be stopped when others have been done that come after them.
+//!
 //! Once its pages are under the kernel's control, each access looks at the state of its page, in code that is made for that.
 //! The host's memory management could notice absence instead, but not say what is in the program's registers then, which the
-//! kernel may want to see, a snapshot needs, and a fault reports.
+//! kernel may want to see, and a snapshot needs.
 
 use std::mem::offset_of;
 
