@@ -6,10 +6,12 @@
 //! to be done at a safepoint, or an instruction is left to the runtime, are they written to the frame's cells, in blocks that
 //! are cold.
 
+mod outlined;
+mod safepoints;
+
 use std::collections::HashMap;
 use std::mem::offset_of;
 
-use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::{
     self, AbiParam, BlockArg, BlockCall, ExceptionTableData, ExceptionTableItem, InstBuilder, MemFlagsData, SigRef,
     Signature, SourceLoc, StackSlot, StackSlotData, StackSlotKind, Type, Value, types,
@@ -19,7 +21,7 @@ use cranelift_frontend::{FunctionBuilder, Variable};
 use limen_isa::codec::{ModuleShapes, for_each_register};
 use limen_isa::module::{Function, Module};
 use limen_isa::{Flow, Opcode, Reg, Role, ValueType};
-use limen_vm::{HEADER_CELLS, NativeFrame};
+use limen_vm::HEADER_CELLS;
 
 use crate::arch::{FLOAT_ARGUMENTS, INTEGER_ARGUMENTS};
 use crate::bounds::{Bounds, access};
@@ -34,7 +36,10 @@ use crate::lower::stores::Waiting;
 use crate::mode::{Mode, Safepoints};
 use crate::nans::{Nan, Nans};
 use crate::shape::{RegisterSet, Shape};
-use crate::slow::{Kind, place};
+use crate::slow::Kind;
+
+use outlined::{Outlined, Way};
+use safepoints::HeadPoll;
 
 /// Bytes of a cell of the stack.
 pub(crate) const CELL: i32 = 8;
@@ -186,56 +191,6 @@ pub(crate) struct Translator<'a, 'b> {
     pub(crate) inlined: Option<Inlined>,
     /// Whether code of the kernel that takes the place of an `svc` lends memory anywhere.
     pub(crate) lends: bool,
-}
-
-/// The poll of a loop with one way back, laid out before the head of the loop so that a turn takes no jump but the branch.
-/// Who enters the loop burns nothing: he adds a unit of fuel before, which fits since slices of fuel are far smaller than the
-/// greatest number.
-struct HeadPoll {
-    block: ir::Block,
-    /// The branch that goes back.
-    branch: u32,
-}
-
-/// A block that is filled later, and what it needs to know.
-struct Outlined {
-    block: ir::Block,
-    pc: u32,
-    live: RegisterSet,
-    nans: Vec<Nan>,
-    /// In the place of an `svc`: whether anything but registers may have been changed.
-    is_changed: bool,
-    way: Way,
-}
-
-/// What an outlined block does.
-enum Way {
-    /// Polls, and then goes to the basic block of this number.
-    Poll(usize),
-    /// Goes to the basic block of this number, with NaNs of the kinds that it takes.
-    Edge(usize),
-    /// Tells the runtime which function is called, asks it for what the call lacks, and then goes to the block.
-    Callee(Value, ir::Block),
-    /// Goes to the block with these values, or the canonical NaN for any that are NaNs.
-    Nan(Vec<Value>, ir::Block),
-    /// Goes to the block if the NaN is the canonical one; else the interpreter goes on from the instruction.
-    StrangeNan(Value, ir::Block),
-    /// Asks the runtime, and then goes to the block.
-    Slow(Kind, Option<ir::Block>),
-    /// Writes what is live, but for these registers, and returns.
-    Return(Vec<u16>),
-    /// Has the interpreter go on from the instruction: asks the runtime for that, writes what is live, and returns.
-    Leave,
-}
-
-impl Way {
-    fn is_cold(&self) -> bool {
-        !matches!(self, Self::Poll(_) | Self::Edge(_))
-    }
-
-    fn needs_frame(&self) -> bool {
-        self.is_cold() && !matches!(self, Self::Nan(..) | Self::StrangeNan(..))
-    }
 }
 
 impl<'a, 'b> Translator<'a, 'b> {
@@ -476,18 +431,6 @@ impl<'a, 'b> Translator<'a, 'b> {
         }
     }
 
-    /// Polls before the head of a loop with one way back.
-    fn poll_before(&mut self, index: usize) {
-        let Some(HeadPoll { block, branch }) = self.polls[index] else { return };
-        self.builder.switch_to_block(block);
-        self.builder.set_srcloc(SourceLoc::new(branch));
-        self.take_nans(index);
-        (self.pc, self.live) = (branch, self.shape.live_before_branch(self.module, self.index, branch));
-        let slow = self.slow_block(Kind::Poll, Some(block));
-        self.pass(slow);
-        self.builder.ins().jump(self.blocks[index], &[]);
-    }
-
     /// NaNs are as where the block begins.
     fn take_nans(&mut self, block: usize) {
         for (register, nan) in (0..).zip(&mut self.nans) {
@@ -588,84 +531,6 @@ impl<'a, 'b> Translator<'a, 'b> {
         self.builder.ins().jump(block, &[]);
     }
 
-    /// In the block `here`: passes a safepoint and goes on, or asks the runtime and comes back.
-    fn poll(&mut self, here: ir::Block, next: usize) {
-        let slow = self.slow_block(Kind::Poll, Some(here));
-        self.pass(slow);
-        self.convert(next);
-    }
-
-    /// Passes a safepoint, or goes to `stop` if there is something to be done at it.
-    pub(crate) fn pass(&mut self, stop: ir::Block) {
-        match self.mode.safepoints {
-            Safepoints::Counting => self.burn(stop),
-            Safepoints::Live => self.look(stop),
-        }
-    }
-
-    /// Passes a safepoint to which there is no way but by another one, soon before: only who counts does anything there.
-    pub(crate) fn pass_next(&mut self, stop: ir::Block) {
-        if self.mode.safepoints == Safepoints::Counting {
-            self.burn(stop);
-        }
-    }
-
-    /// Goes to `stop` if the word is raised whose address is in the pinned register.
-    fn look(&mut self, stop: ir::Block) {
-        // Cranelift takes what the register has for another address each time, and so never takes what one safepoint has seen
-        // for what the next one will see.
-        let address = self.builder.ins().get_pinned_reg(types::I64);
-        let word = self.builder.ins().load(types::I64, trusted(), address, 0);
-        let on = self.builder.create_block();
-        self.builder.ins().brif(word, stop, &[], on, &[]);
-        self.builder.switch_to_block(on);
-    }
-
-    /// Burns a unit of fuel, or goes to `none` if there is none.
-    fn burn(&mut self, none: ir::Block) {
-        let fuel = self.fuel();
-        let burn = self.builder.create_block();
-        // The cold way comes first: Cranelift then looks at it last, and does not take it for the end of the loop.
-        let is_none = self.builder.ins().icmp_imm_s(IntCC::Equal, fuel, 0);
-        self.builder.ins().brif(is_none, none, &[], burn, &[]);
-        self.builder.switch_to_block(burn);
-        let rest = self.builder.ins().iadd_imm_s(fuel, -1);
-        self.set_fuel(rest);
-    }
-
-    pub(crate) fn fuel(&mut self) -> Value {
-        match self.fuel {
-            Some(variable) => self.builder.use_var(variable),
-            None => self.builder.ins().get_pinned_reg(types::I64),
-        }
-    }
-
-    /// There is so much fuel, after all.
-    pub(crate) fn set_fuel(&mut self, fuel: Value) {
-        match self.fuel {
-            Some(variable) => self.builder.def_var(variable, fuel),
-            None => {
-                self.builder.ins().set_pinned_reg(fuel);
-            }
-        }
-    }
-
-    /// Has the fuel where other code looks for it.
-    pub(crate) fn show_fuel(&mut self) {
-        if let Some(variable) = self.fuel {
-            let fuel = self.builder.use_var(variable);
-            self.builder.ins().set_pinned_reg(fuel);
-        }
-    }
-
-    /// Takes the fuel that other code left.
-    pub(crate) fn take_fuel(&mut self) {
-        if let Some(variable) = self.fuel {
-            let fuel = self.builder.ins().get_pinned_reg(types::I64);
-            self.builder.def_var(variable, fuel);
-        }
-    }
-
     /// A register's value.
     pub(crate) fn get(&mut self, register: Reg) -> Value {
         if self.residents.contains(register.0) {
@@ -748,170 +613,6 @@ impl<'a, 'b> Translator<'a, 'b> {
         if let Some(next) = next {
             self.builder.switch_to_block(next);
         }
-    }
-
-    /// A cold block that asks the runtime for something and then goes to `next`.
-    pub(crate) fn slow_block(&mut self, kind: Kind, next: Option<ir::Block>) -> ir::Block {
-        self.outlined_block(Way::Slow(kind, next))
-    }
-
-    /// A cold block that has the interpreter go on from the instruction.
-    pub(crate) fn leave_block(&mut self) -> ir::Block {
-        self.outlined_block(Way::Leave)
-    }
-
-    /// A cold block that writes what is live before the instruction, but for `except`, and returns.
-    pub(crate) fn return_block(&mut self, except: Vec<u16>) -> ir::Block {
-        self.outlined_block(Way::Return(except))
-    }
-
-    /// A cold block that writes what is live behind a call or `svc`, but for its results, and returns. The arguments have gone
-    /// to the callee: unless they are live behind the call nobody reads them again, and they need not be kept for this.
-    pub(crate) fn call_pad(&mut self, results: &[Reg]) -> ir::Block {
-        let mut behind = self.live_behind.clone();
-        results.iter().for_each(|register| behind.remove(register.0));
-        let before = std::mem::replace(&mut self.live, behind);
-        let pad = self.return_block(Vec::new());
-        self.live = before;
-        pad
-    }
-
-    /// A cold block for a call of `function` that cannot go on: it goes back to `retry`.
-    pub(crate) fn lacking_block(&mut self, function: Value, retry: ir::Block) -> ir::Block {
-        self.outlined_block(Way::Callee(function, retry))
-    }
-
-    /// A cold block that goes to `next` with these values, or the canonical NaN for any that are NaNs.
-    pub(crate) fn nan_block(&mut self, values: Vec<Value>, next: ir::Block) -> ir::Block {
-        self.outlined_block(Way::Nan(values, next))
-    }
-
-    /// A cold block that goes to `next` with a NaN if that is the canonical one, and else has the interpreter go on.
-    pub(crate) fn strange_nan_block(&mut self, nan: Value, next: ir::Block) -> ir::Block {
-        self.outlined_block(Way::StrangeNan(nan, next))
-    }
-
-    /// A block that goes on from the one that is being filled.
-    pub(crate) fn continuation(&mut self) -> ir::Block {
-        let block = self.builder.create_block();
-        if self.is_cold {
-            self.builder.set_cold_block(block);
-        }
-        block
-    }
-
-    fn outlined_block(&mut self, way: Way) -> ir::Block {
-        if !matches!(way, Way::Nan(..)) {
-            let own = &self.module.functions[self.index as usize];
-            debug_assert!(std::ptr::eq(self.function, own), "nothing within an inlined function leaves it");
-            self.store_waiting();
-        }
-        let block = self.builder.create_block();
-        if way.is_cold() {
-            self.builder.set_cold_block(block);
-        }
-        let (live, nans) = (self.live.clone(), self.nans.clone());
-        let is_changed = self.inlined.as_ref().is_some_and(|inlined| inlined.is_changed);
-        self.outlined.push(Outlined { block, pc: self.pc, live, nans, is_changed, way });
-        block
-    }
-
-    fn outline(&mut self, outlined: Outlined) {
-        let Outlined { block, pc, live, nans, is_changed, way } = outlined;
-        if let Some(inlined) = &mut self.inlined {
-            inlined.is_changed = is_changed;
-        }
-        (self.pc, self.live, self.nans, self.is_cold) = (pc, live, nans, way.is_cold());
-        self.builder.switch_to_block(block);
-        self.builder.set_srcloc(SourceLoc::new(pc));
-        let known = (self.context, self.frame);
-        if way.needs_frame() {
-            self.fetch_at_hand();
-        }
-        match way {
-            Way::Nan(values, next) => {
-                let replaced = self.replace_nans(&values);
-                self.builder.ins().jump(next, &replaced);
-            }
-            Way::StrangeNan(value, next) => {
-                let (is_canonical, leave) = (self.is_canonical(value), self.leave_block());
-                self.builder.ins().brif(is_canonical, next, &[], leave, &[]);
-            }
-            Way::Poll(next) => self.poll(block, next),
-            Way::Edge(next) => self.convert(next),
-            Way::Callee(function, retry) => {
-                let field = offset_of!(NativeContext, callee) as i32;
-                self.builder.ins().store(trusted(), function, self.context, field);
-                self.ask(Kind::Call, Some(retry));
-            }
-            Way::Slow(kind, next) => self.ask(kind, next),
-            Way::Return(except) => self.return_portable(&except),
-            Way::Leave if self.inlined.is_some() => self.leave_inlined(),
-            Way::Leave => {
-                self.call_runtime(Kind::Leave);
-                self.return_portable(&[]);
-            }
-        }
-        (self.context, self.frame) = known;
-    }
-
-    /// Asks the runtime, and goes to `next` unless frames are to return.
-    fn ask(&mut self, kind: Kind, next: Option<ir::Block>) {
-        if self.inlined.is_some() {
-            return self.leave_inlined();
-        }
-        let (mut read, mut written) = (Vec::new(), Vec::new());
-        if kind == Kind::Step {
-            let shapes = ModuleShapes { module: self.module, function: self.index };
-            for_each_register(&self.function.code[self.pc as usize..], &shapes, |role, register| {
-                if role != Role::Write {
-                    read.push(register.0);
-                }
-                if role != Role::Read {
-                    written.push(register);
-                }
-            });
-        }
-        for register in &read {
-            self.store_cell(Reg(*register));
-        }
-        self.call_runtime(kind);
-        let unwinding = self.field(trusted(), types::I64, offset_of!(NativeContext, unwinding));
-        let (leave, go_on) = (self.return_block(read), self.continuation());
-        self.builder.ins().brif(unwinding, leave, &[], go_on, &[]);
-        self.builder.switch_to_block(go_on);
-        self.forget_kept();
-        for register in written {
-            self.load_cell(register);
-        }
-        match next {
-            Some(next) => {
-                // What comes in from the hot way is canonical or not as that way left it: both are fine.
-                self.builder.ins().jump(next, &[]);
-            }
-            None => {
-                self.builder.ins().trap(ir::TrapCode::unwrap_user(1));
-            }
-        }
-    }
-
-    /// Tells the runtime which frame asks, and where it stands.
-    pub(crate) fn note_place(&mut self) {
-        let at = self.builder.ins().iconst(types::I64, place(NativeFrame { function: self.index, pc: self.pc }));
-        for (value, field) in [(self.frame, offset_of!(NativeContext, asking)), (at, offset_of!(NativeContext, place))]
-        {
-            self.builder.ins().store(trusted(), value, self.context, field as i32);
-        }
-    }
-
-    pub(crate) fn call_runtime(&mut self, kind: Kind) {
-        self.note_place();
-        let kind = self.builder.ins().iconst(types::I64, kind as i64);
-        self.builder.ins().store(trusted(), kind, self.context, offset_of!(NativeContext, kind) as i32);
-        let stub = self.field(trusted(), types::I64, offset_of!(NativeContext, slow));
-        self.show_fuel();
-        self.builder.ins().call_indirect(self.slow_signature, stub, &[self.context]);
-        self.take_fuel();
     }
 
     /// Calls compiled code. Its results are in registers, or else in its cells; if frames are to return, this one does so too,

@@ -1,0 +1,109 @@
+//! Safepoints, where code burns fuel or looks whether the machine wants something.
+
+use cranelift_codegen::ir::condcodes::IntCC;
+use cranelift_codegen::ir::{self, InstBuilder, SourceLoc, Value, types};
+
+use super::{Translator, trusted};
+use crate::mode::Safepoints;
+use crate::slow::Kind;
+
+/// The poll of a loop with one way back, laid out before the head of the loop so that a turn takes no jump but the branch.
+/// Who enters the loop burns nothing: he adds a unit of fuel before, which fits since slices of fuel are far smaller than the
+/// greatest number.
+pub(super) struct HeadPoll {
+    pub(super) block: ir::Block,
+    /// The branch that goes back.
+    pub(super) branch: u32,
+}
+
+impl Translator<'_, '_> {
+    /// Polls before the head of a loop with one way back.
+    pub(super) fn poll_before(&mut self, index: usize) {
+        let Some(HeadPoll { block, branch }) = self.polls[index] else { return };
+        self.builder.switch_to_block(block);
+        self.builder.set_srcloc(SourceLoc::new(branch));
+        self.take_nans(index);
+        (self.pc, self.live) = (branch, self.shape.live_before_branch(self.module, self.index, branch));
+        let slow = self.slow_block(Kind::Poll, Some(block));
+        self.pass(slow);
+        self.builder.ins().jump(self.blocks[index], &[]);
+    }
+
+    /// In the block `here`: passes a safepoint and goes on, or asks the runtime and comes back.
+    pub(super) fn poll(&mut self, here: ir::Block, next: usize) {
+        let slow = self.slow_block(Kind::Poll, Some(here));
+        self.pass(slow);
+        self.convert(next);
+    }
+
+    /// Passes a safepoint, or goes to `stop` if there is something to be done at it.
+    pub(crate) fn pass(&mut self, stop: ir::Block) {
+        match self.mode.safepoints {
+            Safepoints::Counting => self.burn(stop),
+            Safepoints::Live => self.look(stop),
+        }
+    }
+
+    /// Passes a safepoint to which there is no way but by another one, soon before: only who counts does anything there.
+    pub(crate) fn pass_next(&mut self, stop: ir::Block) {
+        if self.mode.safepoints == Safepoints::Counting {
+            self.burn(stop);
+        }
+    }
+
+    /// Goes to `stop` if the word is raised whose address is in the pinned register.
+    pub(super) fn look(&mut self, stop: ir::Block) {
+        // Cranelift takes what the register has for another address each time, and so never takes what one safepoint has seen
+        // for what the next one will see.
+        let address = self.builder.ins().get_pinned_reg(types::I64);
+        let word = self.builder.ins().load(types::I64, trusted(), address, 0);
+        let on = self.builder.create_block();
+        self.builder.ins().brif(word, stop, &[], on, &[]);
+        self.builder.switch_to_block(on);
+    }
+
+    /// Burns a unit of fuel, or goes to `none` if there is none.
+    pub(super) fn burn(&mut self, none: ir::Block) {
+        let fuel = self.fuel();
+        let burn = self.builder.create_block();
+        // The cold way comes first: Cranelift then looks at it last, and does not take it for the end of the loop.
+        let is_none = self.builder.ins().icmp_imm_s(IntCC::Equal, fuel, 0);
+        self.builder.ins().brif(is_none, none, &[], burn, &[]);
+        self.builder.switch_to_block(burn);
+        let rest = self.builder.ins().iadd_imm_s(fuel, -1);
+        self.set_fuel(rest);
+    }
+
+    pub(crate) fn fuel(&mut self) -> Value {
+        match self.fuel {
+            Some(variable) => self.builder.use_var(variable),
+            None => self.builder.ins().get_pinned_reg(types::I64),
+        }
+    }
+
+    /// There is so much fuel, after all.
+    pub(crate) fn set_fuel(&mut self, fuel: Value) {
+        match self.fuel {
+            Some(variable) => self.builder.def_var(variable, fuel),
+            None => {
+                self.builder.ins().set_pinned_reg(fuel);
+            }
+        }
+    }
+
+    /// Has the fuel where other code looks for it.
+    pub(crate) fn show_fuel(&mut self) {
+        if let Some(variable) = self.fuel {
+            let fuel = self.builder.use_var(variable);
+            self.builder.ins().set_pinned_reg(fuel);
+        }
+    }
+
+    /// Takes the fuel that other code left.
+    pub(crate) fn take_fuel(&mut self) {
+        if let Some(variable) = self.fuel {
+            let fuel = self.builder.ins().get_pinned_reg(types::I64);
+            self.builder.def_var(variable, fuel);
+        }
+    }
+}
