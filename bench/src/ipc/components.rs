@@ -21,7 +21,7 @@ const TEXT: &str = r#"
     (func (export "words") (param "a" u64) (param "b" u64) (param "c" u64) (result u64)
       (canon lift (core func $i "words")))
     (func (export "bytes") (param "bytes" (list u8)) (result u32)
-      (canon lift (core func $i "bytes") (memory $i "memory") (realloc (func $i "room")))))
+      (canon lift (core func $i "bytes") (memory (core memory $i "memory")) (realloc (core func $i "room")))))
   (component $Client
     (import "nothing" (func $nothing))
     (import "words" (func $words (param "a" u64) (param "b" u64) (param "c" u64) (result u64)))
@@ -30,7 +30,7 @@ const TEXT: &str = r#"
     (core instance $memory (instantiate $Memory))
     (core func $nothing_below (canon lower (func $nothing)))
     (core func $words_below (canon lower (func $words)))
-    (core func $bytes_below (canon lower (func $bytes) (memory $memory "memory")))
+    (core func $bytes_below (canon lower (func $bytes) (memory (core memory $memory "memory"))))
     (core module $M
       (import "" "memory" (memory 2))
       (import "" "nothing" (func $nothing))
