@@ -14,8 +14,11 @@ use crate::lines::{heading, in_turn};
 use crate::sources::{kernel, module};
 use components::Components;
 
-/// How often a client does what it does, as `ipc/protocol.lim` says.
+/// How often a client does what it does.
 const ROUNDS: usize = 1_000_000;
+
+/// The same under the interpreter, which takes longer.
+const INTERPRETED_ROUNDS: usize = 50_000;
 
 /// Round trips by way of the host; they are slow.
 const HOST_ROUNDS: usize = 10_000;
@@ -89,16 +92,16 @@ fn work(name: &str, side: &'static str, run: impl FnMut() -> f64 + 'static) -> W
 }
 
 fn add(works: &mut Vec<Work>, kernel: &Verified<Module>, it: &Exchange, folder: &str) {
-    let client = module(&format!("{folder}/{}", it.client), Mode::User, it.settings);
     let server = module(&format!("{folder}/{}", it.server), Mode::User, &[]);
-    let modules = [client, server];
-    for engine in [EngineKind::Jit, EngineKind::Interp] {
-        let (kernel, modules) = (kernel.clone(), modules.clone());
+    for (engine, rounds) in [(EngineKind::Jit, ROUNDS), (EngineKind::Interp, INTERPRETED_ROUNDS)] {
+        let settings = [it.settings, &[("ROUNDS", rounds as u64)]].concat();
+        let client = module(&format!("{folder}/{}", it.client), Mode::User, &settings);
+        let (kernel, modules) = (kernel.clone(), [client, server.clone()]);
         // What this one compiles is there for the others as long as it lives: compiling is not what is measured.
         let first = boot(&kernel, &modules, engine);
         works.push(work(it.name, engine.name(), move || {
             let _alive = &first;
-            nanoseconds(ROUNDS, || drop(boot(&kernel, &modules, engine)))
+            nanoseconds(rounds, || drop(boot(&kernel, &modules, engine)))
         }));
     }
 }

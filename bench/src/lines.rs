@@ -22,14 +22,16 @@ pub fn microseconds(work: impl FnOnce()) -> f64 {
     begun.elapsed().as_secs_f64() * 1e6
 }
 
-/// Samples of several works, which take turns, so that noise of the host hits all.
+/// Samples of several works, which take turns, so that noise of the host hits all. Says on standard error how far it is.
 pub fn in_turn(rounds: u32, works: &mut [(&str, &str, &mut dyn FnMut() -> f64)]) {
     let mut samples = vec![Vec::new(); works.len()];
-    for _ in 0..rounds {
+    for round in 1..=rounds {
+        eprint!("\r{round}/{rounds}");
         for (samples, (_, _, work)) in samples.iter_mut().zip(works.iter_mut()) {
             samples.push(work());
         }
     }
+    eprint!("\r");
     for (samples, (name, side, _)) in samples.iter().zip(works) {
         line(name, side, samples);
     }
