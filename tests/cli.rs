@@ -256,6 +256,24 @@ fn built_in_programs_have_names() {
     assert_error(&folder.limen(&["run", "helo"]), &["helo"]);
 }
 
+/// Linux's `perf` looks for names of code that is in no file there.
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+#[test]
+fn compiled_functions_have_names_for_perf() {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_limen"));
+    command.args(["run", "--engine", "jit", "--perf-map", "sieve", "100"]).stdout(Stdio::null());
+    let mut child = command.spawn().expect("limen starts");
+    let file = format!("/tmp/perf-{}.map", child.id());
+    assert!(child.wait().expect("it ends").success());
+    let map = fs::read_to_string(&file).expect("it was written");
+    fs::remove_file(&file).expect("it is there");
+    assert!(map.lines().any(|line| line.ends_with(" main")), "{map}");
+    for line in map.lines() {
+        let [address, bytes] = [0, 1].map(|part| u64::from_str_radix(line.split(' ').nth(part).unwrap_or(""), 16));
+        assert!(address.is_ok_and(|it| it > 0) && bytes.is_ok_and(|it| it > 0), "{line}");
+    }
+}
+
 #[test]
 fn what_follows_the_program_is_the_programs() {
     let folder = Folder::new();
