@@ -47,7 +47,8 @@ pub fn print(rounds: u32) {
         line("start of the command to its prompt, ms", "", &samples);
     }
     println!();
-    println!("{:<54} {}", "", PER_MILLES.map(|(name, _)| format!("{name:>9}")).join(" "));
+    let columns = PER_MILLES.map(|(name, _)| format!("{name:>9}")).join(" ");
+    println!("{:<54} {columns}", "each column from a run of its own");
     percentiles(&format!("from a kill to the next answer, {KILLS} kills, us"), recovery);
     percentiles(&format!("lateness of the highest level, {PERIODS} periods, us"), lateness);
     println!();
