@@ -5,10 +5,9 @@ use limen_vm::{ContextId, Exit, Frames, Fuel, HEADER_CELLS, Interpreter, NativeF
 
 use crate::arch::{self, FLOAT_ARGUMENTS, INTEGER_ARGUMENTS, RETURN_ADDRESS};
 use crate::frames::CallSites;
-use crate::lower::control::passed_at;
 use crate::mode::{Mode, Paging, Safepoints};
+use crate::passing::{Passing, passed_at};
 use crate::slow::Kind;
-use crate::translate::Passing;
 
 /// Where a stack was left that does not run, as Cranelift's `stack_switch` loads and stores it.
 #[derive(Clone, Copy)]

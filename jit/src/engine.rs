@@ -19,12 +19,12 @@ use crate::compile::{Compiled, Compiler, MAX_WORDS, Refusal};
 use crate::context::{NativeContext, Processor, Reason};
 use crate::frames::{self, CallSites, Parked};
 use crate::log::{Compilation, Log};
-use crate::lower::control::cells_of;
 use crate::lower::enter::{Handler, address_of};
 use crate::mode::{Mode, Paging, Safepoints};
+use crate::passing::{Passing, REGISTER_RESULTS, cells_of};
 use crate::shape::{loop_heads, outermost_loop, targets};
 use crate::stack::Pool;
-use crate::translate::{CELL, Entry, Passing, REGISTER_RESULTS};
+use crate::translate::{CELL, Entry};
 
 /// The engine that compiles.
 pub struct Jit {

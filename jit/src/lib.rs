@@ -36,6 +36,7 @@ mod log;
 mod lower;
 mod mode;
 mod nans;
+mod passing;
 mod ranges;
 mod resident;
 mod shape;

@@ -1,6 +1,6 @@
 //! What each instruction becomes: the table's dispatch traits, chapter by chapter.
 
-pub(crate) mod control;
+mod control;
 mod conversion;
 pub(crate) mod enter;
 pub(crate) mod float;

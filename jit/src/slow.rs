@@ -6,7 +6,7 @@ use limen_vm::{Exit, HEADER_CELLS, Interpreter, NativeFrame, Run};
 
 use crate::arch::{self, RETURN_ADDRESS};
 use crate::context::{Innermost, NativeContext, Processor, Reason, Stopped};
-use crate::lower::control::called_at;
+use crate::passing::called_at;
 
 /// What compiled code wants of the runtime.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -23,7 +23,6 @@ use limen_isa::module::{Function, Module};
 use limen_isa::{Flow, Opcode, Reg, Role, ValueType};
 use limen_vm::HEADER_CELLS;
 
-use crate::arch::{FLOAT_ARGUMENTS, INTEGER_ARGUMENTS};
 use crate::bounds::{Bounds, access};
 use crate::context::NativeContext;
 use crate::lower::enter::{Handler, Inlined};
@@ -35,6 +34,7 @@ use crate::lower::plan::changes;
 use crate::lower::stores::Waiting;
 use crate::mode::{Mode, Safepoints};
 use crate::nans::{Nan, Nans};
+use crate::passing::{Passing, REGISTER_RESULTS};
 use crate::shape::{RegisterSet, Shape};
 use crate::slow::Kind;
 
@@ -43,9 +43,6 @@ use safepoints::HeadPoll;
 
 /// Bytes of a cell of the stack.
 pub(crate) const CELL: i32 = 8;
-
-/// Results that travel in registers.
-pub(crate) const REGISTER_RESULTS: usize = 2;
 
 /// Where compiled code begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -62,28 +59,6 @@ impl Entry {
             Self::Call => 0,
             Self::Loop(word) => word,
         }
-    }
-}
-
-/// Which arguments travel in registers: the first few of each class.
-pub(crate) struct Passing {
-    integers: usize,
-    floats: usize,
-}
-
-impl Passing {
-    pub(crate) fn new() -> Self {
-        Self { integers: 0, floats: 0 }
-    }
-
-    /// The number of the next argument among those of its class, or `None` if it travels in its cell.
-    pub(crate) fn next(&mut self, ty: ValueType) -> Option<usize> {
-        let (count, limit) = match ty {
-            ValueType::F32 | ValueType::F64 => (&mut self.floats, FLOAT_ARGUMENTS),
-            ValueType::I32 | ValueType::I64 | ValueType::Ref => (&mut self.integers, INTEGER_ARGUMENTS),
-        };
-        *count += 1;
-        (*count <= limit).then_some(*count - 1)
     }
 }
 

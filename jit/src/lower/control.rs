@@ -5,17 +5,18 @@ use std::mem::offset_of;
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::{self, BlockCall, InstBuilder, JumpTableData, MemFlagsData, Value, types};
 use limen_isa::codec::ModuleShapes;
-use limen_isa::module::{Module, Signature};
+use limen_isa::module::Signature;
 use limen_isa::{Control, Field, Fields, Opcode, Reg, ValueType};
-use limen_vm::{Message, NativeFrame, layout};
+use limen_vm::{Message, layout};
 
 use super::enter::GivenMessage;
 use super::inline::is_inlined;
 use crate::context::{IndirectEntry, NativeContext};
 use crate::mode::Safepoints;
+use crate::passing::{Passing, REGISTER_RESULTS, cells_of, listed};
 use crate::ranges::operand;
 use crate::slow::Kind;
-use crate::translate::{CELL, Callee, Passing, REGISTER_RESULTS, Translator, constant, signature, trusted, type_of};
+use crate::translate::{CELL, Callee, Translator, constant, signature, trusted, type_of};
 
 impl Control for Translator<'_, '_> {
     fn nop(&mut self) {}
@@ -371,49 +372,6 @@ impl Translator<'_, '_> {
             self.set(register, value);
         }
     }
-}
-
-/// Element `index` of a register list that begins in the instruction word (`first` 0) or after it (`first` 1).
-pub(super) fn listed(words: &[u64], first: usize, index: usize) -> Reg {
-    Reg(words.unsigned(first + index / 4, Field::SLOTS[index % 4]) as u16)
-}
-
-/// So many cells of a callee's frame its arguments and results travel in, those before them among them.
-pub(crate) fn cells_of(signature: &Signature) -> usize {
-    let mut passing = Passing::new();
-    let params = (1..).zip(&signature.params).filter(|(_, ty)| passing.next(**ty).is_none());
-    let params = params.last().map_or(0, |(count, _)| count);
-    let results = if signature.results.len() > REGISTER_RESULTS { signature.results.len() } else { 0 };
-    params.max(results)
-}
-
-/// The function that is called here; `index` is that into the table, where the call is by way of one.
-pub(crate) fn called_at(module: &Module, at: NativeFrame, index: u32) -> Option<u32> {
-    let words = &module.functions[at.function as usize].code[at.pc as usize..];
-    match Opcode::of_word(words[0])? {
-        Opcode::CallIndirect => {
-            let table = operand(Opcode::CallIndirect, words, "t")?;
-            *module.tables.get(table as usize)?.get(index as usize)?
-        }
-        opcode => operand(opcode, words, "f"),
-    }
-}
-
-/// The registers that a call passes, with their types; and the one with the index, if it is by way of a table.
-pub(crate) fn passed_at(module: &Module, at: NativeFrame) -> (Vec<(Reg, ValueType)>, Option<Reg>) {
-    let words = &module.functions[at.function as usize].code[at.pc as usize..];
-    let (signature, index) = match Opcode::of_word(words[0]) {
-        Some(Opcode::CallIndirect) => {
-            let signature = operand(Opcode::CallIndirect, words, "s");
-            let index = operand(Opcode::CallIndirect, words, "i");
-            (signature.and_then(|index| module.types.get(index as usize)), index.map(|register| Reg(register as u16)))
-        }
-        _ => (operand(Opcode::Call, words, "f").and_then(|function| module.signature_of(function)), None),
-    };
-    let Some(signature) = signature else { return (Vec::new(), index) };
-    let first = signature.results.len();
-    let registers = (first..).map(|index| listed(words, 1, index));
-    (registers.zip(signature.params.iter().copied()).collect(), index)
 }
 
 /// How many entries a function table has, and how many those before it have.

@@ -17,12 +17,12 @@ use limen_isa::Reg;
 use limen_isa::module::Module;
 use limen_vm::{NativeFrame, Verified, layout};
 
-use super::control::listed;
 use super::object::Known;
 use super::plan::Plan;
 use crate::context::{NativeContext, Processor};
 use crate::mode::{Mode, Paging};
 use crate::nans::Nan;
+use crate::passing::listed;
 use crate::slow::place;
 use crate::translate::{CELL, Entry, Translator, trusted, type_of};
 

@@ -7,8 +7,8 @@ use limen_isa::codec::{ModuleShapes, for_each_register};
 use limen_isa::module::{Function, Module};
 use limen_isa::{Flow, Opcode, OperandKind, Reg, ValueType, dispatch};
 
-use super::control::listed;
 use crate::nans::Nan;
+use crate::passing::listed;
 use crate::translate::{Translator, type_of};
 
 /// Larger functions are called.

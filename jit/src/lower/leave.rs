@@ -14,8 +14,9 @@ use limen_isa::{Reg, Role, ValueType};
 
 use crate::context::NativeContext;
 use crate::mode::Paging;
+use crate::passing::REGISTER_RESULTS;
 use crate::shape::RegisterSet;
-use crate::translate::{CELL, REGISTER_RESULTS, Translator, constant, trusted, type_of};
+use crate::translate::{CELL, Translator, constant, trusted, type_of};
 
 /// In place of the word of an instruction: the call whose pad is the function's exit.
 pub(crate) const EXIT: u32 = u32::MAX - 1;
