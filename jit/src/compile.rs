@@ -181,13 +181,13 @@ impl Compiler {
         }
         let mut memory = JITModule::new(JITBuilder::with_isa(Arc::clone(&self.isa), default_libcall_names()));
         let id = self.define(&mut memory, module, kernel, key);
-        let built = id.and_then(|id| {
+        let built = id.and_then(|(id, residents)| {
             self.check_frame(module, function)?;
             memory.finalize_definitions().map_err(refused)?;
-            Ok(memory.get_finalized_function(id) as usize)
+            Ok((memory.get_finalized_function(id) as usize, residents))
         });
         let made = match built {
-            Ok(code) => Ok(self.finish(memory, module, function, kernel, code)),
+            Ok((code, residents)) => Ok(self.finish(memory, function, kernel, code, residents)),
             Err(refusal) => {
                 // SAFETY: nothing of it was ever called.
                 unsafe { memory.free_memory() };
@@ -198,14 +198,14 @@ impl Compiler {
         made
     }
 
-    /// Translates the function and has Cranelift define it.
+    /// Translates the function and has Cranelift define it. Gives the registers that are in their cells, too.
     fn define(
         &mut self,
         memory: &mut JITModule,
         module: &Module,
         kernel: Option<&Handler>,
         key: Key,
-    ) -> Result<FuncId, Refusal> {
+    ) -> Result<(FuncId, RegisterSet), Refusal> {
         let Key { function, entry, .. } = key;
         let shape = module.signature_of(function).ok_or(Refusal::Size(0))?;
         let native = match entry {
@@ -220,11 +220,12 @@ impl Compiler {
         let shape = Shape::of(module, function);
         let mut translator = Translator::new(&mut builder, module, function, &shape, itself, entry, key.mode);
         translator.kernel = kernel;
-        translator.residents = residents(module, function, &shape);
+        let residents = residents(module, function, &shape);
+        translator.residents = residents.clone();
         translator.translate();
         builder.finalize(self.isa.frontend_config());
         memory.define_function(id, &mut self.context).map_err(refused)?;
-        Ok(id)
+        Ok((id, residents))
     }
 
     /// Refuses native frames that take more than their share of the native stack.
@@ -238,7 +239,14 @@ impl Compiler {
     }
 
     /// Collects what the runtime must know of the code at this address.
-    fn finish(&self, memory: JITModule, module: &Module, function: u32, kernel: Option<&Handler>, code: usize) -> Code {
+    fn finish(
+        &self,
+        memory: JITModule,
+        function: u32,
+        kernel: Option<&Handler>,
+        code: usize,
+        residents: RegisterSet,
+    ) -> Code {
         let (mut call_sites, mut size, mut stops) = (Vec::new(), 0, Stops { function, ..Stops::default() });
         if let Some(compiled) = self.context.compiled_code() {
             let buffer = &compiled.buffer;
@@ -263,7 +271,7 @@ impl Compiler {
             stops.words = traps.map(|trap| (trap.offset, word_at(trap.offset))).collect();
             size = buffer.data().len();
         }
-        let residents = Arc::new(residents(module, function, &Shape::of(module, function)));
+        let residents = Arc::new(residents);
         let _kernel = kernel.map(|handler| handler.module.clone());
         Code { memory: Mutex::new(Some(memory)), _kernel, code, size, call_sites, stops: Arc::new(stops), residents }
     }

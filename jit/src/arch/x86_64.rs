@@ -13,6 +13,8 @@ use std::mem::offset_of;
 use crate::context::{Control, NativeContext, Processor, Stopped};
 use crate::slow::{slow, stopped, uncompiled};
 
+pub(crate) use guard::{NO_REGISTERS, Registers, effective_address, install as install_guard};
+
 /// Whether compiled code can run here.
 pub(crate) const IS_SUPPORTED: bool = true;
 
@@ -27,8 +29,6 @@ pub(crate) const RETURN_ADDRESS: usize = 8;
 
 /// Bytes of a frame beside what lies below its frame pointer: the saved frame pointer and the return address.
 pub(crate) const FRAME_OVERHEAD: u32 = 16;
-
-pub(crate) use guard::{NO_REGISTERS, Registers, effective_address, install as install_guard};
 
 /// A stack on which nothing runs yet, whose end is `top`, aligned to 16 bytes: switching to it enters [`start`].
 pub(crate) fn fresh(top: *mut u8) -> Control {

@@ -239,7 +239,7 @@ impl Shape {
                     shape.signed[((lane.shift() - Field::A.shift()) / LANE_BITS) as usize] = true;
                 }
                 // Registers and unsigned immediates are as they stand.
-                _ => {}
+                (Field::A | Field::B | Field::C | Field::D, _) => {}
             }
         }
         shape
