@@ -3,7 +3,7 @@
 use limen_isa::Fault;
 use limen_isa::module::Module;
 use limen_vm::{FaultReport, REFUSED};
-use limen_wasm::{INITIALIZE, Trap};
+use limen_wasm::{Bodies, INITIALIZE, Trap};
 
 use crate::wasi;
 
@@ -19,13 +19,15 @@ pub(crate) struct Messages {
     listed: Vec<String>,
     /// Whether it came from WebAssembly, which has words of its own for faults.
     is_foreign: bool,
+    /// What it is translated from while it runs.
+    bodies: Option<Bodies>,
 }
 
 impl Messages {
-    pub(crate) fn of(module: &Module) -> Self {
+    pub(crate) fn of(module: &Module, bodies: Option<Bodies>) -> Self {
         let section = module.custom.iter().find(|section| section.id == SECTION);
         let listed = section.and_then(|section| read(&section.bytes)).unwrap_or_default();
-        Self { listed, is_foreign: wasi::is_wanted(module) }
+        Self { listed, is_foreign: wasi::is_wanted(module), bodies }
     }
 
     /// Whether a module from WebAssembly could not begin: what it declares as its start ended like this.
@@ -39,12 +41,22 @@ impl Messages {
         if report.fault == Fault::Trap && report.detail == u64::from(REFUSED) {
             return format!("the verifier refuses the code of this function\n{report}");
         }
+        if let Some(reason) = self.refusal(report) {
+            return format!("{reason}\n{report}");
+        }
         let index = report.detail.checked_sub(FIRST).filter(|_| report.fault == Fault::Trap);
         match index.and_then(|index| self.listed.get(usize::try_from(index).ok()?)) {
             Some(message) => format!("{message}\n{report}"),
             None if self.is_foreign => format!("{}\n{report}", Trap::describe(report.fault, report.detail)),
             None => report.to_string(),
         }
+    }
+}
+
+impl Messages {
+    /// Why the function that a fault is of was not translated, if that is what happened.
+    fn refusal(&self, report: &FaultReport) -> Option<limen_wasm::Error> {
+        self.bodies.as_ref().filter(|_| report.fault == Fault::Trap)?.refusal(report.detail)
     }
 }
 

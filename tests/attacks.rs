@@ -48,7 +48,7 @@ fn assert_fault(outcome: &Outcome, fault: Fault, line: u32) {
 fn words(registers: &[ValueType], code: Vec<u64>) -> Module {
     Module {
         types: vec![Signature::default()],
-        functions: vec![Function { signature: 0, registers: registers.to_vec(), code: code.into() }],
+        functions: vec![Function::new(0, registers.to_vec(), code)],
         home: Home { min_pages: 1, max_pages: 1, ..Home::default() },
         exports: vec![Export { name: "main".into(), item: ExportItem::Function(0) }],
         ..Module::default()

@@ -237,7 +237,7 @@ fn a_function_too_large_to_compile_is_interpreted_and_what_it_calls_is_not() {
 fn of_many_functions_only_those_that_are_called_are_compiled() {
     let signature = Signature::default();
     let ret = u64::from(limen_isa::Opcode::Ret.row().code);
-    let function = Function { signature: 0, registers: Vec::new(), code: vec![ret].into() };
+    let function = Function::new(0, Vec::new(), vec![ret]);
     let exports = vec![Export { name: "main".into(), item: ExportItem::Function(99_999) }];
     let module = Module { types: vec![signature], functions: vec![function; 100_000], exports, ..Module::default() };
     let module = verify(module, Mode::User).expect("it does nothing, and that correctly");

@@ -241,7 +241,7 @@ fn module_of(functions: Vec<Vec<u64>>) -> Module {
         types: vec![Signature::default()],
         functions: functions
             .into_iter()
-            .map(|code| Function { signature: 0, registers: registers.clone(), code: code.into() })
+            .map(|code| Function::new(0, registers.clone(), code))
             .collect(),
         home: Home { min_pages: 1, max_pages: 64, slots: 4, data: Vec::new() },
         tables: vec![vec![Some(0), None]],

@@ -131,8 +131,8 @@ fn functions(
             None => body::encode(program, *number as usize, &made.order, &mut context, errors),
         };
         let signature = made.signatures.insert_full(entry.shape.signature.clone()).0 as u32;
-        module.functions.push(Function { signature, registers: body.registers, code: body.code.into() });
-        lines.push(body.lines);
+        module.functions.push(Function::new(signature, body.registers, body.code));
+        lines.push(body.lines.into());
     }
     sites.extend(context.inlined(&made.sites));
     module.types = made.signatures.iter().cloned().collect();

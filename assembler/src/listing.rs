@@ -46,7 +46,7 @@ impl<'m> Listing<'m> {
             files,
             statements: Vec::new(),
             labels: HashMap::new(),
-            rows: lines.map_or(&[], Vec::as_slice),
+            rows: lines.map_or(&[], |lines| lines.as_slice()),
         };
         listing.statements = listing.decode();
         listing.keep_what_can_be_written();

@@ -71,7 +71,7 @@ impl Choices {
         let signature = self.below(types.len());
         let locals = self.many(20, |choices| choices.pick(&ValueType::ALL));
         let registers = [types[signature].params.clone(), locals].concat();
-        Function { signature: signature as u32, registers, code: Vec::new().into() }
+        Function::new(signature as u32, registers, Vec::new())
     }
 
     fn home(&mut self) -> Home {
@@ -270,7 +270,7 @@ fn with_code(code: Vec<u64>) -> Module {
     let registers = ValueType::ALL.repeat(4);
     Module {
         types: vec![Signature::default()],
-        functions: vec![Function { signature: 0, registers, code: code.into() }],
+        functions: vec![Function::new(0, registers, code)],
         ..Module::default()
     }
 }

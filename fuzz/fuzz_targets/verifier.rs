@@ -10,7 +10,7 @@ fuzz_target!(|words: Vec<u64>| {
     let registers = [I32, I64, F32, F64, Ref].repeat(3);
     let module = Module {
         types: vec![Signature::default()],
-        functions: vec![Function { signature: 0, registers, code: words.into() }],
+        functions: vec![Function::new(0, registers, words)],
         home: Home { min_pages: 1, max_pages: 16, slots: 4, data: Vec::new() },
         tables: vec![vec![Some(0), None]],
         exports: vec![Export { name: "main".into(), item: ExportItem::Function(0) }],

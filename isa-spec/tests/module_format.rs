@@ -90,9 +90,9 @@ fn sample() -> Module {
     Module {
         types: vec![signature(&[I32, Ref], &[I64]), signature(&[], &[]), signature(&[F32], &[F64, F32])],
         functions: vec![
-            Function { signature: 0, registers: vec![I32, Ref, F32, F64], code: vec![1, 2, u64::MAX].into() },
-            Function { signature: 1, registers: vec![], code: vec![7].into() },
-            Function { signature: 2, registers: vec![F32, I64], code: vec![3, 4].into() },
+            Function::new(0, vec![I32, Ref, F32, F64], vec![1, 2, u64::MAX]),
+            Function::new(1, vec![], vec![7]),
+            Function::new(2, vec![F32, I64], vec![3, 4]),
         ],
         home: Home {
             min_pages: 2,
@@ -620,7 +620,7 @@ fn functions() -> impl Strategy<Value = (Vec<Signature>, Vec<Function>)> {
         let functions = functions.into_iter().map(|(signature, locals, code)| {
             let signature = signature.index(types.len());
             let registers = [types[signature].params.clone(), locals].concat();
-            Function { signature: signature as u32, registers, code: code.into() }
+            Function::new(signature as u32, registers, code)
         });
         let functions = functions.collect();
         (types, functions)

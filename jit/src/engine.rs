@@ -118,15 +118,7 @@ impl Jit {
         let code = self.modules.entry(id).or_insert_with(|| ModuleCode::new(run.module(), handler(run), &self.sites));
         if run.kind() == EngineKind::Jit && !code.is_eager {
             code.is_eager = true;
-            for function in 0..run.module().functions.len() as u32 {
-                let start = run.module().start_of(function);
-                self.interpreter.mark(id.module, run.module(), start);
-                let heads =
-                    if is_large(run.module(), function) { Vec::new() } else { loop_heads(run.module(), function) };
-                for head in heads {
-                    self.interpreter.mark(id.module, run.module(), start + head);
-                }
-            }
+            self.interpreter.mark_all(id.module, run.module(), beginnings);
         }
     }
 
@@ -524,6 +516,12 @@ fn entry_fuel(mode: Mode) -> u64 {
 /// kind of engine, and then only from those loops on that turn out to be hot.
 fn is_large(module: &Module, function: u32) -> bool {
     (LARGE..=MAX_WORDS).contains(&module.functions[function as usize].code.len())
+}
+
+/// The words at which code of a function can begin.
+fn beginnings(module: &Module, function: u32) -> Vec<u32> {
+    let heads = if is_large(module, function) { Vec::new() } else { loop_heads(module, function) };
+    std::iter::once(0).chain(heads).collect()
 }
 
 /// Words of a function that takes about a tenth of a second.

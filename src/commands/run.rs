@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use limen_isa::module::Module;
 use limen_vm::{Budget, Config, Machine, Mode, Time, Verified, verify};
+use limen_wasm::Bodies;
 
 use crate::bare::BareHost;
 use crate::failure::Failure;
@@ -14,7 +15,7 @@ use crate::files;
 use crate::messages::Messages;
 use crate::running::Options;
 use crate::services::Services;
-use crate::translated::{self, Keeping};
+use crate::translated;
 use crate::wasi::{self, Wasi};
 
 /// Verify a program and run it
@@ -90,10 +91,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let Some(file) = arguments.program.first().filter(|_| !arguments.list).map(Path::new) else {
         return Ok(list());
     };
-    let (module, _keeping) = find(file)?;
+    let (module, bodies) = find(file)?;
     let config = config(arguments)?;
     let mut running = arguments.options.start()?;
-    running.messages = Messages::of(&module);
+    running.messages = Messages::of(&module, bodies);
     let mut host = arguments.services(&module, running.end())?;
     let of_file = |error| Failure::of_file(file, error);
     let mut machine = Machine::with_engine(running.config(config), running.engine()).map_err(of_file)?;
@@ -109,15 +110,15 @@ fn list() -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// A file, or else a built-in program of that name.
-fn find(file: &Path) -> Result<(Verified<Module>, Option<Keeping>), Failure> {
+/// A file, or else a built-in program of that name; and what it is translated from while it runs.
+fn find(file: &Path) -> Result<(Verified<Module>, Option<Bodies>), Failure> {
     let built_in = file.to_str().filter(|_| !file.exists()).and_then(limen_programs::find);
     let module = match built_in {
         Some(program) => Module::read(program.module).map_err(|error| Failure::of_file(file, error))?,
         None => {
             let bytes = files::read(file)?;
             if translated::is_wasm(&bytes) {
-                return translated::cached(file, &bytes);
+                return translated::begun(file, bytes);
             }
             files::module_of(file, bytes)?
         }

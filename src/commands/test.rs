@@ -61,7 +61,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
 fn test_file(path: &Path, arguments: &Arguments, tally: &mut Tally) -> Result<(), Failure> {
     let source = files::read_text(path)?;
     let module = files::assemble_tests(path, &source)?;
-    let messages = Messages::of(&module);
+    let messages = Messages::of(&module, None);
     let names: Vec<String> = module.exports.iter().filter_map(|export| wanted(&export.name, arguments)).collect();
     if names.is_empty() {
         return Ok(());

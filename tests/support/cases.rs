@@ -230,7 +230,7 @@ impl Build {
         }
         Module {
             types: vec![self.signature],
-            functions: vec![Function { signature: 0, registers: self.registers, code: code.into() }],
+            functions: vec![Function::new(0, self.registers, code)],
             exports: vec![Export { name: "case".to_owned(), item: ExportItem::Function(0) }],
             ..Module::default()
         }

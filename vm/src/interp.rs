@@ -25,6 +25,7 @@ use crate::store::{ContextKey, DomainKey, ModuleKey, Store};
 use crate::verify::Verified;
 use cpu::{Runtime, State};
 use slot::Code;
+pub use slot::Stops;
 
 /// The interpreter of one machine.
 ///
@@ -92,6 +93,11 @@ impl Interpreter {
     /// Marks the instruction at a position in a module's code: [`Interpreter::interpret`] stops before it.
     pub fn mark(&mut self, id: ModuleId, module: &Verified<Module>, position: u32) {
         self.code_of(id, module).mark(position);
+    }
+
+    /// Marks these instructions of every function, each when its body is first looked at for another reason.
+    pub fn mark_all(&mut self, id: ModuleId, module: &Verified<Module>, stops: Stops) {
+        self.code_of(id, module).stop_at(module, stops);
     }
 
     fn code_of(&mut self, ModuleId(key): ModuleId, module: &Verified<Module>) -> &mut Code {
@@ -232,7 +238,7 @@ impl<'a> Session<'a> {
             let position = self.position();
             self.code.prepare(self.module, function);
             self.runtime.code = self.code.slots.as_ptr();
-            // SAFETY: as above; the slots have not moved, but this pointer is younger than what was written.
+            // SAFETY: as above, where the slots lie now.
             self.state.pc = unsafe { self.runtime.code.add(position as usize) };
         }
     }

@@ -17,7 +17,7 @@
 //! codec::encode(&ret, &mut code)?;
 //! let module = Module {
 //!     types: vec![Signature { params: vec![ValueType::I32], results: vec![ValueType::I32] }],
-//!     functions: vec![Function { signature: 0, registers: vec![ValueType::I32], code: code.into() }],
+//!     functions: vec![Function::new(0, vec![ValueType::I32], code)],
 //!     exports: vec![Export { name: "next".into(), item: ExportItem::Function(0) }],
 //!     ..Module::default()
 //! };
@@ -66,10 +66,10 @@ pub use engine::{
 };
 pub use fault::{FaultReport, Omitted, TraceEntry};
 pub use host::{Host, NoServices, SvcCall, SvcOutcome};
-pub use interp::{Interpreter, Stop};
+pub use interp::{Interpreter, Stop, Stops};
 pub use machine::{Boot, Config, DomainId, Machine, MachineError, Outcome, StopHandle};
 pub use object::{Kind, Ref, Rights};
 pub use port::{MESSAGE_REFS, MESSAGE_WORDS, Message, Port};
 pub use snapshot::{CheckpointError, FrameProblem, Snapshot, SnapshotError};
 pub use value::Value;
-pub use verify::{Mode, OpenError, REFUSED, Rule, Verified, VerifyError, open, verify, verify_later};
+pub use verify::{Mode, REFUSED, Rule, Verified, VerifyError, verify, verify_later};

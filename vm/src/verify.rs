@@ -7,6 +7,7 @@
 mod error;
 mod function;
 mod later;
+mod places;
 mod rules;
 mod structure;
 
@@ -16,8 +17,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use limen_isa::module::Module;
 
+use places::Places;
+
 pub use error::{Rule, VerifyError};
-pub use later::{OpenError, REFUSED, open, verify_later};
+pub use later::{REFUSED, verify_later};
 
 /// What a module may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,20 +41,15 @@ pub struct Verified<T> {
 struct Inner<T> {
     value: T,
     mode: Mode,
-    /// Where each function's words begin in the module's code.
-    starts: Vec<u32>,
+    /// Where each function's words lie in the module's code.
+    places: Places,
     /// What engines keep with it, at most one of each type.
     attachments: Mutex<Vec<Arc<dyn Any + Send + Sync>>>,
 }
 
 impl Inner<Module> {
     fn new(value: Module, mode: Mode) -> Self {
-        let starts = value.functions.iter().scan(0, |next, function| {
-            let start = *next;
-            *next += function.code.len() as u32;
-            Some(start)
-        });
-        Self { starts: starts.collect(), value, mode, attachments: Mutex::default() }
+        Self { places: Places::new(value.functions.len()), value, mode, attachments: Mutex::default() }
     }
 }
 
@@ -91,16 +89,16 @@ impl Verified<Module> {
         self.inner.mode
     }
 
-    /// Where a function's words begin in the module's code.
+    /// Where a function's words begin in the module's code. They lie in the order in which somebody first asked.
     #[must_use]
     pub fn start_of(&self, function: u32) -> u32 {
-        self.inner.starts[function as usize]
+        self.inner.places.start_of(function, || self.functions[function as usize].code.len() as u32)
     }
 
-    /// The function that a word of the module's code belongs to.
+    /// The function that a word of the module's code belongs to, whose place was asked for.
     #[must_use]
     pub fn function_at(&self, position: u32) -> u32 {
-        self.inner.starts.partition_point(|start| *start <= position).saturating_sub(1) as u32
+        self.inner.places.function_at(position)
     }
 }
 
@@ -110,11 +108,10 @@ impl Verified<Module> {
 ///
 /// The first rule that is broken, with function, instruction and, where the module knows it, source line.
 pub fn verify(module: Module, mode: Mode) -> Result<Verified<Module>, VerifyError> {
-    structure::check(&module).map_err(VerifyError::of_structure)?;
+    structure::check(&module).and_then(|()| structure::check_bodies(&module)).map_err(VerifyError::of_structure)?;
     let mut types = function::RegisterTypes::new();
-    for index in 0..module.functions.len() as u32 {
-        let code = &module.functions[index as usize].code;
-        function::verify(&module, index, code, mode, &mut types)
+    for (index, function) in (0..).zip(&module.functions) {
+        function::verify(&module, function.signature, function, mode, &mut types)
             .map_err(|broken| VerifyError::new(&module, index, broken))?;
     }
     Ok(Verified { inner: Arc::new(Inner::new(module, mode)) })

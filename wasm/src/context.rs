@@ -1,6 +1,7 @@
 //! What the translation of one function needs to know of the module, and leaves for it.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::LazyLock;
 
 use limen_isa::module::{Function, MAX_TABLES, Module, Signature};
 use limen_isa::{Fault, ValueType};
@@ -11,8 +12,10 @@ use crate::source::{SegmentKind, Source};
 use crate::throws::Throws;
 use crate::types::{FunctionType, Type};
 
-/// The routines, assembled.
-static ROUTINES: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/routines.limo"));
+/// The routines. What this crate was built with is a module.
+static ROUTINES: LazyLock<Module> = LazyLock::new(|| {
+    Module::read(include_bytes!(concat!(env!("OUT_DIR"), "/routines.limo"))).unwrap_or_default()
+});
 
 /// Words that an `svc` can hand over, each way.
 const MESSAGE_WORDS: usize = 8;
@@ -36,6 +39,10 @@ pub enum Trap {
     Exceptions = 6,
 }
 
+/// The code of the trap that is in the place of a function whose body cannot be translated: this and the function's index.
+/// [`crate::Bodies::refusal`] says why.
+pub const FIRST_REFUSED: u32 = 1 << 30;
+
 impl Trap {
     /// What a fault of translated code means in the words of WebAssembly, and in those of its test suite.
     #[must_use]
@@ -47,6 +54,7 @@ impl Trap {
             (Fault::Trap, 4) => "uncaught exception",
             (Fault::Trap, 5) => "null exception reference",
             (Fault::Trap, 6) => "too many exceptions with several values are kept",
+            (Fault::Trap, code) if code >= u64::from(FIRST_REFUSED) => "the code of this function is not valid",
             (Fault::Bounds, _) => "out of bounds access",
             (Fault::Division, _) => "integer divide by zero",
             (Fault::Overflow, _) => "integer overflow",
@@ -69,8 +77,8 @@ pub(crate) struct Callable {
     pub(crate) throws: bool,
 }
 
-/// What is known of a module's code when it is translated: at first nothing.
-#[derive(Clone, Default, PartialEq)]
+/// What is known of a module's code before it is translated.
+#[derive(Default)]
 pub(crate) struct Plan {
     pub(crate) tables: Tables,
     /// Functions with more operands than registers: how many of those have places on the spill stack.
@@ -87,29 +95,35 @@ pub(crate) enum Tables {
     InHome,
 }
 
-pub(crate) struct Context<'a> {
-    pub(crate) source: &'a Source<'a>,
+pub(crate) struct Context {
+    pub(crate) source: Source,
     pub(crate) layout: Layout,
-    pub(crate) plan: &'a Plan,
-    /// What the plan should have been.
-    pub(crate) wanted: Plan,
+    pub(crate) plan: Plan,
     pub(crate) throws: Throws,
     /// By index of the function type: of functions that cannot throw, and of those that can.
     callables: [Vec<Callable>; 2],
     pub(crate) signatures: Signatures,
-    /// The routines that are called, each once.
+    /// The routines that code can call.
     routines: Vec<&'static str>,
 }
 
-impl<'a> Context<'a> {
-    pub(crate) fn new(source: &'a Source<'a>, throws: Throws, plan: &'a Plan) -> Result<Self, Error> {
-        let words = source.services.len();
-        let wide = (0..words as u32).map(|function| message_words(source.type_of(function)));
-        let layout = Layout::of(source, plan, wide.max().unwrap_or(0))?;
+impl Context {
+    pub(crate) fn new(source: Source, throws: Throws, plan: Plan) -> Result<Self, Error> {
         let mut signatures = Signatures::default();
-        let callables = callables(source, &mut signatures);
-        let (wanted, routines) = (plan.clone(), Vec::new());
-        Ok(Self { source, layout, plan, wanted, throws, callables, signatures, routines })
+        let callables = callables(&source, &mut signatures);
+        let mut context =
+            Self { source, layout: Layout::default(), plan, throws, callables, signatures, routines: Vec::new() };
+        context.lay_out()?;
+        Ok(context)
+    }
+
+    /// Gives everything its place, as the plan is now.
+    pub(crate) fn lay_out(&mut self) -> Result<(), Error> {
+        let imported = 0..self.source.services.len() as u32;
+        let words = imported.map(|function| message_words(self.source.type_of(function))).max();
+        self.layout = Layout::of(&self.source, &self.plan, words.unwrap_or(0))?;
+        self.routines = routines(&self.source, &self.layout, &self.plan);
+        Ok(())
     }
 
     pub(crate) fn callable_of(&self, function: u32) -> Callable {
@@ -127,26 +141,20 @@ impl<'a> Context<'a> {
     }
 
     /// The function of the translated module that is this routine.
-    pub(crate) fn routine(&mut self, name: &'static str) -> u32 {
-        let known = self.routines.iter().position(|used| *used == name);
-        let position = known.unwrap_or_else(|| {
-            self.routines.push(name);
-            self.routines.len() - 1
-        });
+    pub(crate) fn routine(&self, name: &str) -> u32 {
+        // What code calls is among them.
+        let position = self.routines.iter().position(|known| *known == name).unwrap_or_default();
         (self.source.functions.len() + position) as u32
     }
 
-    /// Copies of the routines that are called, and their names.
-    pub(crate) fn take_routines(&mut self) -> Vec<(&'static str, Function)> {
-        // What this crate was built with is a module.
-        let library = Module::read(ROUTINES).unwrap_or_default();
-        let mut copy = |name: &'static str| {
-            let index = library.exported_function(name)? as usize;
-            let function = library.functions.get(index)?;
-            let signature = self.signatures.intern(library.types.get(function.signature as usize)?.clone());
-            Some((name, Function { signature, ..function.clone() }))
+    /// Copies of the routines, and their names.
+    pub(crate) fn copy_routines(&self, signatures: &mut Signatures) -> Vec<(&'static str, Function)> {
+        let mut copy = |name: &&'static str| {
+            let function = ROUTINES.functions.get(ROUTINES.exported_function(name)? as usize)?;
+            let signature = ROUTINES.types.get(function.signature as usize)?.clone();
+            Some((*name, Function { signature: signatures.intern(signature), ..function.clone() }))
         };
-        std::mem::take(&mut self.routines).into_iter().filter_map(&mut copy).collect()
+        self.routines.iter().filter_map(&mut copy).collect()
     }
 
     /// The tables of the machine.
@@ -184,6 +192,27 @@ impl<'a> Context<'a> {
     }
 }
 
+/// The routines that code of a module can come to call, always in this order.
+fn routines(source: &Source, layout: &Layout, plan: &Plan) -> Vec<&'static str> {
+    let sets: [(bool, &[&str]); 5] = [
+        (layout.spills.end().is_some(), &["spill"]),
+        (source.memory.is_some(), &["memory_grow", "memory_fill", "memory_copy"]),
+        (source.has_data_count, &["memory_init", "segment_drop"]),
+        (
+            plan.tables == Tables::InHome,
+            &["segment_drop", "table_get", "table_set", "table_grow", "table_fill", "table_copy", "table_init"],
+        ),
+        (layout.exceptions.is_there(), &["exception_keep", "exception_restore"]),
+    ];
+    let mut all = Vec::new();
+    for name in sets.into_iter().filter(|(is_wanted, _)| *is_wanted).flat_map(|(_, names)| names) {
+        if !all.contains(name) {
+            all.push(*name);
+        }
+    }
+    all
+}
+
 /// Words of the message area that a call of the embedder needs: none if all fits its message.
 pub(crate) fn message_words(ty: &FunctionType) -> usize {
     let most = ty.params.len().max(ty.results.len());
@@ -210,7 +239,7 @@ impl Signatures {
 }
 
 /// Signatures for each function type: the same one only for equal types.
-fn callables(source: &Source<'_>, signatures: &mut Signatures) -> [Vec<Callable>; 2] {
+fn callables(source: &Source, signatures: &mut Signatures) -> [Vec<Callable>; 2] {
     let mut known: HashMap<(&FunctionType, bool), Callable> = HashMap::new();
     let mut alike: HashMap<Signature, usize> = HashMap::new();
     let mut of = |throws: bool| {

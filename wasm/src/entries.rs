@@ -7,7 +7,7 @@ use limen_isa::module::{Function, Signature};
 use limen_isa::{Opcode, ValueType};
 
 use crate::condition::Condition;
-use crate::context::{Context, Trap};
+use crate::context::{Context, Signatures, Trap};
 use crate::emit::{Code, Register};
 use crate::exports::{INITIALIZE, limited};
 use crate::function::first_of_call;
@@ -17,18 +17,19 @@ use crate::layout::Misfit;
 pub(crate) const MAIN: &str = "main";
 
 /// Entries, which come behind all other functions.
-pub(crate) struct Entries<'c, 'a> {
-    pub(crate) context: &'c mut Context<'a>,
+pub(crate) struct Entries<'c> {
+    pub(crate) context: &'c Context,
+    signatures: &'c mut Signatures,
     functions: u32,
     all: Vec<(String, Function)>,
     /// By function: its entry.
     known: HashMap<u32, u32>,
 }
 
-impl<'c, 'a> Entries<'c, 'a> {
+impl<'c> Entries<'c> {
     /// There are so many functions before them.
-    pub(crate) fn new(context: &'c mut Context<'a>, functions: u32) -> Self {
-        Self { context, functions, all: Vec::new(), known: HashMap::new() }
+    pub(crate) fn new(context: &'c Context, signatures: &'c mut Signatures, functions: u32) -> Self {
+        Self { context, signatures, functions, all: Vec::new(), known: HashMap::new() }
     }
 
     pub(crate) fn finish(self) -> Vec<(String, Function)> {
@@ -49,7 +50,7 @@ impl<'c, 'a> Entries<'c, 'a> {
             return *entry;
         }
         let signature = self.context.entry_of(function).signature;
-        let registers = self.context.signatures.all[signature as usize].params.clone();
+        let registers = self.signatures.all[signature as usize].params.clone();
         let mut writer = Writer { context: self.context, code: Code::default(), registers };
         let arguments = writer.context.source.type_of(function).params.len();
         let results = writer.call(function, (0..arguments as Register).collect());
@@ -71,7 +72,7 @@ impl<'c, 'a> Entries<'c, 'a> {
                 writer.code.ret(&[]);
             }
         }
-        let signature = writer.context.signatures.intern(Signature::default());
+        let signature = self.signatures.intern(Signature::default());
         let function = writer.finish(signature);
         self.add(INITIALIZE, function)
     }
@@ -85,20 +86,20 @@ impl<'c, 'a> Entries<'c, 'a> {
         writer.call(start, Vec::new());
         writer.code.ret(&[0]);
         let signature = Signature { params: Vec::new(), results: vec![ValueType::I32] };
-        let signature = writer.context.signatures.intern(signature);
+        let signature = self.signatures.intern(signature);
         let function = writer.finish(signature);
         self.add(MAIN, function)
     }
 }
 
 /// An entry while it is written.
-struct Writer<'c, 'a> {
-    context: &'c mut Context<'a>,
+struct Writer<'c> {
+    context: &'c Context,
     code: Code,
     registers: Vec<ValueType>,
 }
 
-impl Writer<'_, '_> {
+impl Writer<'_> {
     fn register(&mut self, ty: ValueType) -> Register {
         self.registers.push(ty);
         self.registers.len() as Register - 1
@@ -111,9 +112,9 @@ impl Writer<'_, '_> {
     /// Calls a function with these arguments and gives its results. Nothing else of the module runs yet.
     fn call(&mut self, function: u32, mut arguments: Vec<Register>) -> Vec<Register> {
         self.clear_spills();
-        let (source, callable) = (self.context.source, self.context.callable_of(function));
-        let results = source.type_of(function).results.iter().map(|ty| self.register(ty.register()));
-        let results: Vec<Register> = results.collect();
+        let callable = self.context.callable_of(function);
+        let types: Vec<_> = self.context.source.type_of(function).results.iter().map(|ty| ty.register()).collect();
+        let results: Vec<Register> = types.into_iter().map(|ty| self.register(ty)).collect();
         let exception = callable.throws.then(|| self.register(ValueType::I64));
         arguments.extend((0..callable.marks).map(|_| self.register(ValueType::Ref)));
         self.code.listed(first_of_call(function), results.iter().chain(&exception).chain(&arguments).copied());
@@ -135,6 +136,6 @@ impl Writer<'_, '_> {
     }
 
     fn finish(mut self, signature: u32) -> Function {
-        Function { signature, registers: self.registers, code: self.code.finish().into() }
+        Function::new(signature, self.registers, self.code.finish())
     }
 }

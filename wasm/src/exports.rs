@@ -3,7 +3,7 @@
 use limen_isa::module::{Export, ExportItem, Function, MAX_NAME};
 use wasmparser::ExternalKind;
 
-use crate::context::Context;
+use crate::context::{Context, Signatures};
 use crate::entries::{Entries, MAIN};
 use crate::layout::Misfit;
 use crate::source::Source;
@@ -64,15 +64,15 @@ pub enum ExportedItem {
 }
 
 /// A name for each function: what the module says, or what it exports it as, or none.
-pub(crate) fn function_names(source: &Source<'_>) -> Vec<String> {
+pub(crate) fn function_names(source: &Source) -> Vec<String> {
     let mut names = vec![String::new(); source.functions.len()];
     for (name, service) in names.iter_mut().zip(&source.services) {
         name.clone_from(&service.name);
     }
     let exported = source.exports.iter().filter(|(_, kind, _)| *kind == ExternalKind::Func);
-    let exported = exported.map(|(name, _, index)| (*index, *name));
+    let exported = exported.map(|(name, _, index)| (*index, name.as_str()));
     // The first that comes stays.
-    for (index, name) in source.names.iter().copied().chain(exported) {
+    for (index, name) in source.names.iter().map(|(index, name)| (*index, name.as_str())).chain(exported) {
         if let Some(place) = names.get_mut(index as usize).filter(|place| place.is_empty()) {
             *place = limited(name).to_owned();
         }
@@ -89,12 +89,13 @@ pub(crate) fn limited(name: &str) -> &str {
 
 /// The functions that the module is entered by, which come behind all others, and the exports on both sides.
 pub(crate) fn exports(
-    context: &mut Context<'_>,
+    context: &Context,
+    signatures: &mut Signatures,
     misfit: Option<Misfit>,
     functions: u32,
 ) -> (Vec<(String, Function)>, Vec<Export>, Vec<Exported>) {
-    let source = context.source;
-    let mut entries = Entries::new(context, functions);
+    let source = &context.source;
+    let mut entries = Entries::new(context, signatures, functions);
     let mut named = vec![(MEMORY.to_owned(), ExportItem::Constant(i64::from(entries.context.layout.base)))];
     let initialize = (misfit.is_some() || source.start.is_some()).then(|| entries.initialize(misfit));
     named.extend(initialize.map(|index| (INITIALIZE.to_owned(), ExportItem::Function(index))));
@@ -107,7 +108,7 @@ pub(crate) fn exports(
         if let ExportedItem::Function { name: translated, .. } = &item {
             named.push((translated.clone(), ExportItem::Function(entries.entry(*index, name))));
         }
-        Exported { name: (*name).to_owned(), item }
+        Exported { name: name.clone(), item }
     });
     let exported = exported.collect();
     let mut exports: Vec<Export> = named.into_iter().map(|(name, item)| Export { name, item }).collect();
@@ -115,7 +116,7 @@ pub(crate) fn exports(
     (entries.finish(), exports, exported)
 }
 
-fn exported_item(context: &Context<'_>, number: usize, name: &str, kind: ExternalKind, index: u32) -> ExportedItem {
+fn exported_item(context: &Context, number: usize, name: &str, kind: ExternalKind, index: u32) -> ExportedItem {
     match kind {
         ExternalKind::Global => {
             let global = &context.source.globals[index as usize];

@@ -13,31 +13,30 @@ mod memory;
 mod numbers;
 mod stack;
 
-use limen_isa::module::{Function, LineRow, MAX_FUNCTION_WORDS, MAX_REGISTERS};
+use limen_isa::module::{Body, LineRow, MAX_FUNCTION_WORDS, MAX_REGISTERS};
 use limen_isa::{Opcode, ValueType};
 use wasmparser::{FuncValidatorAllocations, Operator};
 
 use crate::condition::Condition;
-use crate::context::{Context, Tables, Trap};
+use crate::context::{Context, Trap};
 use crate::emit::{Code, Label, Place, Register};
 use crate::error::Error;
 use crate::features;
 use crate::lines::Lines;
 use crate::operators::{load_of, store_of};
-use crate::source::Body;
 use crate::types::Type;
 pub(crate) use calls::first_of_call;
 use control::Frame;
 use deep::{Deep, SHALLOW};
 use exceptions::Dispatch;
 pub(crate) use exceptions::Payload;
-use locals::{Local, Spilled};
+use locals::{IN_REGISTERS, Local, Spilled};
 pub(crate) use locals::{SPILLED, spilled_bytes};
 use stack::Entry;
 
 /// Translates functions one after the other, and keeps its room.
-pub(crate) struct Translator<'m, 'a> {
-    module: &'m mut Context<'a>,
+pub(crate) struct Translator<'m> {
+    module: &'m Context,
     lines: &'m Lines,
     code: Code,
     /// Types of the registers so far.
@@ -68,6 +67,7 @@ pub(crate) struct Translator<'m, 'a> {
     /// Whether control cannot come here, and how many blocks were begun since.
     dead: Option<u32>,
     last: Option<Last>,
+    allocations: FuncValidatorAllocations,
     /// More registers were wanted than a function can have.
     overflowed: bool,
 }
@@ -88,8 +88,8 @@ struct Last {
     condition: Option<Condition>,
 }
 
-impl<'m, 'a> Translator<'m, 'a> {
-    pub(crate) fn new(module: &'m mut Context<'a>, lines: &'m Lines) -> Self {
+impl<'m> Translator<'m> {
+    pub(crate) fn new(module: &'m Context, lines: &'m Lines) -> Self {
         Self {
             module,
             lines,
@@ -112,20 +112,17 @@ impl<'m, 'a> Translator<'m, 'a> {
             dispatches: Vec::new(),
             dead: None,
             last: None,
+            allocations: FuncValidatorAllocations::default(),
             overflowed: false,
         }
     }
 
     /// Validates and translates a function, and says where its instructions come from.
-    pub(crate) fn function(
-        &mut self,
-        index: u32,
-        (function, body): Body<'_>,
-        allocations: &mut FuncValidatorAllocations,
-    ) -> Result<(Function, Vec<LineRow>), Failure> {
-        let mut validator = function.into_validator(std::mem::take(allocations));
+    pub(crate) fn function(&mut self, index: u32) -> Result<(Body, Vec<LineRow>), Failure> {
+        let source = &self.module.source;
+        let (function, body) = source.body(index).ok_or(Failure::NoBody)?;
+        let mut validator = function.into_validator(std::mem::take(&mut self.allocations));
         self.begin(index);
-        let source = self.module.source;
         self.read_locals(&source.type_of(index).params, &body, &mut validator)?;
         let mut operators = body.get_operators_reader()?;
         let (start, mut rows) = (source.code_start, Vec::new());
@@ -138,16 +135,11 @@ impl<'m, 'a> Translator<'m, 'a> {
             self.operator(&operator);
         }
         operators.finish()?;
-        *allocations = validator.into_allocations();
-        let function = self.finish(index).map_err(Failure::TooLarge)?;
+        self.allocations = validator.into_allocations();
+        let function = self.finish(index)?;
         // The last operators may have become nothing.
         rows.retain(|row| (row.pc as usize) < function.code.len());
         Ok((function, rows))
-    }
-
-    /// Whether code was met that needs another layout, so that going on is of no use.
-    pub(crate) fn wants_another_layout(&self) -> bool {
-        matches!(self.module.plan.tables, Tables::Fixed) && self.module.wanted.tables == Tables::InHome
     }
 
     fn begin(&mut self, index: u32) {
@@ -160,7 +152,7 @@ impl<'m, 'a> Translator<'m, 'a> {
         self.zeros = [None; 5];
         (self.spilled, self.dead, self.last, self.overflowed) = (None, None, None, false);
         (self.exception, self.mark_register, self.propagation) = (None, None, None);
-        let source = self.module.source;
+        let source = &self.module.source;
         let callable = self.module.callable_of(index);
         (self.index, self.throws) = (index, callable.throws);
         self.registers.clone_from(&self.module.signatures.all[callable.signature as usize].params);
@@ -189,23 +181,23 @@ impl<'m, 'a> Translator<'m, 'a> {
         }
     }
 
-    fn finish(&mut self, index: u32) -> Result<Function, Error> {
-        let name = |what: &str| format!("{what} of function {index}");
+    fn finish(&mut self, index: u32) -> Result<Body, Failure> {
+        let too_large = |what: &str, size: usize, limit: usize| {
+            let (what, size, limit) = (format!("{what} of function {index}"), size as u64, limit as u64);
+            Failure::TooLarge(Error::TooLarge { what, size, limit })
+        };
         if self.overflowed {
             let operands = self.homes.len().saturating_sub(SHALLOW);
-            if self.deep.first.is_some() || operands > DEEPEST {
-                let size = (self.registers.len() + operands) as u64;
-                return Err(Error::TooLarge { what: name("the frame"), size, limit: MAX_REGISTERS as u64 });
-            }
-            self.module.wanted.deep.insert(index, operands as u32);
+            let is_hopeless = self.deep.first.is_some() || operands > DEEPEST;
+            let size = self.registers.len() + operands;
+            let failure = too_large("the frame", size, MAX_REGISTERS);
+            return Err(if is_hopeless { failure } else { Failure::Deep(operands as u32) });
         }
         let code = self.code.finish();
         if code.len() > MAX_FUNCTION_WORDS {
-            let (size, limit) = (code.len() as u64, MAX_FUNCTION_WORDS as u64);
-            return Err(Error::TooLarge { what: name("the code"), size, limit });
+            return Err(too_large("the code", code.len(), MAX_FUNCTION_WORDS));
         }
-        let signature = self.module.callable_of(index).signature;
-        Ok(Function { signature, registers: self.registers.clone(), code: code.into() })
+        Ok(Body { registers: self.registers.clone(), code })
     }
 
     /// Translates one operator, which was validated.
@@ -299,10 +291,23 @@ impl<'m, 'a> Translator<'m, 'a> {
     }
 }
 
+/// Whether a function may want more registers than there are, which has so many locals, at most so many operands, and so many
+/// operators that are about exceptions.
+pub(crate) fn could_be_deep(locals: u64, operands: usize, exceptional: usize) -> bool {
+    // An operand can lie in a register for each type; operators need some above the stack, and have some for themselves.
+    const ABOVE: usize = 8;
+    const FEW: usize = 64;
+    let most = locals.min(IN_REGISTERS as u64) as usize + 4 * (operands + ABOVE) + 16 * exceptional + FEW;
+    most > MAX_REGISTERS
+}
+
 /// Why a function is not translated.
 pub(crate) enum Failure {
     Invalid(wasmparser::Error),
     TooLarge(Error),
+    /// It has so many operands that lie too deep for registers, and the plan has no place for them.
+    Deep(u32),
+    NoBody,
 }
 
 impl Failure {
@@ -311,6 +316,11 @@ impl Failure {
         match self {
             Self::Invalid(error) => features::explain(wasm, error),
             Self::TooLarge(error) => error,
+            Self::Deep(size) => {
+                let (size, limit) = (u64::from(size), MAX_REGISTERS as u64);
+                Error::TooLarge { what: "what a function has on its stack".to_owned(), size, limit }
+            }
+            Self::NoBody => Error::NotWasm,
         }
     }
 }

@@ -17,7 +17,7 @@ use limen_isa::module::{DataSegment, MAX_PAGES, PAGE_SIZE};
 
 use crate::context::{Plan, Tables};
 use crate::error::Error;
-use crate::function::{Payload, SPILLED};
+use crate::function::{Payload, SPILLED, spilled_bytes};
 use crate::image::Image;
 use crate::source::{SegmentKind, Source};
 
@@ -58,12 +58,13 @@ pub(crate) struct Layout {
 
 impl Layout {
     /// Gives everything its place. The message area takes `message_words` words.
-    pub(crate) fn of(source: &Source<'_>, plan: &Plan, message_words: usize) -> Result<Self, Error> {
+    pub(crate) fn of(source: &Source, plan: &Plan, message_words: usize) -> Result<Self, Error> {
         let mut layout = Self::default();
         let mut room = Room { end: 8 * message_words as u64 };
         layout.exceptions = ExceptionArea::of(source, &mut room)?;
         let operands = plan.deep.values().max().copied().unwrap_or(0);
-        layout.spills = SpillStack::of(source.spilled_bytes.saturating_add(operands * SPILLED), &mut room)?;
+        let locals = source.bodies.iter().map(|body| spilled_bytes(body.locals)).max().unwrap_or(0);
+        layout.spills = SpillStack::of(locals.saturating_add(operands * SPILLED), &mut room)?;
         for global in &source.globals {
             let address = if global.mutable { room.take(u64::from(global.ty.size()), 8)? } else { 0 };
             layout.globals.push(address);
@@ -78,7 +79,7 @@ impl Layout {
             }
         }
         for data in source.data.iter().filter(|_| source.has_data_count) {
-            let length = if data.kind == SegmentKind::Passive { data.bytes.len() } else { 0 };
+            let length = if data.kind == SegmentKind::Passive { data.place.len() } else { 0 };
             layout.data.push(room.take(4 + length as u64, 4)?);
         }
         layout.base = room.end.next_multiple_of(PAGE_SIZE as u64) as u32;
@@ -86,7 +87,7 @@ impl Layout {
         Ok(layout)
     }
 
-    fn set_pages(&mut self, source: &Source<'_>) -> Result<(), Error> {
+    fn set_pages(&mut self, source: &Source) -> Result<(), Error> {
         let below = u64::from(self.base) / PAGE_SIZE as u64;
         let limits = source.memory.map_or((0, 0), |memory| (memory.min, memory.max.unwrap_or(65536)));
         let pages = below + limits.0 * PAGES_PER_PAGE;
@@ -100,7 +101,7 @@ impl Layout {
     }
 
     /// What lies where when the module begins, and whether a segment does not fit and so ends instantiation with a trap.
-    pub(crate) fn contents(&self, source: &Source<'_>) -> (Vec<DataSegment>, Option<Misfit>) {
+    pub(crate) fn contents(&self, source: &Source) -> (Vec<DataSegment>, Option<Misfit>) {
         let mut image = Image::default();
         image.put(u64::from(self.exceptions.address), &self.exceptions.head());
         image.put(u64::from(self.spills.pointer), &words(self.spills.end().as_slice()));
@@ -112,21 +113,21 @@ impl Layout {
         }
         for (segment, address) in source.data.iter().zip(&self.data) {
             if segment.kind == SegmentKind::Passive {
-                image.put_counted(*address, segment.bytes, segment.bytes.len());
+                image.put_counted(*address, &source.wasm[segment.place.clone()], segment.place.len());
             }
         }
         let misfit = self.put_tables(source, &mut image).or_else(|| self.put_data(source, &mut image));
         (image.finish(), misfit)
     }
 
-    fn put_globals(&self, source: &Source<'_>, image: &mut Image) {
+    fn put_globals(&self, source: &Source, image: &mut Image) {
         for (global, address) in source.globals.iter().zip(&self.globals).filter(|(global, _)| global.mutable) {
             image.put(u64::from(*address), &global.value.to_le_bytes()[..global.ty.size() as usize]);
         }
     }
 
     /// Segments take effect in order; the first that does not fit is the last that counts.
-    fn put_tables(&self, source: &Source<'_>, image: &mut Image) -> Option<Misfit> {
+    fn put_tables(&self, source: &Source, image: &mut Image) -> Option<Misfit> {
         for (table, address) in source.tables.iter().zip(&self.tables) {
             image.put(u64::from(*address), &words(&[table.limits.min as u32]));
             image.put(u64::from(*address) + 4, &words(&[capacity(table.limits.min, table.limits.max) as u32]));
@@ -143,14 +144,14 @@ impl Layout {
         None
     }
 
-    fn put_data(&self, source: &Source<'_>, image: &mut Image) -> Option<Misfit> {
+    fn put_data(&self, source: &Source, image: &mut Image) -> Option<Misfit> {
         let size = source.memory.map_or(0, |memory| memory.min * 65536);
         for segment in &source.data {
             let SegmentKind::Active { offset, .. } = segment.kind else { continue };
-            if !fits(offset, segment.bytes.len(), size) {
+            if !fits(offset, segment.place.len(), size) {
                 return Some(Misfit::Memory);
             }
-            image.put(u64::from(self.base) + u64::from(offset), segment.bytes);
+            image.put(u64::from(self.base) + u64::from(offset), &source.wasm[segment.place.clone()]);
         }
         None
     }
@@ -168,7 +169,7 @@ pub(crate) struct ExceptionArea {
 impl ExceptionArea {
     const HEAD: u32 = 16;
 
-    fn of(source: &Source<'_>, room: &mut Room) -> Result<Self, Error> {
+    fn of(source: &Source, room: &mut Room) -> Result<Self, Error> {
         let payloads = (0..source.tags.len() as u32).map(|tag| &source.payload_of(tag).params);
         let wide = payloads.filter(|types| Payload::of(types) == Payload::Wide).map(|types| 8 * types.len() as u32);
         let bytes = wide.max().unwrap_or(0);

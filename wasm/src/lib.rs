@@ -37,19 +37,23 @@ mod lines;
 mod operators;
 mod services;
 mod source;
+mod survey;
 mod throws;
 mod types;
 
-use limen_isa::module::{Debug, Function, Home, LineRow, Module};
-use wasmparser::FuncValidatorAllocations;
+use std::sync::Arc;
 
-use context::{Context, Plan};
-use function::Translator;
+use limen_isa::Opcode;
+use limen_isa::module::{Body, Debug, Function, Home, Later, LineRow, Module};
+
+use context::{Context, Plan, Tables};
+use emit::Code;
+use function::{Failure, Translator};
 use lines::Lines;
 use source::Source;
-use throws::Throws;
+use survey::Survey;
 
-pub use context::Trap;
+pub use context::{FIRST_REFUSED, Trap};
 pub use error::Error;
 pub use exports::{Exported, ExportedItem, INITIALIZE, MEMORY};
 pub use imports::{Import, ImportKind, Imports, NoImports, Provided};
@@ -64,76 +68,153 @@ pub struct Translation {
     pub exports: Vec<Exported>,
 }
 
-/// Translates a module.
+/// Translates a module, all of it.
 ///
 /// # Errors
 ///
 /// If the bytes are no valid module, need what is not supported, import what is not there, or are larger than a module of
 /// the machine can be.
 pub fn translate(wasm: &[u8], imports: &mut dyn Imports) -> Result<Translation, Error> {
-    let mut plan = Plan::default();
+    let (mut translation, bodies) = Bodies::begin(Arc::new(wasm.to_vec()), imports)?;
+    let mut translator = bodies.translator();
+    for index in bodies.indices() {
+        let (body, rows) = translator.function(index).map_err(|failure| failure.explain(wasm))?;
+        fill(&mut translation.module, index, body.into(), rows.into());
+    }
+    Ok(translation)
+}
+
+/// Translates a module but for the bodies of its functions: each is validated and translated when somebody first looks at it,
+/// and then is what [`translate`] gives. What cannot be translated traps when it is called: see [`FIRST_REFUSED`].
+///
+/// # Errors
+///
+/// As of [`translate`], but for bodies only if they have operators that are not there or not supported.
+pub fn translate_later(wasm: Vec<u8>, imports: &mut dyn Imports) -> Result<(Translation, Bodies), Error> {
+    let (mut translation, bodies) = Bodies::begin(Arc::new(wasm), imports)?;
+    for index in bodies.indices() {
+        let body = bodies.clone();
+        let mut rows = Later::default();
+        if !bodies.parts.lines.is_empty() {
+            let bodies = bodies.clone();
+            rows = Later::new(move || bodies.function(index).map_or_else(|_| Vec::new(), |(_, rows)| rows));
+        }
+        fill(&mut translation.module, index, Later::new(move || body.body(index)), rows);
+    }
+    Ok((translation, bodies))
+}
+
+/// Puts a function into its place.
+fn fill(module: &mut Module, index: u32, body: Later<Body>, rows: Later<Vec<LineRow>>) {
+    module.functions[index as usize].body = body;
+    if let Some(debug) = &mut module.debug {
+        debug.lines[index as usize] = rows;
+    }
+}
+
+/// What the bodies of a module's functions are translated from.
+#[derive(Clone)]
+pub struct Bodies {
+    parts: Arc<Parts>,
+}
+
+struct Parts {
+    context: Context,
+    lines: Lines,
+}
+
+impl Bodies {
+    /// Translates all but the bodies, in whose places is nothing.
+    fn begin(wasm: Arc<Vec<u8>>, imports: &mut dyn Imports) -> Result<(Translation, Self), Error> {
+        let source = Source::read(Arc::clone(&wasm), imports)?;
+        let Survey { uses_tables, deep, throws } =
+            Survey::of(&source).map_err(|error| features::explain(&wasm, error))?;
+        let tables = if uses_tables { Tables::InHome } else { Tables::Fixed };
+        let mut context = Context::new(source, throws, Plan { tables, ..Plan::default() })?;
+        let lines = Lines::read(&wasm, &context.source.debug);
+        foresee(&mut context, &lines, &deep)?;
+        let translation = surroundings(&mut context, &lines)?;
+        Ok((translation, Self { parts: Arc::new(Parts { context, lines }) }))
+    }
+
+    /// The functions that have bodies.
+    fn indices(&self) -> std::ops::Range<u32> {
+        let source = &self.parts.context.source;
+        source.imported() as u32..source.functions.len() as u32
+    }
+
+    fn translator(&self) -> Translator<'_> {
+        Translator::new(&self.parts.context, &self.parts.lines)
+    }
+
+    fn function(&self, index: u32) -> Result<(Body, Vec<LineRow>), Failure> {
+        self.translator().function(index)
+    }
+
+    fn body(&self, index: u32) -> Body {
+        self.function(index).map_or_else(|_| self.refused(index), |(body, _)| body)
+    }
+
+    /// A body that traps.
+    fn refused(&self, index: u32) -> Body {
+        let context = &self.parts.context;
+        let mut code = Code::default();
+        code.wide32(Opcode::Trap, 0, FIRST_REFUSED + index);
+        let signature = context.callable_of(index).signature;
+        Body { registers: context.signatures.all[signature as usize].params.clone(), code: code.finish() }
+    }
+
+    /// Why there is a trap with this code in the place of a function: see [`FIRST_REFUSED`].
+    #[must_use]
+    pub fn refusal(&self, code: u64) -> Option<Error> {
+        let index = u32::try_from(code.checked_sub(u64::from(FIRST_REFUSED))?).ok()?;
+        let failure = self.indices().contains(&index).then(|| self.function(index).err())??;
+        Some(failure.explain(&self.parts.context.source.wasm))
+    }
+}
+
+/// Finds out which functions have more operands than there are registers, of those that could, and makes room for them.
+fn foresee(context: &mut Context, lines: &Lines, deep: &[u32]) -> Result<(), Error> {
     loop {
-        match translate_with(wasm, imports, &plan)? {
-            Ok(translation) => return Ok(translation),
-            // It asks for more each time, and there is an end to that.
-            Err(wanted) => plan = wanted,
+        let mut translator = Translator::new(context, lines);
+        let wanted = |index: &u32| match translator.function(*index) {
+            Err(Failure::Deep(operands)) => Some((*index, operands)),
+            _ => None,
+        };
+        let wanted: Vec<(u32, u32)> = deep.iter().filter_map(wanted).collect();
+        if wanted.is_empty() {
+            return Ok(());
         }
+        // There are more each time, and there is an end to that.
+        context.plan.deep.extend(wanted);
+        context.lay_out()?;
     }
 }
 
-/// Gives what the plan should have been if code needs what was not foreseen.
-fn translate_with(wasm: &[u8], imports: &mut dyn Imports, plan: &Plan) -> Result<Result<Translation, Plan>, Error> {
-    let mut source = Source::read(wasm, imports)?;
-    let throws = Throws::of(&source).map_err(|error| features::explain(wasm, error))?;
-    let bodies = std::mem::take(&mut source.bodies);
-    let source = &source;
-    let mut context = Context::new(source, throws, plan)?;
-    let mut functions = services::functions(&context);
-    let mut allocations = FuncValidatorAllocations::default();
-    let known = Lines::read(&source.debug);
-    let mut lines = vec![Vec::new(); functions.len()];
-    let mut translator = Translator::new(&mut context, &known);
-    for body in bodies {
-        let index = functions.len() as u32;
-        let function = translator.function(index, body, &mut allocations);
-        let (function, rows) = function.map_err(|failure| failure.explain(wasm))?;
-        functions.push(function);
-        lines.push(rows);
-        if translator.wants_another_layout() {
-            break;
-        }
-    }
-    if context.wanted != *plan {
-        return Ok(Err(context.wanted));
-    }
-    assemble(context, functions, known.files, lines).map(Ok)
-}
-
-/// Puts everything together.
-fn assemble(
-    mut context: Context<'_>,
-    mut functions: Vec<Function>,
-    files: Vec<String>,
-    mut lines: Vec<Vec<LineRow>>,
-) -> Result<Translation, Error> {
-    let source = context.source;
-    let mut names = exports::function_names(source);
-    for (name, routine) in context.take_routines() {
+/// The module around the bodies.
+fn surroundings(context: &mut Context, lines: &Lines) -> Result<Translation, Error> {
+    let mut signatures = std::mem::take(&mut context.signatures);
+    let mut names = exports::function_names(&context.source);
+    let mut functions = services::functions(context, &signatures);
+    let without_body = |index| Function { signature: context.callable_of(index).signature, body: Later::default() };
+    functions.extend((functions.len() as u32..names.len() as u32).map(without_body));
+    for (name, routine) in context.copy_routines(&mut signatures) {
         names.push(name.to_owned());
         functions.push(routine);
     }
-    let (data, misfit) = context.layout.contents(source);
-    let (entries, module_exports, exports) = exports::exports(&mut context, misfit, functions.len() as u32);
+    let (data, misfit) = context.layout.contents(&context.source);
+    let first = functions.len() as u32;
+    let (entries, module_exports, exports) = exports::exports(context, &mut signatures, misfit, first);
     for (name, function) in entries {
         names.push(name);
         functions.push(function);
     }
     let home = Home { min_pages: context.layout.min_pages, max_pages: context.layout.max_pages, slots: 0, data };
-    // Routines and entries have no source.
-    lines.resize(functions.len(), Vec::new());
-    let debug = Some(Debug { files, function_names: names, sites: Vec::new(), lines });
-    let tables = context.function_tables()?;
-    let types = context.signatures.all;
+    // Only bodies have a source.
+    let rows = functions.iter().map(|_| Later::default()).collect();
+    let debug = Some(Debug { files: lines.files.clone(), function_names: names, sites: Vec::new(), lines: rows });
+    let (tables, types) = (context.function_tables()?, signatures.all.clone());
+    context.signatures = signatures;
     let module = Module { types, functions, home, tables, exports: module_exports, debug, ..Module::default() };
     Ok(Translation { module, exports })
 }

@@ -2,14 +2,12 @@
 //! sense is left out.
 
 use std::collections::HashMap;
+use std::ops::Range;
 
 use gimli::{Dwarf, EndianSlice, LittleEndian, Unit};
 use limen_isa::module::LineRow;
 
 type Slice<'a> = EndianSlice<'a, LittleEndian>;
-
-/// A custom section: its name and what is in it.
-pub(crate) type Section<'a> = (&'a str, &'a [u8]);
 
 /// From an address, which counts from where the code section's contents begin, to a line.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -28,9 +26,10 @@ pub(crate) struct Lines {
 }
 
 impl Lines {
-    pub(crate) fn read(sections: &[Section<'_>]) -> Self {
+    /// Of a module with these sections.
+    pub(crate) fn read(wasm: &[u8], sections: &[(String, Range<usize>)]) -> Self {
         let section =
-            |name: &str| sections.iter().find(|(known, _)| *known == name).map_or(&[][..], |(_, bytes)| bytes);
+            |name: &str| sections.iter().find(|(known, _)| known == name).map_or(&[][..], |(_, place)| &wasm[place.clone()]);
         let mut reader = Reader { limit: section(".debug_line").len(), lines: Self::default(), known: HashMap::new() };
         if reader.limit > 0 {
             let loaded = Dwarf::load(|id| Ok::<_, gimli::Error>(EndianSlice::new(section(id.name()), LittleEndian)));
@@ -41,6 +40,11 @@ impl Lines {
         // Where one function ends and the next begins, the beginning comes last and holds.
         lines.rows.sort_unstable();
         lines
+    }
+
+    /// Whether nothing is known.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.rows.is_empty()
     }
 
     /// Goes through the code of a function, which begins at this address.

@@ -3,28 +3,28 @@
 use limen_isa::module::Function;
 use limen_isa::{Opcode, ValueType};
 
-use crate::context::{Context, message_words};
+use crate::context::{Context, Signatures, message_words};
 use crate::emit::{Code, Register};
 use crate::operators::{load_of, store_of};
 use crate::source::Service;
 use crate::types::FunctionType;
 
 /// A function for each import.
-pub(crate) fn functions(context: &Context<'_>) -> Vec<Function> {
+pub(crate) fn functions(context: &Context, signatures: &Signatures) -> Vec<Function> {
     let services = (0..).zip(&context.source.services);
-    services.map(|(index, service)| function(context, index, service)).collect()
+    services.map(|(index, service)| function(context, signatures, index, service)).collect()
 }
 
-fn function(context: &Context<'_>, index: u32, service: &Service) -> Function {
+fn function(context: &Context, signatures: &Signatures, index: u32, service: &Service) -> Function {
     let (ty, callable) = (context.source.type_of(index), context.callable_of(index));
-    let params = &context.signatures.all[callable.signature as usize].params;
+    let params = &signatures.all[callable.signature as usize].params;
     let mut writer = Writer { code: Code::default(), registers: params.clone(), throws: callable.throws };
     if message_words(ty) == 0 {
         writer.message(ty, service.number);
     } else {
         writer.area(ty, service.number);
     }
-    Function { signature: callable.signature, registers: writer.registers, code: writer.code.finish().into() }
+    Function::new(callable.signature, writer.registers, writer.code.finish())
 }
 
 struct Writer {

@@ -1,20 +1,23 @@
 //! A WebAssembly module taken apart, with its imports found and its constants computed.
 
+use std::ops::Range;
+use std::sync::Arc;
+
 use wasmparser::{
-    ConstExpr, DataKind, ElementItems, ElementKind, ExternalKind, FuncToValidate, FunctionBody, KnownCustom, Name,
-    Operator, Parser, Payload, TableInit, TypeRef, ValidPayload, Validator, ValidatorResources,
+    BinaryReader, ConstExpr, DataKind, ElementItems, ElementKind, ExternalKind, FuncToValidate, FunctionBody,
+    KnownCustom, Name, Operator, Parser, Payload, TableInit, TypeRef, ValidPayload, Validator, ValidatorResources,
 };
 
 use crate::error::Error;
 use crate::features;
-use crate::function::spilled_bytes;
 use crate::imports::{Import, ImportKind, Imports, Provided};
-use crate::lines::Section;
 use crate::types::{FunctionType, Limits, Type};
 
 /// What one pass over the sections gives. Whatever it names exists: the sections are validated.
 #[derive(Default)]
-pub(crate) struct Source<'a> {
+pub(crate) struct Source {
+    /// The module.
+    pub(crate) wasm: Arc<Vec<u8>>,
     pub(crate) types: Vec<FunctionType>,
     /// The type of each function, imported ones first.
     pub(crate) functions: Vec<u32>,
@@ -25,19 +28,20 @@ pub(crate) struct Source<'a> {
     pub(crate) globals: Vec<Global>,
     /// Of exceptions: the type of each, whose parameters are the payload.
     pub(crate) tags: Vec<u32>,
-    pub(crate) exports: Vec<(&'a str, ExternalKind, u32)>,
+    pub(crate) exports: Vec<(String, ExternalKind, u32)>,
     pub(crate) start: Option<u32>,
     pub(crate) elements: Vec<Elements>,
-    pub(crate) data: Vec<Data<'a>>,
+    pub(crate) data: Vec<Data>,
     /// Whether code may use data segments.
     pub(crate) has_data_count: bool,
-    pub(crate) bodies: Vec<Body<'a>>,
-    /// Of a frame, the most bytes of the spill stack.
-    pub(crate) spilled_bytes: u32,
+    /// Of the functions that are not imported.
+    pub(crate) bodies: Vec<Body>,
+    /// For the validation of bodies.
+    resources: Option<ValidatorResources>,
     /// Names of functions, where there are any.
-    pub(crate) names: Vec<(u32, &'a str)>,
-    /// Debug information.
-    pub(crate) debug: Vec<Section<'a>>,
+    pub(crate) names: Vec<(u32, String)>,
+    /// Debug information: sections by name.
+    pub(crate) debug: Vec<(String, Range<usize>)>,
     /// Where the contents of the code section begin in the module, which debug information counts from.
     pub(crate) code_start: u64,
     missing: Vec<Import>,
@@ -45,7 +49,26 @@ pub(crate) struct Source<'a> {
 }
 
 /// The code of a function, not validated yet.
-pub(crate) type Body<'a> = (FuncToValidate<ValidatorResources>, FunctionBody<'a>);
+pub(crate) struct Body {
+    /// Where it is in the module.
+    place: Range<usize>,
+    /// Where its operators begin.
+    operators: usize,
+    /// How many locals it has, parameters among them.
+    pub(crate) locals: u64,
+}
+
+impl Body {
+    fn of(params: usize, body: &FunctionBody<'_>) -> wasmparser::Result<Self> {
+        let mut locals = params as u64;
+        for group in body.get_locals_reader()? {
+            locals += u64::from(group?.0);
+        }
+        let range = body.range();
+        let operators = body.get_binary_reader_for_operators()?.original_position() as usize;
+        Ok(Self { place: range.start as usize..range.end as usize, operators, locals })
+    }
+}
 
 pub(crate) struct Service {
     /// Of the `svc`.
@@ -73,9 +96,10 @@ pub(crate) struct Elements {
 }
 
 /// A data segment.
-pub(crate) struct Data<'a> {
+pub(crate) struct Data {
     pub(crate) kind: SegmentKind,
-    pub(crate) bytes: &'a [u8],
+    /// Where its bytes are in the module.
+    pub(crate) place: Range<usize>,
 }
 
 /// What becomes of a segment when the module is instantiated.
@@ -89,19 +113,19 @@ pub(crate) enum SegmentKind {
     Declared,
 }
 
-impl<'a> Source<'a> {
+impl Source {
     /// Reads and validates all but the code of functions.
-    pub(crate) fn read(wasm: &'a [u8], imports: &mut dyn Imports) -> Result<Self, Error> {
-        check_header(wasm)?;
-        let mut source = Self::default();
-        source.sections(wasm, imports).map_err(|error| features::explain(wasm, error))?;
+    pub(crate) fn read(wasm: Arc<Vec<u8>>, imports: &mut dyn Imports) -> Result<Self, Error> {
+        check_header(&wasm)?;
+        let mut source = Self { wasm: Arc::clone(&wasm), ..Self::default() };
+        source.sections(&wasm, imports).map_err(|error| features::explain(&wasm, error))?;
         if source.has_exception_table {
             return Err(Error::Unsupported(vec!["tables of exceptions"]));
         }
         if source.missing.is_empty() { Ok(source) } else { Err(Error::Missing(source.missing)) }
     }
 
-    fn sections(&mut self, wasm: &'a [u8], imports: &mut dyn Imports) -> wasmparser::Result<()> {
+    fn sections(&mut self, wasm: &[u8], imports: &mut dyn Imports) -> wasmparser::Result<()> {
         let mut validator = Validator::new_with_features(features::supported());
         let mut parser = Parser::new(0);
         parser.set_features(features::supported());
@@ -109,8 +133,8 @@ impl<'a> Source<'a> {
             let payload = payload?;
             if let ValidPayload::Func(function, body) = validator.payload(&payload)? {
                 let params = self.types[function.ty as usize].params.len();
-                self.spilled_bytes = self.spilled_bytes.max(spilled_bytes(params, &body)?);
-                self.bodies.push((function, body));
+                self.bodies.push(Body::of(params, &body)?);
+                self.resources.get_or_insert(function.resources);
             } else {
                 self.section(payload, imports)?;
             }
@@ -118,7 +142,7 @@ impl<'a> Source<'a> {
         Ok(())
     }
 
-    fn section(&mut self, payload: Payload<'a>, imports: &mut dyn Imports) -> wasmparser::Result<()> {
+    fn section(&mut self, payload: Payload<'_>, imports: &mut dyn Imports) -> wasmparser::Result<()> {
         match payload {
             Payload::TypeSection(types) => {
                 for ty in types.into_iter_err_on_gc_types() {
@@ -162,7 +186,7 @@ impl<'a> Source<'a> {
             Payload::ExportSection(exports) => {
                 for export in exports {
                     let export = export?;
-                    self.exports.push((export.name, export.kind, export.index));
+                    self.exports.push((export.name.to_owned(), export.kind, export.index));
                 }
             }
             Payload::StartSection { func, .. } => self.start = Some(func),
@@ -183,14 +207,16 @@ impl<'a> Source<'a> {
                             SegmentKind::Active { index: *memory_index, offset: self.constant(offset_expr)? as u32 }
                         }
                     };
-                    self.data.push(Data { kind, bytes: data.data });
+                    let end = data.range.end as usize;
+                    self.data.push(Data { kind, place: end - data.data.len()..end });
                 }
             }
             Payload::CustomSection(custom) => {
                 if let KnownCustom::Name(names) = custom.as_known() {
                     self.names(names);
                 } else if custom.name().starts_with(".debug_") {
-                    self.debug.push((custom.name(), custom.data()));
+                    let start = custom.data_offset() as usize;
+                    self.debug.push((custom.name().to_owned(), start..start + custom.data().len()));
                 }
             }
             _ => {}
@@ -205,7 +231,7 @@ impl<'a> Source<'a> {
         self.tables.push(Table { limits });
     }
 
-    fn import(&mut self, import: wasmparser::Import<'a>, imports: &mut dyn Imports) {
+    fn import(&mut self, import: wasmparser::Import<'_>, imports: &mut dyn Imports) {
         let kind = match import.ty {
             TypeRef::Func(ty) | TypeRef::FuncExact(ty) => {
                 self.functions.push(ty);
@@ -305,13 +331,32 @@ impl<'a> Source<'a> {
     }
 
     /// Names are not validated: what makes no sense is left out.
-    fn names(&mut self, names: wasmparser::NameSectionReader<'a>) {
+    fn names(&mut self, names: wasmparser::NameSectionReader<'_>) {
         for subsection in names.into_iter().map_while(Result::ok) {
             if let Name::Function(functions) = subsection {
                 let named = functions.into_iter().map_while(Result::ok);
-                self.names.extend(named.map(|naming| (naming.index, naming.name)));
+                self.names.extend(named.map(|naming| (naming.index, naming.name.to_owned())));
             }
         }
+    }
+
+    /// How many functions are imported.
+    pub(crate) fn imported(&self) -> usize {
+        self.functions.len() - self.bodies.len()
+    }
+
+    /// The body of a function that is not imported, and what validates it.
+    pub(crate) fn body(&self, function: u32) -> Option<(FuncToValidate<ValidatorResources>, FunctionBody<'_>)> {
+        let body = self.bodies.get((function as usize).checked_sub(self.imported())?)?;
+        let (features, ty) = (features::supported(), self.functions[function as usize]);
+        let reader = BinaryReader::new_features(&self.wasm[body.place.clone()], body.place.start as u64, features);
+        let resources = self.resources.clone()?;
+        Some((FuncToValidate { resources, index: function, ty, features }, FunctionBody::new(reader)))
+    }
+
+    /// The operators of a body as they are in the module, and where.
+    pub(crate) fn operators(&self, body: &Body) -> (&[u8], u64) {
+        (&self.wasm[body.operators..body.place.end], body.operators as u64)
     }
 
     /// The type whose parameters are the payload of a tag.

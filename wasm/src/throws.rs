@@ -3,8 +3,6 @@
 
 use std::collections::HashMap;
 
-use wasmparser::Operator;
-
 use crate::source::Source;
 use crate::types::{FunctionType, Type};
 
@@ -20,23 +18,6 @@ pub(crate) struct Throws {
 }
 
 impl Throws {
-    /// Looks at all code, if the module has exceptions. The code is not validated yet: what makes no sense is left out.
-    pub(crate) fn of(source: &Source<'_>) -> wasmparser::Result<Self> {
-        if source.tags.is_empty() {
-            return Ok(Self::default());
-        }
-        let mut graph = Graph::of(source);
-        let first = source.functions.len() - source.bodies.len();
-        for (function, (_, body)) in (first..).zip(&source.bodies) {
-            graph.function(source, function as u32, body)?;
-        }
-        graph.hold_in_tables(source);
-        graph.spread();
-        let types = graph.types.iter().map(|node| graph.throws[*node as usize]).collect();
-        graph.throws.truncate(source.functions.len());
-        Ok(Self { functions: graph.throws, types, rethrow: graph.rethrow })
-    }
-
     pub(crate) fn function(&self, index: u32) -> bool {
         self.functions.get(index as usize).copied().unwrap_or_default()
     }
@@ -51,8 +32,8 @@ impl Throws {
     }
 }
 
-/// Functions, and behind them a node for each function type: what is called through a table.
-struct Graph {
+/// What is known while code is looked at: functions, and behind them a node for each function type: what is called through a table.
+pub(crate) struct Graph {
     /// Who throws if a node does.
     callers: Vec<Vec<u32>>,
     throws: Vec<bool>,
@@ -64,7 +45,7 @@ struct Graph {
 }
 
 impl Graph {
-    fn of(source: &Source<'_>) -> Self {
+    pub(crate) fn of(source: &Source) -> Self {
         let functions = source.functions.len();
         let mut known: HashMap<&FunctionType, u32> = HashMap::new();
         let nodes = (functions as u32..).zip(&source.types);
@@ -74,37 +55,37 @@ impl Graph {
         Self { callers: vec![Vec::new(); nodes], throws: vec![false; nodes], types, rethrow: held.clone(), held }
     }
 
-    fn function(
-        &mut self,
-        source: &Source<'_>,
-        function: u32,
-        body: &wasmparser::FunctionBody<'_>,
-    ) -> wasmparser::Result<()> {
-        let mut operators = body.get_operators_reader()?;
-        while !operators.eof() {
-            match operators.read()? {
-                Operator::Call { function_index } if (function_index as usize) < source.functions.len() => {
-                    self.callers[function_index as usize].push(function);
-                }
-                Operator::CallIndirect { type_index, .. } => {
-                    if let Some(node) = self.types.get(type_index as usize) {
-                        self.callers[*node as usize].push(function);
-                    }
-                }
-                Operator::RefFunc { function_index } => self.hold(u64::from(function_index) + 1),
-                Operator::Throw { .. } | Operator::ThrowRef => self.throws[function as usize] = true,
-                Operator::Rethrow { .. } => {
-                    self.throws[function as usize] = true;
-                    self.rethrow[function as usize] = true;
-                }
-                _ => {}
-            }
+    /// A function calls another one. Code is not validated yet: what makes no sense is left out.
+    pub(crate) fn call(&mut self, caller: u32, callee: u32) {
+        if (callee as usize) < self.held.len() {
+            self.callers[callee as usize].push(caller);
         }
-        Ok(())
+    }
+
+    /// A function calls through a table.
+    pub(crate) fn call_indirect(&mut self, caller: u32, ty: u32) {
+        if let Some(node) = self.types.get(ty as usize) {
+            self.callers[*node as usize].push(caller);
+        }
+    }
+
+    /// A function throws, perhaps what it caught.
+    pub(crate) fn throw(&mut self, function: u32, rethrows: bool) {
+        self.throws[function as usize] = true;
+        self.rethrow[function as usize] |= rethrows;
+    }
+
+    /// What comes of all that functions do.
+    pub(crate) fn finish(mut self, source: &Source) -> Throws {
+        self.hold_in_tables(source);
+        self.spread();
+        let types = self.types.iter().map(|node| self.throws[*node as usize]).collect();
+        self.throws.truncate(source.functions.len());
+        Throws { functions: self.throws, types, rethrow: self.rethrow }
     }
 
     /// A reference, of which 0 is null, can come into tables.
-    fn hold(&mut self, reference: u64) {
+    pub(crate) fn hold(&mut self, reference: u64) {
         let function = reference.checked_sub(1).map(|function| function as usize);
         if let Some(held) = function.and_then(|function| self.held.get_mut(function)) {
             *held = true;
@@ -112,7 +93,7 @@ impl Graph {
     }
 
     /// All functions of one type that are called through tables do it in the same way.
-    fn hold_in_tables(&mut self, source: &Source<'_>) {
+    fn hold_in_tables(&mut self, source: &Source) {
         source.elements.iter().flat_map(|segment| &segment.items).for_each(|item| self.hold(u64::from(*item)));
         let references = source.globals.iter().filter(|global| global.ty == Type::FuncRef);
         references.for_each(|global| self.hold(global.value));

@@ -1,7 +1,5 @@
 //! Bytes taken one field after the other: nothing in them is trusted, least of all a length.
 
-use std::ops::Range;
-
 use super::{NONE, ReadError, ReadProblem};
 use crate::ValueType;
 
@@ -47,11 +45,6 @@ impl<'a> Cursor<'a> {
     /// The bytes of the field that was taken last.
     pub(super) fn field(&self) -> &'a [u8] {
         self.since(self.field)
-    }
-
-    /// Where in the whole the field is that was taken last.
-    pub(super) fn place(&self) -> Range<usize> {
-        self.base + self.field..self.base + self.position
     }
 
     /// What was taken since the cursor stood at `start`.

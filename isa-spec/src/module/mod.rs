@@ -2,25 +2,24 @@
 //!
 //! [`Module::read`] and [`Module::write`] are inverses: a byte string that reads is the one that writing gives back.
 
-mod code;
 mod cursor;
 mod envelope;
 mod error;
 mod interfaces;
+mod later;
 mod locate;
 mod model;
 mod read;
 mod section;
 mod write;
 
-pub use code::Code;
 pub use error::{ReadError, ReadProblem, WriteError};
 pub use interfaces::{Interface, Method, Param, Passing};
+pub use later::Later;
 pub use locate::{Call, Location};
 pub use model::{
-    CustomSection, DataSegment, Debug, Export, ExportItem, Function, Home, InlineSite, LineRow, Module, Signature,
+    Body, CustomSection, DataSegment, Debug, Export, ExportItem, Function, Home, InlineSite, LineRow, Module, Signature,
 };
-pub use read::words;
 
 /// The version of the format that this crate reads and writes.
 pub const VERSION: u16 = 1;

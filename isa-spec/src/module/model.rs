@@ -1,6 +1,8 @@
 //! What a module consists of.
 
-use super::Code;
+use std::ops::{Deref, DerefMut};
+
+use super::Later;
 use crate::ValueType;
 
 /// A module as its author's tools see it. Indices are in range once it was read; what the code does is the verifier's
@@ -42,15 +44,44 @@ impl Signature {
     }
 }
 
-/// A function.
+/// A function: all that others need to know of it, and its body, as which it can be looked at.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Function {
     /// Index of its signature.
     pub signature: u32,
+    /// The rest, which may come later.
+    pub body: Later<Body>,
+}
+
+/// What a function does.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Body {
     /// Types of all registers, parameters first.
     pub registers: Vec<ValueType>,
     /// Instruction words.
-    pub code: Code,
+    pub code: Vec<u64>,
+}
+
+impl Function {
+    /// A function whose body is there.
+    #[must_use]
+    pub fn new(signature: u32, registers: Vec<ValueType>, code: Vec<u64>) -> Self {
+        Self { signature, body: Body { registers, code }.into() }
+    }
+}
+
+impl Deref for Function {
+    type Target = Body;
+
+    fn deref(&self) -> &Body {
+        &self.body
+    }
+}
+
+impl DerefMut for Function {
+    fn deref_mut(&mut self) -> &mut Body {
+        &mut self.body
+    }
 }
 
 /// The memory and slots that a domain begins with.
@@ -103,7 +134,7 @@ pub struct Debug {
     /// Calls that were inlined.
     pub sites: Vec<InlineSite>,
     /// For each function its rows, ascending by pc; each holds up to the next.
-    pub lines: Vec<Vec<LineRow>>,
+    pub lines: Vec<Later<Vec<LineRow>>>,
 }
 
 /// A call that was replaced by its callee's instructions.

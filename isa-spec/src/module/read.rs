@@ -1,13 +1,12 @@
 //! Reading: from the payload of each section to its part of the model.
 
 use std::collections::HashSet;
-use std::ops::Range;
 
 use super::cursor::{Cursor, Read};
 use super::envelope::Sections;
 use super::{
-    Code, DataSegment, Debug, EXPORTED_CONSTANT, EXPORTED_FUNCTION, Export, ExportItem, Function, Home, InlineSite,
-    LineRow, MAX_CODE_WORDS, MAX_FUNCTION_WORDS, MAX_INLINE_DEPTH, MAX_MODULE_REGISTERS, MAX_NAME, MAX_PAGES,
+    DataSegment, Debug, EXPORTED_CONSTANT, EXPORTED_FUNCTION, Export, ExportItem, Function, Home, InlineSite,
+    Later, LineRow, MAX_CODE_WORDS, MAX_FUNCTION_WORDS, MAX_INLINE_DEPTH, MAX_MODULE_REGISTERS, MAX_NAME, MAX_PAGES,
     MAX_PARAMS, MAX_REGISTERS, MAX_RESULTS, MAX_SLOTS, MAX_TABLES, Module, PAGE_SIZE, ReadProblem, Signature, section,
 };
 
@@ -19,38 +18,19 @@ impl Module {
     /// If the bytes are not exactly what [`Module::write`] gives for some module. Whatever they say, memory use is bounded
     /// by a small multiple of their length and [`MAX_MODULE_REGISTERS`] bytes.
     pub fn read(bytes: &[u8]) -> Read<Module> {
-        let (mut module, places) = Self::read_but_code(bytes)?;
-        for (function, place) in module.functions.iter_mut().zip(places) {
-            function.code = words(&bytes[place]).into();
-        }
-        Ok(module)
-    }
-
-    /// Reads a module whose functions have no code yet, and where in the bytes the words of each are: for [`words`].
-    ///
-    /// # Errors
-    ///
-    /// As of [`Module::read`].
-    pub fn read_but_code(bytes: &[u8]) -> Read<(Module, Vec<Range<usize>>)> {
         let mut module = Module::default();
         let mut sections = Sections::of(bytes)?;
         types(&mut module, sections.required(section::TYPES)?)?;
         let lengths = functions(&mut module, sections.required(section::FUNCTIONS)?)?;
-        let places = code(&lengths, sections.required(section::CODE)?)?;
+        code(&mut module, &lengths, sections.required(section::CODE)?)?;
         home(&mut module, sections.required(section::HOME)?)?;
         sections.optional(section::TABLES).map_or(Ok(()), |cursor| tables(&mut module, cursor))?;
         sections.optional(section::EXPORTS).map_or(Ok(()), |cursor| exports(&mut module, cursor))?;
         sections.optional(section::DEBUG).map_or(Ok(()), |cursor| debug(&mut module, &lengths, cursor))?;
         module.interfaces = sections.optional(section::INTERFACES).map(|cursor| cursor.bytes().to_vec());
         module.custom = sections.custom();
-        Ok((module, places))
+        Ok(module)
     }
-}
-
-/// The words that bytes are.
-#[must_use]
-pub fn words(bytes: &[u8]) -> Vec<u64> {
-    bytes.as_chunks::<8>().0.iter().map(|word| u64::from_le_bytes(*word)).collect()
 }
 
 fn types(module: &mut Module, mut cursor: Cursor) -> Read<()> {
@@ -102,15 +82,15 @@ fn function(cursor: &mut Cursor, types: &[Signature], sizes: &mut Sizes) -> Read
     cursor.limit("the length of the code", sizes.words, MAX_CODE_WORDS)?;
     sizes.lengths.push(words);
     let locals = cursor.types(registers - params.len())?;
-    Ok(Function { signature, registers: [params.as_slice(), &locals].concat(), code: Code::default() })
+    Ok(Function::new(signature, [params.as_slice(), &locals].concat(), Vec::new()))
 }
 
-/// Gives where the words of each function are.
-fn code(lengths: &[usize], mut cursor: Cursor) -> Read<Vec<Range<usize>>> {
-    let place = |words: &usize| cursor.take(words * 8).map(|_| cursor.place());
-    let places = lengths.iter().map(place).collect::<Read<_>>()?;
-    cursor.end()?;
-    Ok(places)
+fn code(module: &mut Module, lengths: &[usize], mut cursor: Cursor) -> Read<()> {
+    for (function, words) in module.functions.iter_mut().zip(lengths) {
+        let words = cursor.take(words * 8)?.as_chunks::<8>().0;
+        function.code = words.iter().map(|word| u64::from_le_bytes(*word)).collect();
+    }
+    cursor.end()
 }
 
 fn home(module: &mut Module, mut cursor: Cursor) -> Read<()> {
@@ -191,7 +171,7 @@ fn debug(module: &mut Module, lengths: &[usize], mut cursor: Cursor) -> Read<()>
     let function_names = cursor.times(names, Cursor::name)?;
     let mut depths = Vec::new();
     let sites = cursor.many(14, |cursor| site(cursor, files.len(), &mut depths))?;
-    let rows = |words: &usize| lines(&mut cursor, *words, files.len(), sites.len());
+    let rows = |words: &usize| lines(&mut cursor, *words, files.len(), sites.len()).map(Later::from);
     let lines = lengths.iter().map(rows).collect::<Read<_>>()?;
     module.debug = Some(Debug { files, function_names, sites, lines });
     cursor.end()

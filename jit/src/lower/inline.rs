@@ -4,7 +4,7 @@
 //! But nothing within the callee can be seen, since none of its instructions faults, waits or reaches beyond its registers.
 
 use limen_isa::codec::{ModuleShapes, for_each_register};
-use limen_isa::module::{Function, Module};
+use limen_isa::module::{Body, Module};
 use limen_isa::{Flow, Opcode, OperandKind, Reg, ValueType, dispatch};
 
 use crate::nans::Nan;
@@ -19,7 +19,7 @@ const MAX_REGISTERS: usize = 16;
 
 /// Whether calls of a function are better replaced by its instructions.
 pub(crate) fn is_inlined(module: &Module, function: u32) -> bool {
-    let Function { code, registers, .. } = &module.functions[function as usize];
+    let Body { code, registers } = &*module.functions[function as usize];
     let is_small = code.len() <= MAX_WORDS && registers.len() <= MAX_REGISTERS;
     is_small && instructions(module, function).last().is_some_and(|(opcode, _)| *opcode == Opcode::Ret)
 }

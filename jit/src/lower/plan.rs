@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::rc::Rc;
 
 use limen_isa::codec::{ModuleShapes, for_each_register};
-use limen_isa::module::{Function, Module};
+use limen_isa::module::{Body, Module};
 use limen_isa::{Field, Fields, Flow, Opcode, Role};
 use limen_vm::HEADER_CELLS;
 
@@ -165,7 +165,7 @@ enum Next {
 impl Planner<'_> {
     /// Of a function whose parameter 1, if it is never written, is this number, and which calls no deeper than this.
     fn plan(&mut self, function: u32, number: Option<u32>, depth: usize) -> Option<Plan> {
-        let Function { registers, code, .. } = &self.module.functions[function as usize];
+        let Body { registers, code } = &*self.module.functions[function as usize];
         if depth == 0 || registers.len() > MAX_REGISTERS {
             return None;
         }

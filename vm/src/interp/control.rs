@@ -97,13 +97,13 @@ impl<P: Policy> Cpu<P> {
     fn enter_with(&mut self, function: u32, callee: &Callee, registers: u16, results: usize, params: usize) -> Step {
         let caller = self.state.fp;
         let distance = usize::from(registers) + HEADER_CELLS;
+        if !callee.prepared {
+            return self.unprepared(function);
+        }
         // Compared as addresses: a pointer past the limit must not be made.
         let room = self.runtime().limit as usize - caller as usize;
         if (distance + usize::from(callee.registers)) * size_of::<u64>() > room {
             return self.fault(Fault::Stack, 0);
-        }
-        if !callee.prepared {
-            return self.unprepared(function);
         }
         if !self.burn() {
             return self.exit(Exit::Fuel);

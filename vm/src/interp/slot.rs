@@ -2,11 +2,12 @@
 
 use std::sync::LazyLock;
 
-use limen_isa::module::{Function, Module};
+use limen_isa::module::{Body, Function, Module};
 use limen_isa::{Field, Fields, Opcode, OperandKind, Reg};
 
 use super::accumulator::{ACCUMULATOR, Accumulating, Held, field_bit};
 use super::dispatch::{Handler, UNPREPARED, handler, pair, small_call, small_return};
+use crate::verify::Verified;
 
 /// A word with its fields apart.
 #[derive(Clone, Copy)]
@@ -38,6 +39,9 @@ pub(super) union Head {
     raw: u64,
 }
 
+/// Of a function that is not prepared.
+const EMPTY: Slot = Slot { head: Head { raw: 0 }, a: 0, b: 0, tail: Tail { wide: 0 } };
+
 /// The size of a slot as a power of two.
 pub(super) const SLOT_SHIFT: u32 = 4;
 
@@ -60,48 +64,56 @@ pub(super) struct Callee {
     pub(super) prepared: bool,
 }
 
-/// The slots of a module. They are filled function by function, when first called; until then nobody reads them, and the
-/// host need not have memory for them.
+/// The slots of a module. They are filled function by function, when first called; until then nobody reads them.
 pub(super) struct Code {
-    pub(super) slots: Box<[Slot]>,
+    pub(super) slots: Vec<Slot>,
     pub(super) callees: Vec<Callee>,
     /// What the accumulators hold before the instruction of each slot.
-    held: Box<[Held]>,
-    /// A bit per slot before which the interpreter stops; empty while there are none.
+    held: Vec<Held>,
+    /// A bit per slot before which the interpreter stops, up to the last of them.
     marks: Vec<u64>,
+    /// Where it stops in each function.
+    stops: Option<Stops>,
 }
+
+/// The words of a function before which to stop.
+pub type Stops = fn(&Module, u32) -> Vec<u32>;
 
 impl Code {
     pub(super) fn new(module: &Module) -> Self {
-        let mut start = 0;
         let callee = |function: &Function| {
             let signature = &module.types[function.signature as usize];
-            let callee = Callee {
-                start,
+            Callee {
+                start: 0,
                 signature: function.signature,
-                registers: function.registers.len() as u16,
+                registers: 0,
                 params: signature.params.len() as u16,
                 results: signature.results.len() as u16,
                 call_words: 1 + (signature.params.len() + signature.results.len()).div_ceil(4) as u16,
                 prepared: false,
-            };
-            start += function.code.len() as u32;
-            callee
+            }
         };
-        let callees: Vec<Callee> = module.functions.iter().map(callee).collect();
-        // SAFETY: both are plain numbers, but for the head of a slot, which may be one: zeros are values of them.
-        let (slots, held) = unsafe {
-            let (slots, held) = (Box::new_zeroed_slice(start as usize), Box::new_zeroed_slice(start as usize));
-            (slots.assume_init(), held.assume_init())
-        };
-        Self { slots, callees, held, marks: Vec::new() }
+        let callees = module.functions.iter().map(callee).collect();
+        Self { slots: Vec::new(), callees, held: Vec::new(), marks: Vec::new(), stops: None }
+    }
+
+    /// Has the fast way leave before these words of every function.
+    pub(super) fn stop_at(&mut self, module: &Verified<Module>, stops: Stops) {
+        self.stops = Some(stops);
+        let prepared = (0..self.callees.len() as u32).filter(|index| self.callees[*index as usize].prepared);
+        for index in prepared.collect::<Vec<_>>() {
+            stops(module, index).into_iter().for_each(|word| self.mark(module.start_of(index) + word));
+        }
     }
 
     /// Has the fast way leave before the instruction at this position.
     pub(super) fn mark(&mut self, position: u32) {
-        self.marks.resize(self.slots.len().div_ceil(64), 0);
-        self.marks[position as usize / 64] |= 1 << (position % 64);
-        self.slots[position as usize].head = Head { handler: UNPREPARED };
+        let place = position as usize / 64;
+        self.marks.resize(self.marks.len().max(place + 1), 0);
+        self.marks[place] |= 1 << (position % 64);
+        if let Some(slot) = self.slots.get_mut(position as usize) {
+            slot.head = Head { handler: UNPREPARED };
+        }
     }
 
     /// Whether the instruction at this position is marked.
@@ -115,23 +127,30 @@ impl Code {
     }
 
     /// Fills the slots of a function that does not have them yet.
-    pub(super) fn ensure_prepared(&mut self, module: &Module, index: u32) {
+    pub(super) fn ensure_prepared(&mut self, module: &Verified<Module>, index: u32) {
         if !self.callees[index as usize].prepared {
             self.prepare(module, index);
         }
     }
 
-    /// Fills the slots of a function.
-    pub(super) fn prepare(&mut self, module: &Module, index: u32) {
-        self.callees[index as usize].prepared = true;
-        let own = self.callees[index as usize];
-        let code = &module.functions[index as usize].code;
+    /// Fills the slots of a function, which all of them may move for.
+    pub(super) fn prepare(&mut self, module: &Verified<Module>, index: u32) {
+        let Body { registers, code } = &*module.functions[index as usize];
+        let callee = &mut self.callees[index as usize];
+        (callee.start, callee.registers, callee.prepared) = (module.start_of(index), registers.len() as u16, true);
+        let own = *callee;
+        let end = self.slots.len().max(own.start as usize + code.len());
+        self.slots.resize(end, EMPTY);
+        self.held.resize(end, Held::NOTHING);
         let slots = &mut self.slots[own.start as usize..][..code.len()];
         for (slot, word) in slots.iter_mut().zip(code) {
             *slot = decode(*word, own.registers);
         }
         self.held[own.start as usize..][..code.len()].copy_from_slice(&Held::throughout(code));
         self.specialise(module, index);
+        for word in self.stops.map_or_else(Vec::new, |stops| stops(module, index)) {
+            self.mark(own.start + word);
+        }
         for position in (own.start..).take(code.len()) {
             if self.is_marked(position) {
                 self.slots[position as usize].head = Head { handler: UNPREPARED };

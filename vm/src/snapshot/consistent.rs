@@ -229,7 +229,7 @@ mod tests {
         codec::encode(&jump, &mut code).expect("it has what it needs");
         let module = limen_isa::module::Module {
             types: vec![Signature::default()],
-            functions: vec![Function { signature: 0, registers: Vec::new(), code: code.into() }],
+            functions: vec![Function::new(0, Vec::new(), code)],
             home: Home { min_pages: 1, max_pages: 1, slots: 2, ..Home::default() },
             exports: vec![Export { name: "main".into(), item: ExportItem::Function(0) }],
             ..Default::default()

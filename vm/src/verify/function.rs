@@ -1,6 +1,6 @@
 //! The pass over one function.
 
-use limen_isa::module::{MAX_REGISTERS, Module, Signature};
+use limen_isa::module::{Body, MAX_REGISTERS, Module, Signature};
 use limen_isa::{Field, Fields, OPERAND_WORD, Opcode, ValueType};
 
 use super::Mode;
@@ -32,20 +32,19 @@ impl RegisterTypes {
     }
 }
 
-/// Verifies the function with this index and these words. Nothing is asked about the code of any function of the module.
+/// Verifies a body for a function with this signature. Nothing is asked about the bodies that the module's functions have.
 pub(super) fn verify(
     module: &Module,
-    index: u32,
-    code: &[u64],
+    signature: u32,
+    body: &Body,
     mode: Mode,
     types: &mut RegisterTypes,
 ) -> Result<(), Broken> {
-    let function = &module.functions[index as usize];
-    let returned = &module.types[function.signature as usize].results;
-    types.note(&function.registers);
-    let pass = Pass { module, code, types: &types.0, registers: &function.registers, returned, mode };
-    let verdict = pass.run();
-    types.forget(&function.registers);
+    let Body { registers, code } = body;
+    let returned = &module.types[signature as usize].results;
+    types.note(registers);
+    let verdict = Pass { module, code, types: &types.0, registers, returned, mode }.run();
+    types.forget(registers);
     verdict
 }
 

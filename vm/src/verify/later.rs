@@ -1,75 +1,51 @@
-//! Modules of which each function is verified when somebody first looks at its code.
+//! Modules of which each function is verified when somebody first looks at its body.
 //!
 //! All that instructions name beyond their own function is known from the start, and stays: signatures, which of them each
 //! function has, the number of tables. So what the verifier says of a function does not depend on when it is asked, nor on the
-//! code of others. Code cannot be looked at before: [`Code`] has no words until then.
+//! bodies of others. A body cannot be looked at before: [`Later`] has none until then.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 
 use limen_isa::Opcode;
-use limen_isa::module::{Code, Module, ReadError, words};
-use thiserror::Error;
+use limen_isa::module::{Body, Later, MAX_CODE_WORDS, Module};
 
-use super::error::Broken;
-use super::{Inner, Mode, Rule, Verified, VerifyError, function, structure};
+use super::{Inner, Mode, Verified, VerifyError, function, structure};
 
-/// What a function does instead whose code the verifier refuses: it traps with this code.
+/// What a function does instead whose body the verifier refuses: it traps with this code.
 pub const REFUSED: u32 = u32::MAX;
 
-/// Why bytes are no module that could be verified.
-#[derive(Debug, Error)]
-pub enum OpenError {
-    /// They are no module.
-    #[error(transparent)]
-    Read(#[from] ReadError),
-    /// The module breaks a rule, apart from those about code.
-    #[error(transparent)]
-    Verify(#[from] VerifyError),
-}
-
-/// Opens a module that is most likely good, since whoever wrote it verified it, to begin with as little as possible. All is
-/// read, but for the code, which is only compared with its checksum; the rest is as of [`verify_later`].
+/// As [`super::verify`], but each function is verified when its body is first looked at, by whoever calls or compiles it, or
+/// writes the module; one that breaks a rule traps with [`REFUSED`].
 ///
 /// # Errors
 ///
-/// If the bytes are no module, or what is not code breaks a rule.
-pub fn open(bytes: Vec<u8>, mode: Mode) -> Result<Verified<Module>, OpenError> {
-    let (mut module, places) = Module::read_but_code(&bytes)?;
-    let bytes = Arc::new(bytes);
-    for (function, place) in module.functions.iter_mut().zip(places) {
-        let (bytes, length) = (Arc::clone(&bytes), place.len() / size_of::<u64>());
-        function.code = Code::later(length, move || words(&bytes[place]));
-    }
-    Ok(verify_later(module, mode)?)
-}
-
-/// As [`super::verify`], but each function is verified when it is first called or looked at; one that breaks a rule traps with
-/// [`REFUSED`].
-///
-/// # Errors
-///
-/// If what is not code breaks a rule, or a function has no code.
+/// If what is not the body of a function breaks a rule.
 pub fn verify_later(mut module: Module, mode: Mode) -> Result<Verified<Module>, VerifyError> {
     structure::check(&module).map_err(VerifyError::of_structure)?;
-    if let Some(empty) = module.functions.iter().position(|function| function.code.is_empty()) {
-        return Err(VerifyError::new(&module, empty as u32, Broken { rule: Rule::Empty, pc: 0 }));
-    }
+    let left = Arc::new(AtomicUsize::new(MAX_CODE_WORDS));
     let inner = Arc::new_cyclic(|inner: &Weak<Inner<Module>>| {
-        for (index, function) in (0..).zip(&mut module.functions) {
-            let (code, inner) = (std::mem::take(&mut function.code), Weak::clone(inner));
-            function.code = Code::later(code.len(), move || checked(&inner, index, code.into_words()));
+        for function in &mut module.functions {
+            let (body, signature) = (std::mem::take(&mut function.body), function.signature);
+            let (inner, left) = (Weak::clone(inner), Arc::clone(&left));
+            function.body = Later::new(move || checked(&inner, signature, body.into_value(), &left));
         }
         Inner::new(module, mode)
     });
     Ok(Verified { inner })
 }
 
-/// The words of a function if they are good; as many others, which trap, if not.
-fn checked(module: &Weak<Inner<Module>>, index: u32, words: Vec<u64>) -> Vec<u64> {
-    let is_good = module.upgrade().is_some_and(|module| {
-        let mut types = function::RegisterTypes::new();
-        function::verify(&module.value, index, &words, module.mode, &mut types).is_ok()
-    });
+/// A body if it is good, and the module can have so many words more; or else one that traps.
+fn checked(module: &Weak<Inner<Module>>, signature: u32, body: Body, left: &AtomicUsize) -> Body {
+    let Some(module) = module.upgrade() else { return Body::default() };
+    let (module, mode) = (&module.value, module.mode);
+    let is_good = structure::check_body(module, signature, &body).is_ok()
+        && function::verify(module, signature, &body, mode, &mut function::RegisterTypes::new()).is_ok();
+    let words = body.code.len();
+    let take = |left: usize| left.checked_sub(words);
+    if is_good && left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take).is_ok() {
+        return body;
+    }
     let trap = u64::from(Opcode::Trap.row().code) | u64::from(REFUSED) << 32;
-    if is_good { words } else { vec![trap; words.len()] }
+    Body { registers: module.types[signature as usize].params.clone(), code: vec![trap] }
 }

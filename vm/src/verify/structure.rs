@@ -1,19 +1,15 @@
 //! What reading a module guarantees, asked again: a module may come from elsewhere.
 
-use limen_isa::module::{ExportItem, Home, MAX_FUNCTION_WORDS, MAX_PAGES, MAX_REGISTERS, MAX_SLOTS, Module, PAGE_SIZE};
+use limen_isa::ValueType;
+use limen_isa::module::{
+    Body, ExportItem, Home, MAX_FUNCTION_WORDS, MAX_PAGES, MAX_REGISTERS, MAX_SLOTS, Module, PAGE_SIZE,
+};
 
-/// Checks the parts that are not code. Gives what is wrong.
+/// Checks the parts that are not bodies of functions. Gives what is wrong.
 pub(super) fn check(module: &Module) -> Result<(), &'static str> {
     let exists = |function: u32| (function as usize) < module.functions.len();
-    let registers_fit = |index: u32| {
-        let function = &module.functions[index as usize];
-        let params = module.types.get(function.signature as usize).map(|signature| &signature.params);
-        params.is_some_and(|params| function.registers.starts_with(params)) && function.registers.len() <= MAX_REGISTERS
-    };
     let rules = [
-        ((0..module.functions.len() as u32).all(registers_fit), "a function's first registers are its parameters"),
-        (module.functions.iter().all(|function| function.code.len() <= MAX_FUNCTION_WORDS), "a function is too long"),
-        (total_words(module) <= u64::from(u32::MAX), "the code is too long"),
+        (module.functions.iter().all(|function| params(module, function.signature).is_some()), PARAMETERS),
         (
             module.tables.iter().flatten().flatten().all(|function| exists(*function)),
             "a table names a function that is not there",
@@ -22,11 +18,36 @@ pub(super) fn check(module: &Module) -> Result<(), &'static str> {
         (module.exports.is_sorted_by(|one, next| one.name < next.name), "exports are sorted by name"),
         (is_sound(&module.home), "the data do not lie in home in ascending order"),
     ];
-    rules.into_iter().find(|(holds, _)| !holds).map_or(Ok(()), |(_, rule)| Err(rule))
+    first_broken(rules)
 }
 
-fn total_words(module: &Module) -> u64 {
-    module.functions.iter().map(|function| function.code.len() as u64).sum()
+/// Checks the bodies of all functions.
+pub(super) fn check_bodies(module: &Module) -> Result<(), &'static str> {
+    let mut words = 0;
+    for function in &module.functions {
+        check_body(module, function.signature, function)?;
+        words += function.code.len() as u64;
+    }
+    if words < u64::from(u32::MAX) { Ok(()) } else { Err("the code is too long") }
+}
+
+/// Checks a body for a function with this signature, which is there.
+pub(super) fn check_body(module: &Module, signature: u32, body: &Body) -> Result<(), &'static str> {
+    let begins_well = params(module, signature).is_some_and(|params| body.registers.starts_with(params));
+    first_broken([
+        (begins_well && body.registers.len() <= MAX_REGISTERS, PARAMETERS),
+        (body.code.len() <= MAX_FUNCTION_WORDS, "a function is too long"),
+    ])
+}
+
+const PARAMETERS: &str = "a function's first registers are its parameters";
+
+fn params(module: &Module, signature: u32) -> Option<&[ValueType]> {
+    module.types.get(signature as usize).map(|signature| &signature.params[..])
+}
+
+fn first_broken<const N: usize>(rules: [(bool, &'static str); N]) -> Result<(), &'static str> {
+    rules.into_iter().find(|(holds, _)| !holds).map_or(Ok(()), |(_, rule)| Err(rule))
 }
 
 fn exported(module: &Module) -> impl Iterator<Item = u32> {

@@ -7,16 +7,16 @@ use crate::context::{Callable, Tables};
 use crate::emit::{Place, Register};
 use crate::types::{FunctionType, Type};
 
-impl Translator<'_, '_> {
+impl Translator<'_> {
     pub(super) fn call(&mut self, function: u32) {
-        let source = self.module.source;
+        let source = &self.module.source;
         let callable = self.module.callable_of(function);
         let first = first_of_call(function);
         self.call_like(first, source.type_of(function), callable);
     }
 
     pub(super) fn call_indirect(&mut self, ty: u32, table: u32) {
-        let source = self.module.source;
+        let source = &self.module.source;
         let (table, index) = match self.module.plan.tables {
             Tables::Fixed => (table, self.pop()),
             Tables::InHome => {

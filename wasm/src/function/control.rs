@@ -50,7 +50,7 @@ fn registers(types: &[Type]) -> Vec<ValueType> {
     types.iter().map(|ty| ty.register()).collect()
 }
 
-impl Translator<'_, '_> {
+impl Translator<'_> {
     /// The frame of the function itself.
     pub(super) fn begin_frames(&mut self, ty: &FunctionType) {
         let label = self.code.label();

@@ -38,7 +38,7 @@ impl Deep {
     }
 }
 
-impl Translator<'_, '_> {
+impl Translator<'_> {
     /// Whether operands at this depth have no registers of their own.
     pub(super) fn is_deep(&self, depth: usize) -> bool {
         depth >= SHALLOW && self.deep.first.is_some()

@@ -61,7 +61,7 @@ impl Payload {
     }
 }
 
-impl Translator<'_, '_> {
+impl Translator<'_> {
     pub(super) fn exceptional(&mut self, operator: &Operator<'_>) {
         match operator {
             Operator::Throw { tag_index } => self.throw(*tag_index),
@@ -156,7 +156,7 @@ impl Translator<'_, '_> {
     }
 
     fn throw_wide(&mut self, tag: u32, exception: Register, mark: i64) {
-        let source = self.module.source;
+        let source = &self.module.source;
         let types = &source.payload_of(tag).params;
         let values = self.read_many(types.len());
         let zero = self.zero(ValueType::I32);
@@ -288,7 +288,7 @@ impl Translator<'_, '_> {
     }
 
     fn push_payload(&mut self, tag: u32) {
-        let (depth, source) = (self.stack.len(), self.module.source);
+        let (depth, source) = (self.stack.len(), &self.module.source);
         self.write_payload(tag, depth);
         for ty in &source.payload_of(tag).params {
             self.push_home(ty.register());
@@ -297,7 +297,7 @@ impl Translator<'_, '_> {
 
     /// Brings the payload of the exception to the registers from a depth on, and gives these.
     fn write_payload(&mut self, tag: u32, depth: usize) -> Vec<Register> {
-        let (payload, exception, source) = (self.payload(tag), self.exception(), self.module.source);
+        let (payload, exception, source) = (self.payload(tag), self.exception(), &self.module.source);
         let types = &source.payload_of(tag).params;
         let registers: Vec<Register> =
             types.iter().enumerate().map(|(above, ty)| self.home(depth + above, ty.register())).collect();
@@ -393,7 +393,7 @@ impl Translator<'_, '_> {
 
     /// What lies too deep for registers goes to its place.
     fn settle_caught(&mut self, depth: usize, clause: &Clause, values: &[Register]) {
-        let source = self.module.source;
+        let source = &self.module.source;
         let payload = clause.tag.map_or(&[][..], |tag| &source.payload_of(tag).params);
         let types = payload.iter().map(|ty| ty.register()).chain(clause.with_reference.then_some(ValueType::I64));
         for (above, (ty, value)) in types.zip(values).enumerate() {

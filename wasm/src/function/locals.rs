@@ -36,7 +36,7 @@ pub(super) struct Spilled {
     bytes: u32,
 }
 
-impl Translator<'_, '_> {
+impl Translator<'_> {
     pub(super) fn read_locals(
         &mut self,
         params: &[Type],
@@ -188,12 +188,8 @@ fn uses(body: &FunctionBody<'_>, locals: usize) -> wasmparser::Result<Vec<u32>> 
     Ok(uses)
 }
 
-/// Bytes of the spill stack that a frame of the function takes.
-pub(crate) fn spilled_bytes(params: usize, body: &FunctionBody<'_>) -> wasmparser::Result<u32> {
-    let mut locals = params as u64;
-    for group in body.get_locals_reader()? {
-        locals += u64::from(group?.0);
-    }
+/// Bytes of the spill stack that a frame with so many locals takes.
+pub(crate) fn spilled_bytes(locals: u64) -> u32 {
     // Validation refuses what is too much for 32 bits.
-    Ok(locals.saturating_sub(IN_REGISTERS as u64).min(u64::from(u32::MAX / SPILLED)) as u32 * SPILLED)
+    locals.saturating_sub(IN_REGISTERS as u64).min(u64::from(u32::MAX / SPILLED)) as u32 * SPILLED
 }

@@ -12,7 +12,7 @@ use crate::operators::{load, store};
 /// Offsets of instructions are less.
 const OFFSETS: u64 = 1 << 24;
 
-impl Translator<'_, '_> {
+impl Translator<'_> {
     /// Accesses to the memory.
     pub(super) fn access(&mut self, operator: &Operator<'_>) -> bool {
         if let Some((opcode, ty, place)) = load(operator) {
@@ -165,14 +165,13 @@ impl Translator<'_, '_> {
     }
 
     fn push_elements(&mut self, elements: u32) {
-        self.module.wanted.tables = Tables::InHome;
         let address = self.module.layout.elements.get(elements as usize).copied().unwrap_or_default();
         self.push_constant(ValueType::I32, u64::from(address));
     }
 
-    /// Where a table lies. If it does not lie in home yet the whole module is translated again.
-    fn table_in_home(&mut self, table: u32) -> u32 {
-        self.module.wanted.tables = Tables::InHome;
+    /// Where a table lies.
+    fn table_in_home(&self, table: u32) -> u32 {
+        debug_assert!(self.module.plan.tables == Tables::InHome, "the survey has seen what code does with tables");
         self.module.layout.tables.get(table as usize).copied().unwrap_or_default()
     }
 }

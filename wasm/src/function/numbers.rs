@@ -7,7 +7,7 @@ use super::Translator;
 use crate::condition::{Condition, Right};
 use crate::operators::{Plain, Relation, comparison, is_commutative, plain, with_immediate};
 
-impl Translator<'_, '_> {
+impl Translator<'_> {
     /// Arithmetic, comparisons, conversions.
     pub(super) fn number(&mut self, operator: &Operator<'_>) -> bool {
         match operator {

@@ -46,7 +46,7 @@ impl Entry {
     }
 }
 
-impl Translator<'_, '_> {
+impl Translator<'_> {
     pub(super) fn push_local(&mut self, local: u32, ty: ValueType) {
         self.named[local as usize] += 1;
         self.first_named = self.first_named.min(self.stack.len());
