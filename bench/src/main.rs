@@ -76,6 +76,14 @@ struct Arguments {
     #[arg(long, value_name = "FILE")]
     svg: Option<PathBuf>,
 
+    /// Be a command that runs a WebAssembly program, as a part of `--wasm`
+    #[arg(long, hide = true, value_enum, requires = "program")]
+    start: Option<wasm::Peer>,
+
+    /// That program, and what it is called with
+    #[arg(hide = true, trailing_var_arg = true)]
+    program: Vec<String>,
+
     /// Name the kernels and do nothing
     #[arg(long)]
     list: bool,
@@ -97,6 +105,9 @@ fn main() {
     if arguments.list {
         chosen.iter().for_each(|kernel| println!("{}", kernel.name));
         return;
+    }
+    if let Some(peer) = arguments.start {
+        return peer.run(&arguments.program);
     }
     if arguments.costs {
         return costs::print(arguments.rounds);

@@ -11,6 +11,7 @@ mod world;
 use std::rc::Rc;
 
 use crate::kernels::Kernel;
+pub use start::Peer;
 
 /// Compares kernels and whole programs, and what has to be done before they run.
 pub fn print(kernels: &[&Kernel], filter: &str, rounds: u32, quick: bool) {

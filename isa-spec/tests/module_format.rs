@@ -120,13 +120,13 @@ fn sample() -> Module {
 
 fn sample_debug() -> Debug {
     Debug {
-        files: vec!["a.lim".to_owned(), "b.lim".to_owned()],
+        files: vec!["a.lim".to_owned(), "b.lim".to_owned()].into(),
         function_names: vec!["outer".to_owned(), String::new(), "größe".to_owned()],
         sites: vec![site("middle", 0, 11, None), site("inner", 1, 22, Some(0))],
         lines: vec![
-            vec![row(0, Some(0), 10, None), row(1, Some(1), 33, Some(1)), row(2, None, 0, None)],
-            vec![],
-            vec![row(1, Some(0), 5, None)],
+            vec![row(0, Some(0), 10, None), row(1, Some(1), 33, Some(1)), row(2, None, 0, None)].into(),
+            vec![].into(),
+            vec![row(1, Some(0), 5, None)].into(),
         ],
     }
 }
@@ -501,7 +501,7 @@ fn inline_sites_lie_in_one_another_to_a_limit() {
     let nested = |depth: u32| {
         let parent = |index: u32| index.checked_sub(1);
         let sites = (0..depth).map(|index| site("f", 0, 1, parent(index))).collect();
-        let debug = Debug { files: vec!["a".to_owned()], sites, ..Debug::default() };
+        let debug = Debug { files: vec!["a".to_owned()].into(), sites, ..Debug::default() };
         Module { debug: Some(debug), ..Module::default() }.write()
     };
     assert!(nested(MAX_INLINE_DEPTH as u32).is_ok());
@@ -564,7 +564,7 @@ fn modules_that_break_a_rule_are_not_written() {
     let twice = ReadProblem::NotCanonical("a signature occurs twice");
     assert_eq!(broken(|module| module.types.push(module.types[0].clone())), twice);
     broken(|module| drop(module.debug.as_mut().unwrap().lines.pop()));
-    broken(|module| module.debug.as_mut().unwrap().lines.push(vec![]));
+    broken(|module| module.debug.as_mut().unwrap().lines.push(vec![].into()));
 }
 
 #[test]
@@ -689,10 +689,10 @@ fn debug(lengths: Vec<usize>) -> impl Strategy<Value = Debug> {
     (files_and_sites, names).prop_flat_map(move |((sites, files), function_names)| {
         let lines = lengths.iter().map(|words| rows(*words, files.len(), sites.len())).collect::<Vec<_>>();
         lines.prop_map(move |lines| Debug {
-            files: files.clone(),
+            files: files.clone().into(),
             function_names: function_names.clone(),
             sites: sites.clone(),
-            lines,
+            lines: lines.into_iter().map(Into::into).collect(),
         })
     })
 }
@@ -736,7 +736,7 @@ fn disturb(module: &mut Module, what: u8, place: Index, value: u32) {
         8 => _ = any_of(&mut module.exports, place).map(|it| it.name = "a".repeat(value as usize % 300)),
         9 => _ = any_of(&mut module.exports, place).map(|it| it.item = ExportItem::Function(value)),
         10 => _ = any_of(&mut debug.sites, place).map(|it| it.parent = index),
-        11 => debug.lines.push(vec![row(value, index, value % 2, index)]),
+        11 => debug.lines.push(vec![row(value, index, value % 2, index)].into()),
         12 => debug.function_names.push("more".to_owned()),
         13 => _ = any_of(&mut module.custom, place).map(|it| it.id = value % 10),
         14 => module.custom.push(CustomSection { id: value, bytes: vec![] }),

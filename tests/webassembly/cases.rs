@@ -14,8 +14,8 @@ const ENGINES: [&[EngineKind]; 3] = [&[EngineKind::Interp], &[EngineKind::Jit], 
 /// The module on each engine, and on two in turn.
 fn on_every_engine(text: &str, test: impl Fn(&mut Instance)) {
     let wasm = wasm(text);
-    let whole = ENGINES.iter().map(|engines| Way { engines, piece: None });
-    let switching = Way { engines: &[EngineKind::Interp, EngineKind::Jit], piece: Some(3) };
+    let whole = ENGINES.iter().map(|engines| Way { engines, piece: None, later: false });
+    let switching = Way { engines: &[EngineKind::Interp, EngineKind::Jit], piece: Some(3), later: true };
     for way in whole.chain([switching]) {
         let mut instance = instantiate(&wasm, &mut Linker::default(), way).unwrap_or_else(|error| panic!("{error}"));
         test(&mut instance);

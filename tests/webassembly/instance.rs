@@ -8,9 +8,11 @@ use std::rc::Rc;
 use limen_isa::{Fault, ValueType};
 use limen_vm::{
     Config, DomainId, EngineKind, Host, Machine, MachineError, Mode, Outcome, Ref, SvcCall, SvcOutcome, Value, verify,
+    verify_later,
 };
 use limen_wasm::{
     Exported, ExportedItem, FunctionType, INITIALIZE, Import, ImportKind, Imports, Limits, Provided, Type, translate,
+    translate_later,
 };
 
 /// How the suite is run: by one engine, or by several in turn, each for so many safepoints.
@@ -18,6 +20,8 @@ use limen_wasm::{
 pub(crate) struct Way {
     pub(crate) engines: &'static [EngineKind],
     pub(crate) piece: Option<u64>,
+    /// Whether functions are translated when they are first called.
+    pub(crate) later: bool,
 }
 
 /// After so many switches a call goes on in one piece: some run long.
@@ -187,7 +191,13 @@ fn bits(value: Value) -> u64 {
 
 pub(crate) fn instantiate(wasm: &[u8], linker: &mut Linker, way: Way) -> Result<Instance, String> {
     linker.is_unshared = false;
-    let translation = translate(wasm, linker).map_err(|error| error.to_string())?;
+    let mut translation = translate(wasm, linker).map_err(|error| error.to_string())?;
+    let mut verify: fn(_, _) -> _ = verify;
+    if way.later {
+        linker.functions.clear();
+        (translation, _) = translate_later(wasm.to_vec(), linker).map_err(|error| format!("later: {error}"))?;
+        verify = verify_later;
+    }
     let module = verify(translation.module, Mode::User).map_err(|error| format!("not verified: {error}"))?;
     let config = Config { engine: way.engines[0], fuel: way.piece, ..Config::default() };
     let mut machine = limen_jit::machine(config).map_err(|error| error.to_string())?;

@@ -15,7 +15,7 @@ mod segment;
 mod slot;
 mod supervisor;
 
-use limen_isa::Opcode;
+use limen_isa::{Field, Opcode};
 use limen_isa::module::Module;
 use slotmap::SecondaryMap;
 
@@ -156,6 +156,9 @@ impl<'a> Session<'a> {
     fn interpret(mut self) -> (Stop, u64) {
         self.start();
         let stop = self.until_stop();
+        if stop == Stop::Exit(Exit::Fuel) {
+            self.refine();
+        }
         self.park();
         if stop == Stop::Exit(Exit::Svc) {
             self.store.context_mut(self.context).park_in_svc(self.module);
@@ -255,6 +258,19 @@ impl<'a> Session<'a> {
         let function = self.module.function_at(position);
         let word = self.module.functions[function as usize].code[(position - self.module.start_of(function)) as usize];
         Opcode::of_word(word).unwrap_or(Opcode::Nop)
+    }
+
+    /// Refines the function that was found running when the fuel was used up; and the one that is called there.
+    fn refine(&mut self) {
+        let position = self.position();
+        let function = self.module.function_at(position);
+        self.code.refine(self.module, function);
+        let pc = position - self.module.start_of(function);
+        let word = self.module.functions[function as usize].code[pc as usize];
+        let callee = Field::Wide32.get(word) as u32;
+        if Opcode::of_word(word) == Some(Opcode::Call) && self.code.callees[callee as usize].prepared {
+            self.code.refine(self.module, callee);
+        }
     }
 
     /// Writes back what the run kept in its registers.

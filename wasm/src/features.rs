@@ -29,6 +29,13 @@ const OTHERS: &[(WasmFeatures, &str)] = &[
     (WasmFeatures::COMPACT_IMPORTS, "compact imports"),
 ];
 
+/// Why a module is refused that has operators that are not there or not supported.
+pub(crate) fn refuse(wasm: &[u8]) -> Error {
+    let unknown = || Error::Invalid { message: "an operator that nobody knows".to_owned(), offset: 0 };
+    let error = Validator::new_with_features(supported()).validate_all(wasm).err();
+    error.map_or_else(unknown, |error| explain(wasm, error))
+}
+
 /// Says of an error whether it is one only because features are missing, and which.
 pub(crate) fn explain(wasm: &[u8], error: wasmparser::Error) -> Error {
     let is_valid = |features| Validator::new_with_features(features).validate_all(wasm).is_ok();

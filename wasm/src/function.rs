@@ -37,7 +37,7 @@ use stack::Entry;
 /// Translates functions one after the other, and keeps its room.
 pub(crate) struct Translator<'m> {
     module: &'m Context,
-    lines: &'m Lines,
+    lines: Option<&'m Lines>,
     code: Code,
     /// Types of the registers so far.
     registers: Vec<ValueType>,
@@ -89,7 +89,7 @@ struct Last {
 }
 
 impl<'m> Translator<'m> {
-    pub(crate) fn new(module: &'m Context, lines: &'m Lines) -> Self {
+    pub(crate) fn new(module: &'m Context, lines: Option<&'m Lines>) -> Self {
         Self {
             module,
             lines,
@@ -117,7 +117,7 @@ impl<'m> Translator<'m> {
         }
     }
 
-    /// Validates and translates a function, and says where its instructions come from.
+    /// Validates and translates a function, and says where its instructions come from if it knows lines.
     pub(crate) fn function(&mut self, index: u32) -> Result<(Body, Vec<LineRow>), Failure> {
         let source = &self.module.source;
         let (function, body) = source.body(index).ok_or(Failure::NoBody)?;
@@ -126,13 +126,15 @@ impl<'m> Translator<'m> {
         self.read_locals(&source.type_of(index).params, &body, &mut validator)?;
         let mut operators = body.get_operators_reader()?;
         let (start, mut rows) = (source.code_start, Vec::new());
-        let mut cursor = self.lines.cursor((body.range().start - start) as u32);
+        let mut cursor = self.lines.map(|lines| lines.cursor((body.range().start - start) as u32));
         while !operators.eof() {
             let offset = operators.original_position();
             let operator = operators.read()?;
             validator.op(offset, &operator)?;
-            cursor.advance(self.lines, (offset - start) as u32, self.code.position(), &mut rows);
-            self.operator(&operator);
+            if let Some(cursor) = &mut cursor {
+                cursor.advance((offset - start) as u32, self.code.position(), &mut rows);
+            }
+            self.operator(source.wasm[offset as usize], &operator);
         }
         operators.finish()?;
         self.allocations = validator.into_allocations();
@@ -200,13 +202,22 @@ impl<'m> Translator<'m> {
         Ok(Body { registers: self.registers.clone(), code })
     }
 
-    /// Translates one operator, which was validated.
-    fn operator(&mut self, operator: &Operator<'_>) {
+    /// Translates one operator, which was validated. Its first byte tells where to look first.
+    fn operator(&mut self, first: u8, operator: &Operator<'_>) {
         if self.dead.is_some() {
             self.skip(operator);
             return;
         }
-        if !(self.simple(operator) || self.number(operator) || self.access(operator) || self.table(operator)) {
+        let is_done = match first {
+            0x28..=0x3e => self.access(operator),
+            0x45..=0xc4 => self.number(operator),
+            0x1a..=0x1c | 0x20..=0x24 | 0x41..=0x44 => self.simple(operator),
+            0x02..=0x11 => false,
+            _ => {
+                self.simple(operator) || self.number(operator) || self.access(operator) || self.table(operator)
+            }
+        };
+        if !is_done {
             self.control(operator);
         }
         self.settle_deep();

@@ -41,7 +41,7 @@ mod survey;
 mod throws;
 mod types;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use limen_isa::Opcode;
 use limen_isa::module::{Body, Debug, Function, Home, Later, LineRow, Module};
@@ -76,7 +76,7 @@ pub struct Translation {
 /// the machine can be.
 pub fn translate(wasm: &[u8], imports: &mut dyn Imports) -> Result<Translation, Error> {
     let (mut translation, bodies) = Bodies::begin(Arc::new(wasm.to_vec()), imports)?;
-    let mut translator = bodies.translator();
+    let mut translator = Translator::new(&bodies.parts.context, Some(bodies.parts.lines()));
     for index in bodies.indices() {
         let (body, rows) = translator.function(index).map_err(|failure| failure.explain(wasm))?;
         fill(&mut translation.module, index, body.into(), rows.into());
@@ -92,13 +92,10 @@ pub fn translate(wasm: &[u8], imports: &mut dyn Imports) -> Result<Translation, 
 /// As of [`translate`], but for bodies only if they have operators that are not there or not supported.
 pub fn translate_later(wasm: Vec<u8>, imports: &mut dyn Imports) -> Result<(Translation, Bodies), Error> {
     let (mut translation, bodies) = Bodies::begin(Arc::new(wasm), imports)?;
+    let has_lines = !bodies.parts.context.source.debug.is_empty();
     for index in bodies.indices() {
-        let body = bodies.clone();
-        let mut rows = Later::default();
-        if !bodies.parts.lines.is_empty() {
-            let bodies = bodies.clone();
-            rows = Later::new(move || bodies.function(index).map_or_else(|_| Vec::new(), |(_, rows)| rows));
-        }
+        let [body, rows] = [(); 2].map(|()| bodies.clone());
+        let rows = if has_lines { Later::new(move || rows.rows(index)) } else { Later::default() };
         fill(&mut translation.module, index, Later::new(move || body.body(index)), rows);
     }
     Ok((translation, bodies))
@@ -120,21 +117,33 @@ pub struct Bodies {
 
 struct Parts {
     context: Context,
-    lines: Lines,
+    /// Read when somebody first asks for them.
+    lines: OnceLock<Lines>,
+}
+
+impl Parts {
+    fn lines(&self) -> &Lines {
+        let source = &self.context.source;
+        self.lines.get_or_init(|| Lines::read(&source.wasm, &source.debug))
+    }
 }
 
 impl Bodies {
     /// Translates all but the bodies, in whose places is nothing.
     fn begin(wasm: Arc<Vec<u8>>, imports: &mut dyn Imports) -> Result<(Translation, Self), Error> {
         let source = Source::read(Arc::clone(&wasm), imports)?;
-        let Survey { uses_tables, deep, throws } =
-            Survey::of(&source).map_err(|error| features::explain(&wasm, error))?;
+        let survey = Survey::of(&source).ok_or_else(|| features::refuse(&wasm));
+        let Survey { uses_tables, deep, throws } = survey?;
         let tables = if uses_tables { Tables::InHome } else { Tables::Fixed };
         let mut context = Context::new(source, throws, Plan { tables, ..Plan::default() })?;
-        let lines = Lines::read(&wasm, &context.source.debug);
-        foresee(&mut context, &lines, &deep)?;
-        let translation = surroundings(&mut context, &lines)?;
-        Ok((translation, Self { parts: Arc::new(Parts { context, lines }) }))
+        foresee(&mut context, &deep)?;
+        let mut translation = surroundings(&mut context)?;
+        let parts = Arc::new(Parts { context, lines: OnceLock::new() });
+        if let Some(debug) = &mut translation.module.debug {
+            let parts = Arc::clone(&parts);
+            debug.files = Later::new(move || parts.lines().files.clone());
+        }
+        Ok((translation, Self { parts }))
     }
 
     /// The functions that have bodies.
@@ -143,16 +152,17 @@ impl Bodies {
         source.imported() as u32..source.functions.len() as u32
     }
 
-    fn translator(&self) -> Translator<'_> {
-        Translator::new(&self.parts.context, &self.parts.lines)
-    }
-
-    fn function(&self, index: u32) -> Result<(Body, Vec<LineRow>), Failure> {
-        self.translator().function(index)
+    fn function(&self, index: u32, lines: Option<&Lines>) -> Result<(Body, Vec<LineRow>), Failure> {
+        Translator::new(&self.parts.context, lines).function(index)
     }
 
     fn body(&self, index: u32) -> Body {
-        self.function(index).map_or_else(|_| self.refused(index), |(body, _)| body)
+        self.function(index, None).map_or_else(|_| self.refused(index), |(body, _)| body)
+    }
+
+    /// Where the instructions of a function come from: it is translated once more, since nobody asks before there is a trap.
+    fn rows(&self, index: u32) -> Vec<LineRow> {
+        self.function(index, Some(self.parts.lines())).map_or_else(|_| Vec::new(), |(_, rows)| rows)
     }
 
     /// A body that traps.
@@ -168,15 +178,15 @@ impl Bodies {
     #[must_use]
     pub fn refusal(&self, code: u64) -> Option<Error> {
         let index = u32::try_from(code.checked_sub(u64::from(FIRST_REFUSED))?).ok()?;
-        let failure = self.indices().contains(&index).then(|| self.function(index).err())??;
+        let failure = self.indices().contains(&index).then(|| self.function(index, None).err())??;
         Some(failure.explain(&self.parts.context.source.wasm))
     }
 }
 
 /// Finds out which functions have more operands than there are registers, of those that could, and makes room for them.
-fn foresee(context: &mut Context, lines: &Lines, deep: &[u32]) -> Result<(), Error> {
+fn foresee(context: &mut Context, deep: &[u32]) -> Result<(), Error> {
     loop {
-        let mut translator = Translator::new(context, lines);
+        let mut translator = Translator::new(context, None);
         let wanted = |index: &u32| match translator.function(*index) {
             Err(Failure::Deep(operands)) => Some((*index, operands)),
             _ => None,
@@ -192,7 +202,7 @@ fn foresee(context: &mut Context, lines: &Lines, deep: &[u32]) -> Result<(), Err
 }
 
 /// The module around the bodies.
-fn surroundings(context: &mut Context, lines: &Lines) -> Result<Translation, Error> {
+fn surroundings(context: &mut Context) -> Result<Translation, Error> {
     let mut signatures = std::mem::take(&mut context.signatures);
     let mut names = exports::function_names(&context.source);
     let mut functions = services::functions(context, &signatures);
@@ -212,7 +222,7 @@ fn surroundings(context: &mut Context, lines: &Lines) -> Result<Translation, Err
     let home = Home { min_pages: context.layout.min_pages, max_pages: context.layout.max_pages, slots: 0, data };
     // Only bodies have a source.
     let rows = functions.iter().map(|_| Later::default()).collect();
-    let debug = Some(Debug { files: lines.files.clone(), function_names: names, sites: Vec::new(), lines: rows });
+    let debug = Some(Debug { files: Later::default(), function_names: names, sites: Vec::new(), lines: rows });
     let (tables, types) = (context.function_tables()?, signatures.all.clone());
     context.signatures = signatures;
     let module = Module { types, functions, home, tables, exports: module_exports, debug, ..Module::default() };

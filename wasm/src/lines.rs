@@ -42,14 +42,10 @@ impl Lines {
         lines
     }
 
-    /// Whether nothing is known.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.rows.is_empty()
-    }
-
     /// Goes through the code of a function, which begins at this address.
-    pub(crate) fn cursor(&self, address: u32) -> Cursor {
-        Cursor { next: self.rows.partition_point(|row| row.address < address), place: None }
+    pub(crate) fn cursor(&self, address: u32) -> Cursor<'_> {
+        let next = self.rows.partition_point(|row| row.address < address);
+        Cursor { left: &self.rows[next..], place: None }
     }
 }
 
@@ -122,19 +118,17 @@ impl<'a> Reader<'a> {
 }
 
 /// Where code that is gone through comes from.
-#[derive(Clone, Copy, Default)]
-pub(crate) struct Cursor {
-    next: usize,
+pub(crate) struct Cursor<'a> {
+    left: &'a [Row],
     place: Option<(u32, u32)>,
 }
 
-impl Cursor {
+impl Cursor<'_> {
     /// Code of this address is translated to what begins at `pc`: adds a row if it comes from elsewhere than what was before.
-    pub(crate) fn advance(&mut self, lines: &Lines, address: u32, pc: usize, rows: &mut Vec<LineRow>) {
+    pub(crate) fn advance(&mut self, address: u32, pc: usize, rows: &mut Vec<LineRow>) {
         let before = self.place;
-        while let Some(row) = lines.rows.get(self.next).filter(|row| row.address <= address) {
-            self.place = row.place;
-            self.next += 1;
+        while let Some((row, left)) = self.left.split_first().filter(|(row, _)| row.address <= address) {
+            (self.place, self.left) = (row.place, left);
         }
         if self.place == before {
             return;

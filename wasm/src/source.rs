@@ -354,9 +354,9 @@ impl Source {
         Some((FuncToValidate { resources, index: function, ty, features }, FunctionBody::new(reader)))
     }
 
-    /// The operators of a body as they are in the module, and where.
-    pub(crate) fn operators(&self, body: &Body) -> (&[u8], u64) {
-        (&self.wasm[body.operators..body.place.end], body.operators as u64)
+    /// The operators of a body as they are in the module.
+    pub(crate) fn operators(&self, body: &Body) -> &[u8] {
+        &self.wasm[body.operators..body.place.end]
     }
 
     /// The type whose parameters are the payload of a tag.

@@ -2,8 +2,16 @@
 //!
 //! This looks at each operator by itself. It finds operators that are not supported, and bytes that are no operators; whether
 //! operators go together is for validation to say, later. What is found out about code that is not valid makes no difference.
+//!
+//! All bytes of all code pass here before a program begins, so this has a reader of its own. What follows an operator, and
+//! how many operands it takes and gives, it has from the reader that validates, which it asks once about each operator.
 
-use wasmparser::{BinaryReader, BlockType, OperatorsReader, TryTable, VisitOperator, VisitSimdOperator};
+use std::sync::LazyLock;
+
+use wasmparser::{
+    BinaryReader, BlockType, ContType, FrameKind, FuncType, ModuleArity, Operator, OperatorsReader, RefType, SubType,
+    ValType,
+};
 
 use crate::features;
 use crate::function::could_be_deep;
@@ -20,97 +28,327 @@ pub(crate) struct Survey {
 }
 
 impl Survey {
-    pub(crate) fn of(source: &Source) -> wasmparser::Result<Self> {
-        let mut walk = Walk {
-            source,
-            graph: (!source.tags.is_empty()).then(|| Graph::of(source)),
-            uses_tables: false,
-            function: 0,
-            height: 0,
-            most: 0,
-            exceptional: 0,
-            frames: Vec::new(),
-        };
-        let mut deep = Vec::new();
+    /// `None` if some code has bytes that are no operator, or none that is supported.
+    pub(crate) fn of(source: &Source) -> Option<Self> {
+        let mut graph = (!source.tags.is_empty()).then(|| Graph::of(source));
+        let (mut uses_tables, mut deep, mut frames) = (false, Vec::new(), Vec::new());
         for (function, body) in (source.imported() as u32..).zip(&source.bodies) {
-            walk.function(function, source.operators(body))?;
-            if could_be_deep(body.locals, walk.most, walk.exceptional) {
+            frames.clear();
+            frames.push(Frame::default());
+            let code = source.operators(body);
+            let mut walk = Walk {
+                source,
+                function,
+                code,
+                graph: graph.as_mut(),
+                uses_tables: false,
+                height: 0,
+                most: 0,
+                exceptional: 0,
+                frames: &mut frames,
+            };
+            walk.all()?;
+            uses_tables |= walk.uses_tables;
+            if could_be_deep(body.locals, walk.most as usize, walk.exceptional) {
                 deep.push(function);
             }
         }
-        let throws = walk.graph.map_or_else(Throws::default, |graph| graph.finish(source));
-        Ok(Self { uses_tables: walk.uses_tables, deep, throws })
+        let throws = graph.map_or_else(Throws::default, |graph| graph.finish(source));
+        Some(Self { uses_tables, deep, throws })
     }
 }
 
-/// A pass over functions.
-struct Walk<'a> {
-    source: &'a Source,
-    /// If there are exceptions.
-    graph: Option<Graph>,
-    uses_tables: bool,
-    function: u32,
-    /// Of the stack of operands. Where control cannot come it may be anything.
-    height: usize,
-    /// At most so high was it in this function.
-    most: usize,
-    /// How many of its operators, and clauses of them, are about exceptions.
-    exceptional: usize,
-    frames: Vec<Frame>,
+/// What is known of an operator.
+#[derive(Clone, Copy)]
+struct Row {
+    what: What,
+    /// By how much the stack of operands grows.
+    growth: i8,
 }
+
+#[derive(Clone, Copy)]
+enum What {
+    /// It is none, or not supported.
+    Unknown,
+    /// So many numbers of variable length follow.
+    Numbers(u8),
+    /// So many bytes follow.
+    Bytes(u8),
+    /// The walk knows more of it.
+    Special,
+}
+
+/// By first byte; and behind [`PREFIX`], by number.
+struct Rows {
+    first: [Row; 256],
+    prefixed: Vec<Row>,
+}
+
+const PREFIX: u8 = 0xfc;
+
+/// So many numbers are asked for behind the prefix.
+const PREFIXED: u8 = 32;
+
+static ROWS: LazyLock<Rows> = LazyLock::new(|| Rows {
+    first: std::array::from_fn(|byte| {
+        let is_special = SPECIAL.contains(&(byte as u8));
+        if is_special { Row { what: What::Special, growth: 0 } } else { Row::of(&[byte as u8]) }
+    }),
+    prefixed: (0..PREFIXED).map(|number| Row::of(&[PREFIX, number])).collect(),
+});
+
+impl Row {
+    /// Asks what becomes of these bytes with nothing but zeros behind them.
+    fn of(begin: &[u8]) -> Self {
+        let mut bytes = [0; 16];
+        bytes[..begin.len()].copy_from_slice(begin);
+        let mut reader = OperatorsReader::new(BinaryReader::new_features(&bytes, 0, features::supported()));
+        let operator = reader.read().ok();
+        let arity = operator.as_ref().and_then(|operator| operator.operator_arity(&NoModule));
+        let Some((operator, (pops, pushes))) = operator.zip(arity) else {
+            return Self { what: What::Unknown, growth: 0 };
+        };
+        let length = (reader.original_position() as usize - begin.len()) as u8;
+        let is_fixed = matches!(operator, Operator::F32Const { .. } | Operator::F64Const { .. });
+        let what = if is_fixed { What::Bytes(length) } else { What::Numbers(length) };
+        Self { what, growth: pushes as i8 - pops as i8 }
+    }
+}
+
+/// The first bytes of operators that are more than rows.
+mod byte {
+    pub(super) const UNREACHABLE: u8 = 0x00;
+    pub(super) const BLOCK: u8 = 0x02;
+    pub(super) const LOOP: u8 = 0x03;
+    pub(super) const IF: u8 = 0x04;
+    pub(super) const ELSE: u8 = 0x05;
+    pub(super) const TRY: u8 = 0x06;
+    pub(super) const CATCH: u8 = 0x07;
+    pub(super) const THROW: u8 = 0x08;
+    pub(super) const RETHROW: u8 = 0x09;
+    pub(super) const THROW_REF: u8 = 0x0a;
+    pub(super) const END: u8 = 0x0b;
+    pub(super) const BR: u8 = 0x0c;
+    pub(super) const BR_IF: u8 = 0x0d;
+    pub(super) const BR_TABLE: u8 = 0x0e;
+    pub(super) const RETURN: u8 = 0x0f;
+    pub(super) const CALL: u8 = 0x10;
+    pub(super) const CALL_INDIRECT: u8 = 0x11;
+    pub(super) const DELEGATE: u8 = 0x18;
+    pub(super) const CATCH_ALL: u8 = 0x19;
+    pub(super) const TYPED_SELECT: u8 = 0x1c;
+    pub(super) const TRY_TABLE: u8 = 0x1f;
+    pub(super) const TABLE_GET: u8 = 0x25;
+    pub(super) const TABLE_SET: u8 = 0x26;
+    pub(super) const REF_FUNC: u8 = 0xd2;
+}
+
+const SPECIAL: [u8; 25] = [
+    byte::UNREACHABLE,
+    byte::BLOCK,
+    byte::LOOP,
+    byte::IF,
+    byte::ELSE,
+    byte::TRY,
+    byte::CATCH,
+    byte::THROW,
+    byte::RETHROW,
+    byte::THROW_REF,
+    byte::END,
+    byte::BR,
+    byte::BR_IF,
+    byte::BR_TABLE,
+    byte::RETURN,
+    byte::CALL,
+    byte::CALL_INDIRECT,
+    byte::DELEGATE,
+    byte::CATCH_ALL,
+    byte::TYPED_SELECT,
+    byte::TRY_TABLE,
+    byte::TABLE_GET,
+    byte::TABLE_SET,
+    byte::REF_FUNC,
+    PREFIX,
+];
+
+/// Behind the prefix: the first operator that is about tables. So are all that follow it.
+const FIRST_OF_TABLES: u32 = 12;
+
+/// The type of a block that takes and gives nothing.
+const NO_TYPE: u8 = 0x40;
 
 /// A block that has not ended.
 #[derive(Clone, Copy, Default)]
 struct Frame {
     /// Of the stack below the block's operands.
-    height: usize,
-    params: usize,
-    results: usize,
+    height: u32,
+    params: u32,
+    results: u32,
+}
+
+/// One pass over one function.
+struct Walk<'w> {
+    source: &'w Source,
+    function: u32,
+    /// What is left of it.
+    code: &'w [u8],
+    /// If there are exceptions.
+    graph: Option<&'w mut Graph>,
+    uses_tables: bool,
+    /// Of the stack of operands. Where control cannot come it may be anything.
+    height: u32,
+    /// At most so high was it.
+    most: u32,
+    /// How many operators, and clauses of them, are about exceptions.
+    exceptional: usize,
+    frames: &'w mut Vec<Frame>,
 }
 
 impl Walk<'_> {
-    fn function(&mut self, function: u32, code: (&[u8], u64)) -> wasmparser::Result<()> {
-        (self.function, self.height, self.most, self.exceptional) = (function, 0, 0, 0);
-        self.frames.clear();
-        self.frames.push(Frame::default());
-        let mut operators = OperatorsReader::new(BinaryReader::new_features(code.0, code.1, features::supported()));
-        while !operators.eof() {
-            operators.visit_operator(self)?;
+    fn all(&mut self) -> Option<()> {
+        let rows = &*ROWS;
+        while let Some((byte, code)) = self.code.split_first() {
+            self.code = code;
+            let row = rows.first[usize::from(*byte)];
+            match row.what {
+                What::Special => self.special(*byte, &rows.prefixed)?,
+                _ => self.plain(row)?,
+            }
         }
-        Ok(())
+        Some(())
     }
 
     #[inline(always)]
-    fn take(&mut self, pops: usize, pushes: usize) {
-        self.stand_at(self.height.saturating_sub(pops) + pushes);
+    fn plain(&mut self, row: Row) -> Option<()> {
+        match row.what {
+            What::Numbers(count) => (0..count).try_for_each(|_| self.skip_number())?,
+            What::Bytes(count) => self.code = self.code.get(usize::from(count)..)?,
+            What::Unknown | What::Special => return None,
+        }
+        self.stand_at(self.height.saturating_add_signed(i32::from(row.growth)));
+        Some(())
     }
 
-    #[inline(always)]
-    fn stand_at(&mut self, height: usize) {
-        self.height = height;
-        self.most = self.most.max(height);
+    fn special(&mut self, byte: u8, prefixed: &[Row]) -> Option<()> {
+        match byte {
+            byte::UNREACHABLE | byte::RETURN => {}
+            byte::BLOCK | byte::LOOP | byte::TRY => self.begin()?,
+            byte::IF => {
+                self.take(1, 0);
+                self.begin()?;
+            }
+            byte::ELSE => {
+                let Frame { height, params, .. } = self.innermost();
+                self.stand_at(height + params);
+            }
+            byte::END => self.end(),
+            byte::BR => self.skip_number()?,
+            byte::BR_IF => {
+                self.skip_number()?;
+                self.take(1, 0);
+            }
+            byte::BR_TABLE => {
+                let targets = self.number()?;
+                (0..=targets).try_for_each(|_| self.skip_number())?;
+            }
+            byte::CALL => self.call()?,
+            byte::CALL_INDIRECT => self.call_indirect()?,
+            byte::TYPED_SELECT => {
+                let types = self.number()?;
+                (0..types).try_for_each(|_| self.value_type())?;
+                self.take(3, 1);
+            }
+            byte::TABLE_GET | byte::TABLE_SET => {
+                self.uses_tables = true;
+                self.skip_number()?;
+                self.take(2, 1);
+            }
+            byte::REF_FUNC => {
+                let reference = u64::from(self.number()?) + 1;
+                self.graph.iter_mut().for_each(|graph| graph.hold(reference));
+                self.take(0, 1);
+            }
+            PREFIX => {
+                let number = self.number()?;
+                self.uses_tables |= number >= FIRST_OF_TABLES;
+                self.plain(*prefixed.get(number as usize)?)?;
+            }
+            _ => self.exceptional(byte)?,
+        }
+        Some(())
     }
 
-    /// The numbers of parameters and results of a function type.
-    fn shape(&self, ty: u32) -> (usize, usize) {
-        self.source.types.get(ty as usize).map_or((0, 0), |ty| (ty.params.len(), ty.results.len()))
+    fn call(&mut self) -> Option<()> {
+        let function = self.number()?;
+        let ty = self.source.functions.get(function as usize).copied().unwrap_or(u32::MAX);
+        let (params, results) = self.shape(ty);
+        self.take(params, results);
+        if let Some(graph) = &mut self.graph {
+            graph.call(self.function, function);
+        }
+        Some(())
     }
 
-    fn payload(&self, tag: u32) -> usize {
-        self.source.tags.get(tag as usize).map_or(0, |ty| self.shape(*ty).0)
+    fn call_indirect(&mut self) -> Option<()> {
+        let ty = self.number()?;
+        self.skip_number()?;
+        let (params, results) = self.shape(ty);
+        self.take(params + 1, results);
+        if let Some(graph) = &mut self.graph {
+            graph.call_indirect(self.function, ty);
+        }
+        Some(())
     }
 
-    fn begin(&mut self, ty: BlockType) {
-        let (params, results) = match ty {
-            BlockType::Empty => (0, 0),
-            BlockType::Type(_) => (0, 1),
-            BlockType::FuncType(ty) => self.shape(ty),
+    fn exceptional(&mut self, byte: u8) -> Option<()> {
+        self.exceptional += 1;
+        match byte {
+            byte::CATCH => {
+                let tag = self.number()?;
+                let payload = self.source.tags.get(tag as usize).map_or(0, |ty| self.shape(*ty).0);
+                self.stand_at(self.innermost().height + payload);
+            }
+            byte::CATCH_ALL => self.stand_at(self.innermost().height),
+            byte::DELEGATE => {
+                self.skip_number()?;
+                self.end();
+            }
+            byte::TRY_TABLE => {
+                self.begin()?;
+                let clauses = self.number()?;
+                (0..clauses).try_for_each(|_| self.clause())?;
+            }
+            byte::THROW | byte::RETHROW => {
+                self.skip_number()?;
+                self.throw(byte == byte::RETHROW);
+            }
+            _ => self.throw(false),
+        }
+        Some(())
+    }
+
+    /// A clause of a `try_table`: what it catches, perhaps a tag, and where it goes.
+    fn clause(&mut self) -> Option<()> {
+        self.exceptional += 1;
+        let has_tag = self.number()? < 2;
+        (0..=u32::from(has_tag)).try_for_each(|_| self.skip_number())
+    }
+
+    fn throw(&mut self, rethrows: bool) {
+        if let Some(graph) = &mut self.graph {
+            graph.throw(self.function, rethrows);
+        }
+    }
+
+    fn begin(&mut self) -> Option<()> {
+        // A type of values is a negative number, and so is no type at all.
+        let (params, results) = match *self.code.first()? {
+            NO_TYPE => self.skip_number().map(|()| (0, 0))?,
+            byte if byte & 0xc0 == 0x40 => self.value_type().map(|()| (0, 1))?,
+            _ => self.number().map(|ty| self.shape(ty))?,
         };
         self.frames.push(Frame { height: self.height.saturating_sub(params), params, results });
-    }
-
-    fn innermost(&self) -> Frame {
-        self.frames.last().copied().unwrap_or_default()
+        Some(())
     }
 
     fn end(&mut self) {
@@ -118,113 +356,88 @@ impl Walk<'_> {
         self.stand_at(height + results);
     }
 
-    fn catch(&mut self, payload: usize) {
-        self.exceptional += 1;
-        self.stand_at(self.innermost().height + payload);
+    fn innermost(&self) -> Frame {
+        self.frames.last().copied().unwrap_or_default()
     }
 
-    fn throw(&mut self, rethrows: bool) {
-        self.exceptional += 1;
-        if let Some(graph) = &mut self.graph {
-            graph.throw(self.function, rethrows);
+    fn take(&mut self, pops: u32, pushes: u32) {
+        self.stand_at(self.height.saturating_sub(pops) + pushes);
+    }
+
+    #[inline(always)]
+    fn stand_at(&mut self, height: u32) {
+        self.height = height;
+        self.most = self.most.max(height);
+    }
+
+    /// The numbers of parameters and results of a function type.
+    fn shape(&self, ty: u32) -> (u32, u32) {
+        let shape = |ty: &crate::FunctionType| (ty.params.len() as u32, ty.results.len() as u32);
+        self.source.types.get(ty as usize).map_or((0, 0), shape)
+    }
+
+    fn value_type(&mut self) -> Option<()> {
+        let mut reader = BinaryReader::new_features(self.code, 0, features::supported());
+        reader.read::<ValType>().ok()?;
+        self.code = &self.code[reader.original_position() as usize..];
+        Some(())
+    }
+
+    /// A number of at most 32 bits.
+    fn number(&mut self) -> Option<u32> {
+        let mut value = 0;
+        for shift in (0..35).step_by(7) {
+            let (byte, code) = self.code.split_first()?;
+            self.code = code;
+            value |= u64::from(byte & 0x7f) << shift;
+            if byte & 0x80 == 0 {
+                return u32::try_from(value).ok();
+            }
+        }
+        None
+    }
+
+    #[inline(always)]
+    fn skip_number(&mut self) -> Option<()> {
+        loop {
+            let (byte, code) = self.code.split_first()?;
+            self.code = code;
+            if byte & 0x80 == 0 {
+                return Some(());
+            }
         }
     }
 }
 
-/// Operators of which something else must be known than how many operands they take and give.
-macro_rules! visit {
-    ($(@$proposal:ident $op:ident $({ $($arg:ident: $ty:ty),* })? => $visit:ident ($($ann:tt)*))*) => {
-        $(visit!(one $visit ($($($arg: $ty),*)?) $($ann)*);)*
-    };
-    (one visit_block $($rest:tt)*) => { fn visit_block(&mut self, ty: BlockType) { self.begin(ty); } };
-    (one visit_loop $($rest:tt)*) => { fn visit_loop(&mut self, ty: BlockType) { self.begin(ty); } };
-    (one visit_if $($rest:tt)*) => {
-        fn visit_if(&mut self, ty: BlockType) {
-            self.take(1, 0);
-            self.begin(ty);
-        }
-    };
-    (one visit_else $($rest:tt)*) => {
-        fn visit_else(&mut self) {
-            let Frame { height, params, .. } = self.innermost();
-            self.stand_at(height + params);
-        }
-    };
-    (one visit_end $($rest:tt)*) => { fn visit_end(&mut self) { self.end(); } };
-    (one visit_br_if $($rest:tt)*) => { fn visit_br_if(&mut self, _: u32) { self.take(1, 0); } };
-    (one visit_call $($rest:tt)*) => {
-        fn visit_call(&mut self, function: u32) {
-            let ty = self.source.functions.get(function as usize).copied().unwrap_or(u32::MAX);
-            let (params, results) = self.shape(ty);
-            self.take(params, results);
-            if let Some(graph) = &mut self.graph {
-                graph.call(self.function, function);
-            }
-        }
-    };
-    (one visit_call_indirect $($rest:tt)*) => {
-        fn visit_call_indirect(&mut self, ty: u32, _: u32) {
-            let (params, results) = self.shape(ty);
-            self.take(params + 1, results);
-            if let Some(graph) = &mut self.graph {
-                graph.call_indirect(self.function, ty);
-            }
-        }
-    };
-    (one visit_ref_func $($rest:tt)*) => {
-        fn visit_ref_func(&mut self, function: u32) {
-            self.take(0, 1);
-            if let Some(graph) = &mut self.graph {
-                graph.hold(u64::from(function) + 1);
-            }
-        }
-    };
-    (one visit_try $($rest:tt)*) => { fn visit_try(&mut self, ty: BlockType) { self.begin(ty); } };
-    (one visit_try_table $($rest:tt)*) => {
-        fn visit_try_table(&mut self, table: TryTable) {
-            self.exceptional += table.catches.len();
-            self.begin(table.ty);
-        }
-    };
-    (one visit_catch $($rest:tt)*) => {
-        fn visit_catch(&mut self, tag: u32) { self.catch(self.payload(tag)); }
-    };
-    (one visit_catch_all $($rest:tt)*) => { fn visit_catch_all(&mut self) { self.catch(0); } };
-    (one visit_delegate $($rest:tt)*) => { fn visit_delegate(&mut self, _: u32) { self.end(); } };
-    (one visit_throw $($rest:tt)*) => { fn visit_throw(&mut self, _: u32) { self.throw(false); } };
-    (one visit_throw_ref $($rest:tt)*) => { fn visit_throw_ref(&mut self) { self.throw(false); } };
-    (one visit_rethrow $($rest:tt)*) => { fn visit_rethrow(&mut self, _: u32) { self.throw(true); } };
-    (one visit_elem_drop $($rest:tt)*) => { fn visit_elem_drop(&mut self, _: u32) { self.uses_tables = true; } };
-    (one visit_table_get ($($args:tt)*) $($ann:tt)*) => { visit!(table visit_table_get ($($args)*) $($ann)*); };
-    (one visit_table_set ($($args:tt)*) $($ann:tt)*) => { visit!(table visit_table_set ($($args)*) $($ann)*); };
-    (one visit_table_size ($($args:tt)*) $($ann:tt)*) => { visit!(table visit_table_size ($($args)*) $($ann)*); };
-    (one visit_table_grow ($($args:tt)*) $($ann:tt)*) => { visit!(table visit_table_grow ($($args)*) $($ann)*); };
-    (one visit_table_fill ($($args:tt)*) $($ann:tt)*) => { visit!(table visit_table_fill ($($args)*) $($ann)*); };
-    (one visit_table_copy ($($args:tt)*) $($ann:tt)*) => { visit!(table visit_table_copy ($($args)*) $($ann)*); };
-    (one visit_table_init ($($args:tt)*) $($ann:tt)*) => { visit!(table visit_table_init ($($args)*) $($ann)*); };
-    (table $visit:ident ($($arg:ident: $ty:ty),*) arity $pops:literal -> $pushes:literal) => {
-        fn $visit(&mut self $(, _: $ty)*) {
-            self.uses_tables = true;
-            self.take($pops, $pushes);
-        }
-    };
-    (one $visit:ident ($($arg:ident: $ty:ty),*) arity $(memarg)? $pops:literal -> $pushes:literal) => {
-        #[inline(always)]
-        fn $visit(&mut self $(, _: $ty)*) { self.take($pops, $pushes); }
-    };
-    // Where control does not go on behind it, or what is not supported.
-    (one $visit:ident ($($arg:ident: $ty:ty),*) arity custom) => {
-        #[inline(always)]
-        fn $visit(&mut self $(, _: $ty)*) {}
-    };
-}
+/// Rows are of operators that take and give the same in every module.
+struct NoModule;
 
-impl<'a> VisitOperator<'a> for Walk<'_> {
-    type Output = ();
+impl ModuleArity for NoModule {
+    fn sub_type_at(&self, _: u32) -> Option<&SubType> {
+        None
+    }
 
-    wasmparser::for_each_visit_operator!(visit);
+    fn tag_type_arity(&self, _: u32) -> Option<(u32, u32)> {
+        None
+    }
 
-    fn simd_visitor(&mut self) -> Option<&mut dyn VisitSimdOperator<'a, Output = ()>> {
+    fn type_index_of_function(&self, _: u32) -> Option<u32> {
+        None
+    }
+
+    fn func_type_of_cont_type(&self, _: &ContType) -> Option<&FuncType> {
+        None
+    }
+
+    fn sub_type_of_ref_type(&self, _: &RefType) -> Option<&SubType> {
+        None
+    }
+
+    fn control_stack_height(&self) -> u32 {
+        0
+    }
+
+    fn label_block(&self, _: u32) -> Option<(BlockType, FrameKind)> {
         None
     }
 }

@@ -3,7 +3,7 @@
 pub mod limen;
 mod native;
 mod peer;
-mod wasmi;
+pub mod wasmi;
 pub mod wasmtime;
 
 use std::hash::{DefaultHasher, Hasher};

@@ -1,8 +1,10 @@
 //! When a program that is started as a command has something to show.
 
-use std::path::Path;
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use super::engines::{wasmi, wasmtime};
 use super::program::Program;
 use crate::lines::{heading, in_turn};
 use crate::starts::{command, first_output};
@@ -10,26 +12,64 @@ use crate::starts::{command, first_output};
 /// What programs are given here: they print a little.
 const LITTLE: [(&str, &str); 3] = [("Lua", "print(1)"), ("SQLite", "select 1;"), ("QuickJS", "print(1)")];
 
-/// Prints a line for each program, in milliseconds: when its translation is kept already, and when nothing is.
+/// Prints a line for each program, in milliseconds: for Limen, and for peers that are started in the same way and read the
+/// same file.
 pub fn print<'a>(programs: impl Iterator<Item = &'a Program>, rounds: u32) {
     let Some(limen) = command() else { return };
     heading("start to first output, ms");
     for program in programs {
         let Some((_, input)) = LITTLE.iter().find(|(name, _)| *name == program.name) else { continue };
-        let cache = program.file.with_extension("cache");
-        let mut kept = || first_output(&mut start(&limen, program, &cache), input.as_bytes());
-        let mut anew = || {
-            let cache = program.file.with_extension("empty");
-            let _ = std::fs::remove_dir_all(&cache);
-            first_output(&mut start(&limen, program, &cache), input.as_bytes())
-        };
-        in_turn(rounds, &mut [(program.name, "kept", &mut kept), (program.name, "anew", &mut anew)]);
+        let input = input.as_bytes();
+        let mut limen = || first_output(&mut start(&limen, &["run", "--engine", "tiered"], program), input);
+        let [mut lazy, mut compiled] = [Peer::WasmiLazy, Peer::Wasmtime].map(|peer| {
+            move || {
+                let own = std::env::current_exe().expect("this program has a file");
+                first_output(&mut start(&own, &["--start", peer.name()], program), input)
+            }
+        });
+        in_turn(
+            rounds,
+            &mut [
+                (program.name, "limen", &mut limen),
+                (program.name, Peer::WasmiLazy.name(), &mut lazy),
+                (program.name, Peer::Wasmtime.name(), &mut compiled),
+            ],
+        );
     }
 }
 
-fn start(limen: &Path, program: &Program, cache: &Path) -> Command {
-    let mut command = Command::new(limen);
-    command.args(["run", "--engine", "tiered"]).arg(&program.file).args(program.arguments);
-    command.env("XDG_CACHE_HOME", cache).stdin(Stdio::piped());
+fn start(command: &Path, options: &[&str], program: &Program) -> Command {
+    let mut command = Command::new(command);
+    command.args(options).arg(&program.file).args(program.arguments).stdin(Stdio::piped());
     command
+}
+
+/// Who else can be started as a command.
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+pub enum Peer {
+    WasmiLazy,
+    Wasmtime,
+}
+
+impl Peer {
+    fn name(self) -> &'static str {
+        match self {
+            Self::WasmiLazy => "wasmi-lazy",
+            Self::Wasmtime => "wasmtime",
+        }
+    }
+
+    /// Runs a binary once, as a command does.
+    pub fn run(self, command: &[String]) {
+        let (file, arguments) = command.split_first().expect("the command line names a file");
+        let wasm = std::fs::read(PathBuf::from(file)).unwrap_or_else(|error| panic!("{file}: {error}"));
+        let arguments: Vec<&str> = std::iter::once(file).chain(arguments).map(String::as_str).collect();
+        let mut input = Vec::new();
+        std::io::stdin().read_to_end(&mut input).expect("its input can be read");
+        let first_run = match self {
+            Self::WasmiLazy => wasmi::first_run,
+            Self::Wasmtime => wasmtime::first_run,
+        };
+        std::io::stdout().write_all(&first_run(&wasm, &arguments, &input)).expect("it can be written to");
+    }
 }

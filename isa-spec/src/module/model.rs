@@ -128,7 +128,7 @@ pub enum ExportItem {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Debug {
     /// Names of source files.
-    pub files: Vec<String>,
+    pub files: Later<Vec<String>>,
     /// Empty, or one name per function; an empty name is no name.
     pub function_names: Vec<String>,
     /// Calls that were inlined.

@@ -173,7 +173,7 @@ fn debug(module: &mut Module, lengths: &[usize], mut cursor: Cursor) -> Read<()>
     let sites = cursor.many(14, |cursor| site(cursor, files.len(), &mut depths))?;
     let rows = |words: &usize| lines(&mut cursor, *words, files.len(), sites.len()).map(Later::from);
     let lines = lengths.iter().map(rows).collect::<Read<_>>()?;
-    module.debug = Some(Debug { files, function_names, sites, lines });
+    module.debug = Some(Debug { files: files.into(), function_names, sites, lines });
     cursor.end()
 }
 

@@ -182,7 +182,7 @@ fn exports(module: &Module) -> Result<Vec<u8>, WriteError> {
 
 fn debug(debug: &Debug) -> Result<Vec<u8>, WriteError> {
     let mut out = Vec::new();
-    for names in [&debug.files, &debug.function_names] {
+    for names in [&*debug.files, &debug.function_names] {
         count(&mut out, names.len(), "the number of names")?;
         names.iter().try_for_each(|one| name(&mut out, one))?;
     }

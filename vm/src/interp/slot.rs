@@ -64,17 +64,23 @@ pub(super) struct Callee {
     pub(super) prepared: bool,
 }
 
-/// The slots of a module. They are filled function by function, when first called; until then nobody reads them.
+/// The slots of a module. They are filled function by function, when first called; until then nobody reads them. Much code
+/// runs once, so that of larger functions, which takes long to refine, is refined when it was found running.
 pub(super) struct Code {
     pub(super) slots: Vec<Slot>,
     pub(super) callees: Vec<Callee>,
-    /// What the accumulators hold before the instruction of each slot.
+    /// What the accumulators hold before the instruction of each slot of refined functions, up to the last of them.
     held: Vec<Held>,
+    /// By function, whether it is refined.
+    refined: Vec<bool>,
     /// A bit per slot before which the interpreter stops, up to the last of them.
     marks: Vec<u64>,
     /// Where it stops in each function.
     stops: Option<Stops>,
 }
+
+/// Functions with fewer words are refined when they are prepared.
+const WORTH_WAITING: usize = 192;
 
 /// The words of a function before which to stop.
 pub type Stops = fn(&Module, u32) -> Vec<u32>;
@@ -93,8 +99,9 @@ impl Code {
                 prepared: false,
             }
         };
-        let callees = module.functions.iter().map(callee).collect();
-        Self { slots: Vec::new(), callees, held: Vec::new(), marks: Vec::new(), stops: None }
+        let callees: Vec<Callee> = module.functions.iter().map(callee).collect();
+        let refined = vec![false; callees.len()];
+        Self { slots: Vec::new(), callees, held: Vec::new(), refined, marks: Vec::new(), stops: None }
     }
 
     /// Has the fast way leave before these words of every function.
@@ -123,7 +130,7 @@ impl Code {
 
     /// What the accumulators hold before the instruction at this position.
     pub(super) fn held_before(&self, position: u32) -> Held {
-        self.held[position as usize]
+        self.held.get(position as usize).copied().unwrap_or(Held::NOTHING)
     }
 
     /// Fills the slots of a function that does not have them yet.
@@ -139,19 +146,40 @@ impl Code {
         let callee = &mut self.callees[index as usize];
         (callee.start, callee.registers, callee.prepared) = (module.start_of(index), registers.len() as u16, true);
         let own = *callee;
-        let end = self.slots.len().max(own.start as usize + code.len());
-        self.slots.resize(end, EMPTY);
-        self.held.resize(end, Held::NOTHING);
-        let slots = &mut self.slots[own.start as usize..][..code.len()];
-        for (slot, word) in slots.iter_mut().zip(code) {
-            *slot = decode(*word, own.registers);
+        self.slots.resize(self.slots.len().max(own.start as usize + code.len()), EMPTY);
+        for (word, place) in code.iter().zip(own.start as usize..) {
+            let mut slot = decode(*word, own.registers);
+            if let Some(chosen) = Chosen::of(*word, Held::NOTHING) {
+                let handler = self.small(own, chosen.opcode, *word).unwrap_or_else(|| chosen.single().0);
+                slot.head = Head { handler };
+            }
+            self.slots[place] = slot;
         }
-        self.held[own.start as usize..][..code.len()].copy_from_slice(&Held::throughout(code));
-        self.specialise(module, index);
         for word in self.stops.map_or_else(Vec::new, |stops| stops(module, index)) {
             self.mark(own.start + word);
         }
-        for position in (own.start..).take(code.len()) {
+        self.put_marks(own.start, code.len());
+        if code.len() < WORTH_WAITING {
+            self.refine(module, index);
+        }
+    }
+
+    /// Chooses the best handlers for a function that is prepared, unless that was done. It may be running.
+    pub(super) fn refine(&mut self, module: &Verified<Module>, index: u32) {
+        if std::mem::replace(&mut self.refined[index as usize], true) {
+            return;
+        }
+        let (start, code) = (self.callees[index as usize].start, &module.functions[index as usize].code);
+        self.held.resize(self.held.len().max(start as usize + code.len()), Held::NOTHING);
+        self.held[start as usize..][..code.len()].copy_from_slice(&Held::throughout(code));
+        self.specialise(module, index);
+        self.put_marks(start, code.len());
+    }
+
+    /// Has the fast way leave where it is to stop.
+    fn put_marks(&mut self, start: u32, words: usize) {
+        let end = (self.marks.len() * 64).min(start as usize + words) as u32;
+        for position in start..end {
             if self.is_marked(position) {
                 self.slots[position as usize].head = Head { handler: UNPREPARED };
             }
