@@ -1,12 +1,27 @@
-//! WebAssembly modules as modules of the machine.
+//! WebAssembly modules as modules of the machine, and a cache of them in the user's cache directory.
+//!
+//! A large program begins at once: its functions are translated when they are first called, or come out of the cache, if the
+//! program has run before. The cache is keyed by the command that translates, and by what the WebAssembly module's file is:
+//! which file, and when it was last changed. A file that was changed just now could be changed again without anybody seeing
+//! it; its bytes are the key then. What comes out of the cache is verified like anything else; what is damaged is made again.
+//! It is only ever a help: where there is no room or no directory for it, nothing is kept.
 
-use std::path::Path;
+use std::fs::{self, File};
+use std::io::Read;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::mpsc::{self, RecvTimeoutError, Sender};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use limen_isa::module::{CustomSection, Module};
 use limen_vm::{Mode, Verified, verify, verify_later};
 use limen_wasm::{Bodies, Translation, translate, translate_later};
+use sha2::{Digest, Sha256};
 
 use crate::failure::Failure;
+use crate::files;
 use crate::wasi::{self, WasiImports};
 
 /// What a WebAssembly module begins with.
@@ -14,6 +29,12 @@ const MAGIC: &[u8] = b"\0asm";
 
 /// Translating less takes no time to speak of, and what is not valid is better said before the program runs.
 const LARGE: usize = 64 << 10;
+
+/// So many translations are kept; the oldest go first.
+const MOST_KEPT: usize = 64;
+
+/// So long is a program left alone before what is to be kept is made beside it, or until it ends.
+const UNDISTURBED: Duration = Duration::from_millis(200);
 
 pub(crate) fn is_wasm(bytes: &[u8]) -> bool {
     bytes.starts_with(MAGIC)
@@ -25,20 +46,153 @@ pub(crate) fn translated(path: &Path, wasm: &[u8]) -> Result<Verified<Module>, F
     verify(for_wasi(translation), Mode::User).map_err(|error| Failure::of_file(path, error))
 }
 
-/// The same for a program that is to begin at once: of a large one, functions are translated when they are first called. Gives
-/// what they are translated from then.
-pub(crate) fn begun(path: &Path, wasm: Vec<u8>) -> Result<(Verified<Module>, Option<Bodies>), Failure> {
-    if wasm.len() < LARGE {
-        return Ok((translated(path, &wasm)?, None));
+/// A program that is to begin at once.
+pub(crate) struct Begun {
+    pub(crate) module: Verified<Module>,
+    /// What functions are translated from when they are first called, if they are.
+    pub(crate) bodies: Option<Bodies>,
+    /// Makes what is kept for the next time.
+    _keeping: Option<Keeping>,
+}
+
+impl From<Verified<Module>> for Begun {
+    fn from(module: Verified<Module>) -> Self {
+        Self { module, bodies: None, _keeping: None }
     }
-    let translated = translate_later(wasm, &mut WasiImports);
+}
+
+/// A program that has run before.
+pub(crate) fn known(entry: &Entry) -> Option<Begun> {
+    kept(entry).map(Begun::from)
+}
+
+/// As [`translated`], but of a large module functions come when they are first called. `file` is what the file was before it was
+/// read.
+pub(crate) fn begun(path: &Path, wasm: Vec<u8>, file: Option<Entry>) -> Result<Begun, Failure> {
+    if wasm.len() < LARGE {
+        return Ok(translated(path, &wasm)?.into());
+    }
+    let mut entry = file.filter(|file| Entry::of_file(path).as_ref() == Some(file));
+    if entry.is_none() {
+        entry = Entry::of_bytes(&wasm);
+        if let Some(module) = entry.as_ref().and_then(kept) {
+            return Ok(module.into());
+        }
+    }
+    let wasm = Arc::new(wasm);
+    let translated = translate_later(Arc::clone(&wasm), &mut WasiImports);
     let (translation, bodies) = translated.map_err(|error| Failure::of_file(path, error))?;
     let module = verify_later(for_wasi(translation), Mode::User).map_err(|error| Failure::of_file(path, error))?;
-    Ok((module, Some(bodies)))
+    let _keeping = entry.map(|entry| Keeping::begin(entry, wasm));
+    Ok(Begun { module, bodies: Some(bodies), _keeping })
 }
 
 fn for_wasi(translation: Translation) -> Module {
     let mut module = translation.module;
     module.custom.push(CustomSection { id: wasi::SECTION, bytes: Vec::new() });
     module
+}
+
+/// A translation that will be put into the cache. Dropped, it waits until that is done.
+struct Keeping {
+    /// Gone when the program has ended.
+    running: Option<Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Keeping {
+    fn begin(entry: Entry, wasm: Arc<Vec<u8>>) -> Self {
+        let (running, program) = mpsc::channel::<()>();
+        let thread = thread::spawn(move || {
+            let waited = program.recv_timeout(UNDISTURBED);
+            debug_assert!(matches!(waited, Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected)));
+            // What is not valid is not kept. Nor does who runs a program want to hear that a cache is full or not writable.
+            let module = translate(&wasm, &mut WasiImports).map(for_wasi);
+            let _ = module.map(|module| module.write().map(|bytes| keep(&entry.0, &bytes)));
+        });
+        Self { running: Some(running), thread: Some(thread) }
+    }
+}
+
+impl Drop for Keeping {
+    fn drop(&mut self) {
+        drop(self.running.take());
+        // It has said what it had to say.
+        self.thread.take().into_iter().for_each(|thread| _ = thread.join());
+    }
+}
+
+/// Where the translation of a module is kept.
+#[derive(PartialEq, Eq)]
+pub(crate) struct Entry(PathBuf);
+
+impl Entry {
+    /// For the large WebAssembly module in a file; `None` if that could be changed without anybody seeing it.
+    pub(crate) fn of_file(path: &Path) -> Option<Self> {
+        if files::is_dash(path) {
+            return None;
+        }
+        let mut file = File::open(path).ok()?;
+        let metadata = file.metadata().ok()?;
+        let changed = Duration::new(metadata.ctime().try_into().ok()?, metadata.ctime_nsec().try_into().ok()?);
+        let age = SystemTime::now().duration_since(UNIX_EPOCH.checked_add(changed)?).ok()?;
+        let mut magic = [0; MAGIC.len()];
+        let is_module = metadata.len() >= LARGE as u64 && file.read_exact(&mut magic).is_ok() && magic == MAGIC;
+        let is_sure = metadata.is_file() && age >= SETTLED;
+        let identity = [metadata.dev(), metadata.ino(), metadata.len()].map(u64::to_le_bytes).concat();
+        let times = [metadata.ctime(), metadata.ctime_nsec(), metadata.mtime(), metadata.mtime_nsec()];
+        let times = times.map(i64::to_le_bytes).concat();
+        (is_module && is_sure).then(|| Self::of("file", &[identity, times].concat()))?
+    }
+
+    fn of_bytes(wasm: &[u8]) -> Option<Self> {
+        Self::of("bytes", wasm)
+    }
+
+    /// The command's own file is part of the key: another one may translate otherwise.
+    fn of(what: &str, key: &[u8]) -> Option<Self> {
+        let own = fs::metadata(std::env::current_exe().ok()?).ok()?;
+        let changed = own.modified().ok()?.duration_since(UNIX_EPOCH).ok()?;
+        let mut hash = Sha256::new();
+        hash.update(env!("CARGO_PKG_VERSION"));
+        hash.update(own.len().to_le_bytes());
+        hash.update(changed.as_nanos().to_le_bytes());
+        hash.update(what);
+        hash.update(key);
+        let name: String = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+        Some(Self(directory()?.join(name).with_extension("limo")))
+    }
+}
+
+/// A file that was last changed so long ago has another time if it is changed again.
+const SETTLED: Duration = Duration::from_secs(2);
+
+/// As the XDG base directory specification says; `None` if there is no home.
+fn directory() -> Option<PathBuf> {
+    let of = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let caches = of("XDG_CACHE_HOME").or_else(|| Some(of("HOME")?.join(".cache")))?;
+    Some(caches.join("limen"))
+}
+
+fn kept(Entry(entry): &Entry) -> Option<Verified<Module>> {
+    let bytes = entry.is_file().then(|| files::read(entry).ok())??;
+    let module = verify_later(Module::read_later(bytes).ok()?, Mode::User).ok()?;
+    // What is used stays longer. Where the time cannot be set it stays as it is.
+    let _ = File::options().append(true).open(entry).and_then(|file| file.set_modified(SystemTime::now()));
+    Some(module)
+}
+
+fn keep(entry: &Path, bytes: &[u8]) -> Result<(), Failure> {
+    let directory = entry.parent().unwrap_or(Path::new("."));
+    fs::create_dir_all(directory).map_err(|error| Failure::of_file(directory, error))?;
+    files::write(entry, bytes)?;
+    let Ok(entries) = fs::read_dir(directory) else { return Ok(()) };
+    let mut all: Vec<(SystemTime, PathBuf)> = entries
+        .filter_map(|entry| entry.ok().and_then(|entry| Some((entry.metadata().ok()?.modified().ok()?, entry.path()))))
+        .collect();
+    all.sort();
+    for (_, old) in all.iter().take(all.len().saturating_sub(MOST_KEPT)) {
+        let _ = fs::remove_file(old);
+    }
+    Ok(())
 }

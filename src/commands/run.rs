@@ -6,8 +6,7 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use limen_isa::module::Module;
-use limen_vm::{Budget, Config, Machine, Mode, Time, Verified, verify};
-use limen_wasm::Bodies;
+use limen_vm::{Budget, Config, Machine, Mode, Time, verify};
 
 use crate::bare::BareHost;
 use crate::failure::Failure;
@@ -15,7 +14,7 @@ use crate::files;
 use crate::messages::Messages;
 use crate::running::Options;
 use crate::services::Services;
-use crate::translated;
+use crate::translated::{self, Begun, Entry};
 use crate::wasi::{self, Wasi};
 
 /// Verify a program and run it
@@ -91,14 +90,15 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let Some(file) = arguments.program.first().filter(|_| !arguments.list).map(Path::new) else {
         return Ok(list());
     };
-    let (module, bodies) = find(file)?;
+    let begun = find(file)?;
+    let module = &begun.module;
     let config = config(arguments)?;
     let mut running = arguments.options.start()?;
-    running.messages = Messages::of(&module, bodies);
-    let mut host = arguments.services(&module, running.end())?;
+    running.messages = Messages::of(module, begun.bodies.clone());
+    let mut host = arguments.services(module, running.end())?;
     let of_file = |error| Failure::of_file(file, error);
     let mut machine = Machine::with_engine(running.config(config), running.engine()).map_err(of_file)?;
-    let domain = machine.instantiate(&module).map_err(of_file)?;
+    let domain = machine.instantiate(module).map_err(of_file)?;
     let first = machine.call_with(&mut host, domain, "main", &[]).map_err(of_file)?;
     running.finish(&mut machine, &mut host, first)
 }
@@ -110,21 +110,24 @@ fn list() -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// A file, or else a built-in program of that name; and what it is translated from while it runs.
-fn find(file: &Path) -> Result<(Verified<Module>, Option<Bodies>), Failure> {
+/// A file, or else a built-in program of that name.
+fn find(file: &Path) -> Result<Begun, Failure> {
     let built_in = file.to_str().filter(|_| !file.exists()).and_then(limen_programs::find);
     let module = match built_in {
         Some(program) => Module::read(program.module).map_err(|error| Failure::of_file(file, error))?,
         None => {
+            let entry = Entry::of_file(file);
+            if let Some(known) = entry.as_ref().and_then(translated::known) {
+                return Ok(known);
+            }
             let bytes = files::read(file)?;
             if translated::is_wasm(&bytes) {
-                return translated::begun(file, bytes);
+                return translated::begun(file, bytes, entry);
             }
             files::module_of(file, bytes)?
         }
     };
-    let module = verify(module, Mode::User).map_err(|error| Failure::of_file(file, error))?;
-    Ok((module, None))
+    Ok(verify(module, Mode::User).map_err(|error| Failure::of_file(file, error))?.into())
 }
 
 fn config(arguments: &Arguments) -> Result<Config, Failure> {

@@ -1,4 +1,4 @@
-//! What the `limen` command does with WebAssembly modules: what it refuses, how programs end, and the cache of translations.
+//! What the `limen` command does with WebAssembly modules: what it refuses, how programs end, and what it keeps of large ones.
 
 use std::fs;
 use std::process::{Command, Stdio};
@@ -128,4 +128,64 @@ fn translations_are_kept_and_made_again_if_they_are_damaged() {
     fs::remove_dir_all(folder.path().join("cache")).expect("it can be removed");
     fs::write(folder.path().join("cache"), "").expect("it is writable");
     run();
+}
+
+/// A module that is large enough to be translated when it runs, and ends with this status.
+fn large(status: u8, more: &str) -> Vec<u8> {
+    let exit = "(import \"wasi_snapshot_preview1\" \"proc_exit\" (func $exit (param i32)))";
+    let function = format!("(func (export \"_start\") (call $more) (call $exit (i32.const {status})))");
+    let padding = "x".repeat(100_000);
+    wasm(&format!("(module {exit} (memory (export \"memory\") 4) (data (i32.const 0) \"{padding}\") {function} {more})"))
+}
+
+#[test]
+fn a_file_that_nobody_changes_is_known_without_its_bytes() {
+    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    let kept = || fs::read_dir(folder.path().join("cache/limen")).map_or(0, Iterator::count);
+    let run = |status| assert_eq!(limen(folder.path(), &["run", "p.wasm"]).status.code(), Some(status));
+    let put = |status| fs::write(folder.path().join("p.wasm"), large(status, "(func $more)")).expect("it is writable");
+    let settle = || std::thread::sleep(Duration::from_millis(2_200));
+    put(9);
+    run(9);
+    assert_eq!(kept(), 1, "it was kept by its bytes");
+    settle();
+    (0..2).for_each(|_| run(9));
+    assert_eq!(kept(), 2, "and by what it is");
+    for entry in fs::read_dir(folder.path().join("cache/limen")).expect("it is there") {
+        fs::write(entry.expect("it can be listed").path(), b"damaged").expect("it is writable");
+    }
+    (0..2).for_each(|_| run(9));
+    // As many bytes, at the same place.
+    put(8);
+    (0..2).for_each(|_| run(8));
+    settle();
+    (0..2).for_each(|_| run(8));
+}
+
+#[test]
+fn of_a_large_module_what_is_not_valid_is_found_when_it_is_called() {
+    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    let bad = "(func $more (drop (i32.const 88)) (nop))";
+    for is_called in [false, true] {
+        let more = if is_called { bad.to_owned() } else { format!("(func $more) {}", bad.replace("$more", "$never")) };
+        let mut wasm = large(9, &more);
+        let at = wasm.windows(5).position(|bytes| bytes == [0x41, 0xd8, 0, 0x1a, 1]).expect("the bad body is there");
+        // `nop` becomes a second `drop`.
+        wasm[at + 4] = 0x1a;
+        fs::write(folder.path().join("p.wasm"), wasm).expect("it is writable");
+        for engine in ["interp", "jit", "tiered"] {
+            let output = limen(folder.path(), &["run", "--engine", engine, "p.wasm"]);
+            let message = String::from_utf8_lossy(&output.stderr).into_owned();
+            assert_eq!(output.status.code(), Some(if is_called { 70 } else { 9 }), "{message}");
+            let is_told = message.contains("not a valid WebAssembly module: type mismatch") && message.contains("at more");
+            assert_eq!(is_told, is_called, "{message}");
+        }
+        let imported = limen(folder.path(), &["import", "p.wasm"]);
+        assert_eq!(imported.status.code(), Some(1), "{}", String::from_utf8_lossy(&imported.stderr));
+        assert!(String::from_utf8_lossy(&imported.stderr).contains("not a valid WebAssembly module"));
+    }
+    assert!(!folder.path().join("cache").exists(), "what is not valid is not kept");
+    fs::write(folder.path().join("p.wasm"), large(9, "(func $more) (func $f (return_call $f))")).expect("it is writable");
+    let output = limen(folder.path(), &["run", "p.wasm"]);
+    assert!(output.status.code() == Some(1) && String::from_utf8_lossy(&output.stderr).contains("tail calls"));
 }

@@ -195,7 +195,7 @@ pub(crate) fn instantiate(wasm: &[u8], linker: &mut Linker, way: Way) -> Result<
     let mut verify: fn(_, _) -> _ = verify;
     if way.later {
         linker.functions.clear();
-        (translation, _) = translate_later(wasm.to_vec(), linker).map_err(|error| format!("later: {error}"))?;
+        (translation, _) = translate_later(wasm.to_vec().into(), linker).map_err(|error| format!("later: {error}"))?;
         verify = verify_later;
     }
     let module = verify(translation.module, Mode::User).map_err(|error| format!("not verified: {error}"))?;

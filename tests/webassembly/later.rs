@@ -13,7 +13,7 @@ use crate::support::command::wasm;
 const ENGINES: [EngineKind; 3] = [EngineKind::Interp, EngineKind::Jit, EngineKind::Tiered];
 
 fn later(wasm: &[u8]) -> (Verified<Module>, Bodies) {
-    let (translation, bodies) = translate_later(wasm.to_vec(), &mut NoImports).unwrap_or_else(|error| panic!("{error}"));
+    let (translation, bodies) = translate_later(wasm.to_vec().into(), &mut NoImports).unwrap_or_else(|error| panic!("{error}"));
     (verify_later(translation.module, Mode::User).unwrap_or_else(|error| panic!("{error}")), bodies)
 }
 
@@ -136,7 +136,7 @@ fn what_is_not_supported_is_refused_before_anything_runs() {
         ("(module (func (drop (v128.const i64x2 0 0))))", "vectors (SIMD)"),
         ("(module (memory 1) (func (drop (i32.atomic.load (i32.const 0)))))", "threads"),
     ] {
-        let refused = translate_later(wasm(text), &mut NoImports).map(|_| ());
+        let refused = translate_later(wasm(text).into(), &mut NoImports).map(|_| ());
         assert_eq!(refused, Err(Error::Unsupported(vec![feature])));
     }
 }

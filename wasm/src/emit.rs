@@ -38,6 +38,11 @@ impl Code {
         self.settled = 0;
     }
 
+    /// Makes room for so many words.
+    pub(crate) fn make_room(&mut self, words: usize) {
+        self.words.reserve(words);
+    }
+
     pub(crate) fn position(&self) -> usize {
         self.words.len()
     }

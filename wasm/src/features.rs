@@ -1,6 +1,6 @@
 //! Which features of WebAssembly are understood, and how those that are not are named.
 
-use wasmparser::{Validator, WasmFeatures};
+use wasmparser::{Operator, Validator, WasmFeatures};
 
 use crate::error::Error;
 
@@ -9,6 +9,30 @@ pub(crate) fn supported() -> WasmFeatures {
     let exceptions = WasmFeatures::EXCEPTIONS.union(WasmFeatures::LEGACY_EXCEPTIONS);
     let core = WasmFeatures::WASM2.difference(WasmFeatures::SIMD);
     core.union(WasmFeatures::EXTENDED_CONST).union(exceptions)
+}
+
+/// The proposals by which operators came that are translated, as the reader calls them.
+const PROPOSALS: [&str; 7] = [
+    "mvp",
+    "sign_extension",
+    "saturating_float_to_int",
+    "bulk_memory",
+    "reference_types",
+    "exceptions",
+    "legacy_exceptions",
+];
+
+/// Whether an operator is translated. Whoever reads one is not told.
+pub(crate) fn has(operator: &Operator<'_>) -> bool {
+    macro_rules! proposal {
+        ($(@$proposal:ident $op:ident $({ $($arg:ident: $ty:ty),* })? => $visit:ident ($($ann:tt)*))*) => {
+            match operator {
+                $(Operator::$op { .. } => stringify!($proposal),)*
+                _ => "",
+            }
+        };
+    }
+    PROPOSALS.contains(&wasmparser::for_each_operator!(proposal))
 }
 
 /// The others, by the names that the field has for them. One that needs another comes before it.

@@ -67,7 +67,7 @@ pub(crate) struct Translator<'m> {
     /// Whether control cannot come here, and how many blocks were begun since.
     dead: Option<u32>,
     last: Option<Last>,
-    allocations: FuncValidatorAllocations,
+    pub(crate) allocations: FuncValidatorAllocations,
     /// More registers were wanted than a function can have.
     overflowed: bool,
 }
@@ -123,6 +123,7 @@ impl<'m> Translator<'m> {
         let (function, body) = source.body(index).ok_or(Failure::NoBody)?;
         let mut validator = function.into_validator(std::mem::take(&mut self.allocations));
         self.begin(index);
+        self.code.make_room(body.as_bytes().len() / 2);
         self.read_locals(&source.type_of(index).params, &body, &mut validator)?;
         let mut operators = body.get_operators_reader()?;
         let (start, mut rows) = (source.code_start, Vec::new());

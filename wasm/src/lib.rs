@@ -41,10 +41,11 @@ mod survey;
 mod throws;
 mod types;
 
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use limen_isa::Opcode;
 use limen_isa::module::{Body, Debug, Function, Home, Later, LineRow, Module};
+use wasmparser::FuncValidatorAllocations;
 
 use context::{Context, Plan, Tables};
 use emit::Code;
@@ -90,8 +91,8 @@ pub fn translate(wasm: &[u8], imports: &mut dyn Imports) -> Result<Translation, 
 /// # Errors
 ///
 /// As of [`translate`], but for bodies only if they have operators that are not there or not supported.
-pub fn translate_later(wasm: Vec<u8>, imports: &mut dyn Imports) -> Result<(Translation, Bodies), Error> {
-    let (mut translation, bodies) = Bodies::begin(Arc::new(wasm), imports)?;
+pub fn translate_later(wasm: Arc<Vec<u8>>, imports: &mut dyn Imports) -> Result<(Translation, Bodies), Error> {
+    let (mut translation, bodies) = Bodies::begin(wasm, imports)?;
     let has_lines = !bodies.parts.context.source.debug.is_empty();
     for index in bodies.indices() {
         let [body, rows] = [(); 2].map(|()| bodies.clone());
@@ -119,6 +120,8 @@ struct Parts {
     context: Context,
     /// Read when somebody first asks for them.
     lines: OnceLock<Lines>,
+    /// Room for the next function, if no other thread has it.
+    allocations: Mutex<FuncValidatorAllocations>,
 }
 
 impl Parts {
@@ -138,7 +141,7 @@ impl Bodies {
         let mut context = Context::new(source, throws, Plan { tables, ..Plan::default() })?;
         foresee(&mut context, &deep)?;
         let mut translation = surroundings(&mut context)?;
-        let parts = Arc::new(Parts { context, lines: OnceLock::new() });
+        let parts = Arc::new(Parts { context, lines: OnceLock::new(), allocations: Mutex::default() });
         if let Some(debug) = &mut translation.module.debug {
             let parts = Arc::clone(&parts);
             debug.files = Later::new(move || parts.lines().files.clone());
@@ -153,7 +156,12 @@ impl Bodies {
     }
 
     fn function(&self, index: u32, lines: Option<&Lines>) -> Result<(Body, Vec<LineRow>), Failure> {
-        Translator::new(&self.parts.context, lines).function(index)
+        let room = || self.parts.allocations.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut translator = Translator::new(&self.parts.context, lines);
+        translator.allocations = std::mem::take(&mut *room());
+        let function = translator.function(index);
+        *room() = translator.allocations;
+        function
     }
 
     fn body(&self, index: u32) -> Body {

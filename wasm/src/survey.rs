@@ -61,19 +61,21 @@ impl Survey {
 /// What is known of an operator.
 #[derive(Clone, Copy)]
 struct Row {
-    what: What,
+    kind: Kind,
+    /// So many numbers of variable length follow,
+    numbers: u8,
+    /// and so many bytes.
+    bytes: u8,
     /// By how much the stack of operands grows.
     growth: i8,
 }
 
-#[derive(Clone, Copy)]
-enum What {
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
     /// It is none, or not supported.
     Unknown,
-    /// So many numbers of variable length follow.
-    Numbers(u8),
-    /// So many bytes follow.
-    Bytes(u8),
+    /// What the row says is all there is to it.
+    Plain,
     /// The walk knows more of it.
     Special,
 }
@@ -92,26 +94,30 @@ const PREFIXED: u8 = 32;
 static ROWS: LazyLock<Rows> = LazyLock::new(|| Rows {
     first: std::array::from_fn(|byte| {
         let is_special = SPECIAL.contains(&(byte as u8));
-        if is_special { Row { what: What::Special, growth: 0 } } else { Row::of(&[byte as u8]) }
+        if is_special { Row::without(Kind::Special) } else { Row::of(&[byte as u8]) }
     }),
     prefixed: (0..PREFIXED).map(|number| Row::of(&[PREFIX, number])).collect(),
 });
 
 impl Row {
+    const fn without(kind: Kind) -> Self {
+        Self { kind, numbers: 0, bytes: 0, growth: 0 }
+    }
+
     /// Asks what becomes of these bytes with nothing but zeros behind them.
     fn of(begin: &[u8]) -> Self {
         let mut bytes = [0; 16];
         bytes[..begin.len()].copy_from_slice(begin);
         let mut reader = OperatorsReader::new(BinaryReader::new_features(&bytes, 0, features::supported()));
-        let operator = reader.read().ok();
+        let operator = reader.read().ok().filter(features::has);
         let arity = operator.as_ref().and_then(|operator| operator.operator_arity(&NoModule));
         let Some((operator, (pops, pushes))) = operator.zip(arity) else {
-            return Self { what: What::Unknown, growth: 0 };
+            return Self::without(Kind::Unknown);
         };
         let length = (reader.original_position() as usize - begin.len()) as u8;
         let is_fixed = matches!(operator, Operator::F32Const { .. } | Operator::F64Const { .. });
-        let what = if is_fixed { What::Bytes(length) } else { What::Numbers(length) };
-        Self { what, growth: pushes as i8 - pops as i8 }
+        let (numbers, bytes) = if is_fixed { (0, length) } else { (length, 0) };
+        Self { kind: Kind::Plain, numbers, bytes, growth: pushes as i8 - pops as i8 }
     }
 }
 
@@ -210,9 +216,10 @@ impl Walk<'_> {
         while let Some((byte, code)) = self.code.split_first() {
             self.code = code;
             let row = rows.first[usize::from(*byte)];
-            match row.what {
-                What::Special => self.special(*byte, &rows.prefixed)?,
-                _ => self.plain(row)?,
+            match row.kind {
+                Kind::Plain => self.plain(row)?,
+                Kind::Special => self.special(*byte, &rows.prefixed)?,
+                Kind::Unknown => return None,
             }
         }
         Some(())
@@ -220,12 +227,27 @@ impl Walk<'_> {
 
     #[inline(always)]
     fn plain(&mut self, row: Row) -> Option<()> {
-        match row.what {
-            What::Numbers(count) => (0..count).try_for_each(|_| self.skip_number())?,
-            What::Bytes(count) => self.code = self.code.get(usize::from(count)..)?,
-            What::Unknown | What::Special => return None,
-        }
+        self.skip(row)?;
         self.stand_at(self.height.saturating_add_signed(i32::from(row.growth)));
+        Some(())
+    }
+
+    /// Skips what follows an operator: mostly without a branch that the processor would have to foresee.
+    #[inline(always)]
+    fn skip(&mut self, row: Row) -> Option<()> {
+        if let Some(next) = self.code.first_chunk::<8>() {
+            // The last byte of a number has its highest bit clear.
+            let first = !u64::from_le_bytes(*next) & 0x8080_8080_8080_8080;
+            let second = first & first.wrapping_sub(1);
+            let behind = |ends: u64| 1 + ends.trailing_zeros() as usize / 8;
+            let lengths = [0, behind(first), behind(second)];
+            if let Some(length) = lengths.get(usize::from(row.numbers)).filter(|length| **length <= next.len()) {
+                self.code = self.code.get(length + usize::from(row.bytes)..)?;
+                return Some(());
+            }
+        }
+        (0..row.numbers).try_for_each(|_| self.skip_number())?;
+        self.code = self.code.get(usize::from(row.bytes)..)?;
         Some(())
     }
 
@@ -271,7 +293,8 @@ impl Walk<'_> {
             PREFIX => {
                 let number = self.number()?;
                 self.uses_tables |= number >= FIRST_OF_TABLES;
-                self.plain(*prefixed.get(number as usize)?)?;
+                let row = prefixed.get(number as usize).filter(|row| row.kind == Kind::Plain)?;
+                self.plain(*row)?;
             }
             _ => self.exceptional(byte)?,
         }
@@ -439,5 +462,60 @@ impl ModuleArity for NoModule {
 
     fn label_block(&self, _: u32) -> Option<(BlockType, FrameKind)> {
         None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::NoImports;
+
+    /// Surveys a module with a table, a memory, and a function of no parameters with these operators, whose `end` is added.
+    fn survey(code: &[u8]) -> Option<Survey> {
+        let mut wasm = b"\0asm\x01\0\0\0\x01\x04\x01\x60\0\0\x03\x02\x01\0\x04\x04\x01\x70\0\x01\x05\x03\x01\0\x01".to_vec();
+        let number = |value: usize| [value as u8 & 0x7f | 0x80, (value >> 7) as u8 & 0x7f | 0x80, (value >> 14) as u8];
+        wasm.push(10);
+        wasm.extend(number(code.len() + 6));
+        wasm.push(1);
+        wasm.extend(number(code.len() + 2));
+        wasm.push(0);
+        wasm.extend(code);
+        wasm.push(byte::END);
+        Survey::of(&Source::read(Arc::new(wasm), &mut NoImports).expect("its sections are valid"))
+    }
+
+    fn is_surveyed(code: &[u8]) -> Option<(bool, usize)> {
+        survey(code).map(|survey| (survey.uses_tables, survey.deep.len()))
+    }
+
+    #[test]
+    fn operators_about_tables_are_found() {
+        assert_eq!(is_surveyed(&[0x41, 0, 0x25, 0, 0x1a]), Some((true, 0)), "table.get");
+        assert_eq!(is_surveyed(&[PREFIX, 16, 0, 0x1a]), Some((true, 0)), "table.size");
+        // The number of an operator and of a table in more bytes than they need.
+        assert_eq!(is_surveyed(&[PREFIX, 0x90, 0, 0x80, 0, 0x1a]), Some((true, 0)));
+        assert_eq!(is_surveyed(&[0x41, 0, 0x11, 0, 0]), Some((false, 0)), "call_indirect");
+        // Constants that look like operators.
+        assert_eq!(is_surveyed(&[0x41, 0x25, 0x1a, 0x44, 0x25, 0, 0xfc, 16, 0, 0, 0, 0, 0x1a]), Some((false, 0)));
+        assert_eq!(is_surveyed(&[0x42, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0, 0x1a]), Some((false, 0)));
+    }
+
+    #[test]
+    fn functions_with_many_operands_are_found() {
+        let operands = |count: usize| [[0x41, 0].repeat(count), vec![0x1a; count]].concat();
+        assert_eq!(is_surveyed(&operands(100)), Some((false, 0)));
+        assert_eq!(is_surveyed(&operands(2000)), Some((false, 1)));
+        assert_eq!(is_surveyed(&[0x41, 0, 0x1a].repeat(2000)), Some((false, 0)), "never more than one");
+        let block = [vec![0x02, NO_TYPE], [0x41, 0].repeat(600), vec![0x0c, 0, byte::END]].concat();
+        assert_eq!(is_surveyed(&block.repeat(10)), Some((false, 0)), "they are gone behind each block");
+    }
+
+    #[test]
+    fn what_is_no_operator_is_found() {
+        for code in [&[0xff][..], &[0xfd, 12], &[0xfe, 0], &[PREFIX, 99], &[0x12, 0], &[0x44, 0, 0], &[0x0e, 0x80, 0x80]] {
+            assert_eq!(is_surveyed(code), None, "{code:?}");
+        }
     }
 }

@@ -1,5 +1,7 @@
 //! Bytes taken one field after the other: nothing in them is trusted, least of all a length.
 
+use std::ops::Range;
+
 use super::{NONE, ReadError, ReadProblem};
 use crate::ValueType;
 
@@ -45,6 +47,11 @@ impl<'a> Cursor<'a> {
     /// The bytes of the field that was taken last.
     pub(super) fn field(&self) -> &'a [u8] {
         self.since(self.field)
+    }
+
+    /// Where in the whole the field is that was taken last.
+    pub(super) fn place(&self) -> Range<usize> {
+        self.base + self.field..self.base + self.position
     }
 
     /// What was taken since the cursor stood at `start`.
@@ -169,12 +176,16 @@ impl<'a> Cursor<'a> {
     }
 
     pub(super) fn types(&mut self, count: usize) -> Read<Vec<ValueType>> {
+        self.skip_types(count)?;
+        Ok(types(self.field()).collect())
+    }
+
+    /// Takes types and leaves them as they are.
+    pub(super) fn skip_types(&mut self, count: usize) -> Read<()> {
         let codes = self.take(count)?;
-        let known = |(place, code): (usize, &u8)| {
-            let unknown = ReadProblem::Unknown { what: "type", value: u64::from(*code) };
-            ValueType::from_code(*code).ok_or_else(|| self.error_at(self.field + place, unknown))
-        };
-        codes.iter().enumerate().map(known).collect()
+        let Some(place) = codes.iter().position(|code| ValueType::from_code(*code).is_none()) else { return Ok(()) };
+        let unknown = ReadProblem::Unknown { what: "type", value: u64::from(codes[place]) };
+        Err(self.error_at(self.field + place, unknown))
     }
 
     pub(super) fn name(&mut self) -> Read<String> {
@@ -183,4 +194,9 @@ impl<'a> Cursor<'a> {
         let name = std::str::from_utf8(bytes);
         name.map(str::to_owned).map_err(|error| self.error_at(self.field + error.valid_up_to(), ReadProblem::Utf8))
     }
+}
+
+/// The types that bytes are, if they were skipped as such.
+pub(super) fn types(codes: &[u8]) -> impl Iterator<Item = ValueType> {
+    codes.iter().filter_map(|code| ValueType::from_code(*code))
 }

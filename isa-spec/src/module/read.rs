@@ -1,11 +1,13 @@
 //! Reading: from the payload of each section to its part of the model.
 
 use std::collections::HashSet;
+use std::ops::Range;
+use std::sync::Arc;
 
-use super::cursor::{Cursor, Read};
+use super::cursor::{self, Cursor, Read};
 use super::envelope::Sections;
 use super::{
-    DataSegment, Debug, EXPORTED_CONSTANT, EXPORTED_FUNCTION, Export, ExportItem, Function, Home, InlineSite,
+    Body, DataSegment, Debug, EXPORTED_CONSTANT, EXPORTED_FUNCTION, Export, ExportItem, Function, Home, InlineSite,
     Later, LineRow, MAX_CODE_WORDS, MAX_FUNCTION_WORDS, MAX_INLINE_DEPTH, MAX_MODULE_REGISTERS, MAX_NAME, MAX_PAGES,
     MAX_PARAMS, MAX_REGISTERS, MAX_RESULTS, MAX_SLOTS, MAX_TABLES, Module, PAGE_SIZE, ReadProblem, Signature, section,
 };
@@ -18,18 +20,60 @@ impl Module {
     /// If the bytes are not exactly what [`Module::write`] gives for some module. Whatever they say, memory use is bounded
     /// by a small multiple of their length and [`MAX_MODULE_REGISTERS`] bytes.
     pub fn read(bytes: &[u8]) -> Read<Module> {
+        let (mut module, places) = Self::read_but_bodies(bytes)?;
+        for (function, place) in module.functions.iter_mut().zip(places) {
+            function.body = place.read(bytes, &module.types[function.signature as usize]).into();
+        }
+        Ok(module)
+    }
+
+    /// As [`Module::read`], but bodies of functions are taken out of the bytes when somebody first looks at them.
+    ///
+    /// # Errors
+    ///
+    /// As of [`Module::read`].
+    pub fn read_later(bytes: Vec<u8>) -> Read<Module> {
+        let (mut module, places) = Self::read_but_bodies(&bytes)?;
+        let shared = Arc::new((bytes, module.types.clone()));
+        for (function, place) in module.functions.iter_mut().zip(places) {
+            let (shared, signature) = (Arc::clone(&shared), function.signature as usize);
+            function.body = Later::new(move || place.read(&shared.0, &shared.1[signature]));
+        }
+        Ok(module)
+    }
+
+    /// Reads all but the bodies, and says where these are.
+    fn read_but_bodies(bytes: &[u8]) -> Read<(Module, Vec<BodyPlace>)> {
         let mut module = Module::default();
         let mut sections = Sections::of(bytes)?;
         types(&mut module, sections.required(section::TYPES)?)?;
-        let lengths = functions(&mut module, sections.required(section::FUNCTIONS)?)?;
-        code(&mut module, &lengths, sections.required(section::CODE)?)?;
+        let mut bodies = functions(&mut module, sections.required(section::FUNCTIONS)?)?;
+        code(&mut bodies, sections.required(section::CODE)?)?;
         home(&mut module, sections.required(section::HOME)?)?;
         sections.optional(section::TABLES).map_or(Ok(()), |cursor| tables(&mut module, cursor))?;
         sections.optional(section::EXPORTS).map_or(Ok(()), |cursor| exports(&mut module, cursor))?;
-        sections.optional(section::DEBUG).map_or(Ok(()), |cursor| debug(&mut module, &lengths, cursor))?;
+        sections.optional(section::DEBUG).map_or(Ok(()), |cursor| debug(&mut module, &bodies, cursor))?;
         module.interfaces = sections.optional(section::INTERFACES).map(|cursor| cursor.bytes().to_vec());
         module.custom = sections.custom();
-        Ok(module)
+        Ok((module, bodies))
+    }
+}
+
+/// Where the body of a function is.
+struct BodyPlace {
+    /// The types of the registers that are no parameters.
+    locals: Range<usize>,
+    words: usize,
+    code: Range<usize>,
+}
+
+impl BodyPlace {
+    /// The body, which has been seen to make sense.
+    fn read(&self, bytes: &[u8], signature: &Signature) -> Body {
+        let mut registers = signature.params.clone();
+        registers.extend(cursor::types(&bytes[self.locals.clone()]));
+        let words = bytes[self.code.clone()].as_chunks::<8>().0;
+        Body { registers, code: words.iter().map(|word| u64::from_le_bytes(*word)).collect() }
     }
 }
 
@@ -53,18 +97,18 @@ fn signature(cursor: &mut Cursor) -> Read<Signature> {
     Ok(Signature { params: cursor.types(params)?, results: cursor.types(results)? })
 }
 
-/// Gives the code length of each function.
-fn functions(module: &mut Module, mut cursor: Cursor) -> Read<Vec<usize>> {
+/// Gives what is known of the bodies.
+fn functions(module: &mut Module, mut cursor: Cursor) -> Read<Vec<BodyPlace>> {
     let mut sizes = Sizes::default();
     module.functions = cursor.many(10, |cursor| function(cursor, &module.types, &mut sizes))?;
     cursor.end()?;
-    Ok(sizes.lengths)
+    Ok(sizes.bodies)
 }
 
 /// What the functions that were read so far add up to.
 #[derive(Default)]
 struct Sizes {
-    lengths: Vec<usize>,
+    bodies: Vec<BodyPlace>,
     words: usize,
     registers: usize,
 }
@@ -80,15 +124,15 @@ fn function(cursor: &mut Cursor, types: &[Signature], sizes: &mut Sizes) -> Read
     let words = cursor.at_most("the length of a function", MAX_FUNCTION_WORDS as u32)? as usize;
     sizes.words += words;
     cursor.limit("the length of the code", sizes.words, MAX_CODE_WORDS)?;
-    sizes.lengths.push(words);
-    let locals = cursor.types(registers - params.len())?;
-    Ok(Function::new(signature, [params.as_slice(), &locals].concat(), Vec::new()))
+    cursor.skip_types(registers - params.len())?;
+    sizes.bodies.push(BodyPlace { locals: cursor.place(), words, code: 0..0 });
+    Ok(Function { signature, body: Later::default() })
 }
 
-fn code(module: &mut Module, lengths: &[usize], mut cursor: Cursor) -> Read<()> {
-    for (function, words) in module.functions.iter_mut().zip(lengths) {
-        let words = cursor.take(words * 8)?.as_chunks::<8>().0;
-        function.code = words.iter().map(|word| u64::from_le_bytes(*word)).collect();
+fn code(bodies: &mut [BodyPlace], mut cursor: Cursor) -> Read<()> {
+    for body in bodies {
+        cursor.take(body.words * 8)?;
+        body.code = cursor.place();
     }
     cursor.end()
 }
@@ -163,7 +207,7 @@ fn exported_function(cursor: &mut Cursor, functions: &[Function]) -> Read<u32> {
     Ok(function)
 }
 
-fn debug(module: &mut Module, lengths: &[usize], mut cursor: Cursor) -> Read<()> {
+fn debug(module: &mut Module, bodies: &[BodyPlace], mut cursor: Cursor) -> Read<()> {
     let files = cursor.many(2, Cursor::name)?;
     let names = cursor.count(2)?;
     let unnamed = ReadProblem::Contradiction("there is not one name for each function");
@@ -171,8 +215,8 @@ fn debug(module: &mut Module, lengths: &[usize], mut cursor: Cursor) -> Read<()>
     let function_names = cursor.times(names, Cursor::name)?;
     let mut depths = Vec::new();
     let sites = cursor.many(14, |cursor| site(cursor, files.len(), &mut depths))?;
-    let rows = |words: &usize| lines(&mut cursor, *words, files.len(), sites.len()).map(Later::from);
-    let lines = lengths.iter().map(rows).collect::<Read<_>>()?;
+    let rows = |body: &BodyPlace| lines(&mut cursor, body.words, files.len(), sites.len()).map(Later::from);
+    let lines = bodies.iter().map(rows).collect::<Read<_>>()?;
     module.debug = Some(Debug { files: files.into(), function_names, sites, lines });
     cursor.end()
 }

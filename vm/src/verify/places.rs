@@ -67,3 +67,34 @@ impl fmt::Debug for Places {
         f.debug_struct("Places").finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn functions_lie_in_the_order_in_which_they_were_asked_for() {
+        let places = Places::new(4);
+        assert_eq!(places.function_at(0), 0);
+        assert_eq!([2, 0, 2, 3].map(|function| places.start_of(function, || 10 + function)), [0, 12, 0, 22]);
+        assert_eq!([0, 11, 12, 21, 22, 34].map(|position| places.function_at(position)), [2, 2, 0, 0, 3, 3]);
+    }
+
+    #[test]
+    fn threads_agree() {
+        let places = Places::new(1000);
+        std::thread::scope(|scope| {
+            for thread in 0..4 {
+                let places = &places;
+                scope.spawn(move || {
+                    for turn in 0..1000 {
+                        let function = if thread % 2 == 0 { turn } else { 999 - turn };
+                        let start = places.start_of(function, || 1 + function % 3);
+                        assert_eq!(places.function_at(start), function);
+                        assert_eq!(places.function_at(start + function % 3), function);
+                    }
+                });
+            }
+        });
+    }
+}
