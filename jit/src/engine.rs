@@ -9,15 +9,17 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use limen_isa::ValueType;
-use limen_isa::module::{Module, PAGE_SIZE};
+use limen_isa::module::Module;
 use limen_vm::{Engine, EngineKind, Exit, Fuel, HEADER_CELLS, Interpreter, ModuleId, NativeFrames, Run, Stop};
 
 use crate::arch;
 use crate::background::{Background, CodeId, Made, Wish};
 use crate::code::ModuleCode;
+use crate::code_map::CodeMap;
+use crate::code_memory;
 use crate::compile::{Compiled, Compiler, MAX_WORDS, Refusal};
 use crate::context::{NativeContext, Processor, Reason};
-use crate::frames::{self, CallSites, Parked};
+use crate::frames::{self, Parked};
 use crate::log::{Compilation, Log};
 use crate::lower::enter::{Handler, address_of};
 use crate::mode::{Mode, Paging, Safepoints};
@@ -30,7 +32,7 @@ use crate::translate::{CELL, Entry};
 pub struct Jit {
     interpreter: Interpreter,
     modules: HashMap<CodeId, ModuleCode>,
-    sites: CallSites,
+    code_map: CodeMap,
     pool: Pool,
     processor: Box<Processor>,
     /// What native code enters the kernel on.
@@ -51,7 +53,7 @@ impl Default for Jit {
         Self {
             interpreter: Interpreter::default(),
             modules: HashMap::new(),
-            sites: CallSites::default(),
+            code_map: CodeMap::default(),
             pool: Pool::default(),
             processor: Box::new(Processor::new()),
             kernel: None,
@@ -115,7 +117,8 @@ impl Jit {
     /// Makes ready for the code of a module, when it first runs.
     fn prepare(&mut self, run: &mut Run<'_>) {
         let id = code_of(run);
-        let code = self.modules.entry(id).or_insert_with(|| ModuleCode::new(run.module(), handler(run), &self.sites));
+        let code =
+            self.modules.entry(id).or_insert_with(|| ModuleCode::new(run.module(), handler(run), &self.code_map));
         if run.kind() == EngineKind::Jit && !code.is_eager {
             code.is_eager = true;
             for function in 0..run.module().functions.len() as u32 {
@@ -197,7 +200,7 @@ fn described(module: &Module, wish: Wish, compiled: &Result<Compiled, Refusal>, 
         words: module.functions[wish.function as usize].code.len(),
         ready,
         took: compiled.as_ref().map_or(Duration::ZERO, |compiled| compiled.time),
-        address: compiled.as_ref().map_or(0, |compiled| compiled.code),
+        address: compiled.as_ref().map_or(0, |compiled| compiled.address()),
         outcome: compiled.as_ref().map(|compiled| compiled.size).map_err(Refusal::to_string),
     }
 }
@@ -273,7 +276,7 @@ impl Turn<'_, '_> {
         if self.run.module().signature_of(function).is_none_or(|it| innermost as usize + cells_of(it) > cells) {
             return None;
         }
-        let mut parked = Parked::new(&self.jit.pool, &self.jit.sites, cells, function)?;
+        let mut parked = Parked::new(&self.jit.pool, &self.jit.code_map, cells, function)?;
         let context = &mut *parked.context;
         (context.stack, context.limit) = (stack.start, stack.end);
         // SAFETY: the innermost frame lies on the stack.
@@ -433,7 +436,7 @@ impl Turn<'_, '_> {
         let Some(target) = code else { return };
         // SAFETY: both ends are of one stack.
         let cells = unsafe { entry.stack.end.offset_from(entry.stack.start) } as usize;
-        let fresh = || Parked::new(&self.jit.pool, &self.jit.sites, cells, entry.function).map(Box::new);
+        let fresh = || Parked::new(&self.jit.pool, &self.jit.code_map, cells, entry.function).map(Box::new);
         let Some(mut frames) = self.jit.kernel.take().or_else(fresh) else { return };
         frames.outermost = entry.function;
         let context = &mut *frames.context;
@@ -530,7 +533,7 @@ fn is_large(module: &Module, function: u32) -> bool {
 const LARGE: usize = 2048;
 
 /// No code takes less memory.
-const SMALLEST_CODE: usize = PAGE_SIZE as usize;
+const SMALLEST_CODE: usize = code_memory::GRAIN;
 
 /// Units of fuel from one look at what is hot to the next.
 const SAMPLED: u64 = 1024;

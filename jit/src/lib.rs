@@ -27,6 +27,8 @@ mod arch;
 mod background;
 mod bounds;
 mod code;
+mod code_map;
+mod code_memory;
 mod compile;
 mod context;
 mod engine;
