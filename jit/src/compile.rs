@@ -10,21 +10,19 @@ use cranelift_codegen::{Context, FinalizedMachExceptionHandler, FinalizedRelocTa
 use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext};
 use cranelift_jit::{JITBuilder, JITModule};
 use cranelift_module::{Linkage, Module as _, default_libcall_names};
-use limen_isa::codec::{ModuleShapes, for_each_register};
 use limen_isa::module::Module;
 use limen_vm::{HEADER_CELLS, NativeFrame, Verified};
 use thiserror::Error;
 
 use crate::arch::{self, FRAME_OVERHEAD};
-use crate::bounds::access;
 use crate::code_memory::{self, Draft, Placed};
 use crate::lower::enter::Handler;
-use crate::lower::home::{GUARDED_LOAD, GUARDED_STORE};
 use crate::lower::leave::EXIT;
 use crate::mode::Mode;
 use crate::resident::Residents;
 use crate::shape::Shape;
 use crate::shared::{Key, SharedCode};
+use crate::stops::stops;
 use crate::translate::{CELL, Entry, Slots, Translator, enters_kernel, loop_signature, signature};
 
 /// Functions of more words than this are only interpreted: compiling them would take seconds.
@@ -145,6 +143,23 @@ static ISA: LazyLock<Result<OwnedTargetIsa, Refusal>> = LazyLock::new(|| {
     cranelift_native::builder().map_err(refused)?.finish(settings::Flags::new(flags)).map_err(refused)
 });
 
+/// The kernel, if code of it can be in a function's.
+fn wanted<'a>(module: &Module, kernel: Option<&'a Handler>, function: u32) -> Option<&'a Handler> {
+    kernel.filter(|_| enters_kernel(&module.functions[function as usize]))
+}
+
+/// The code of a function, for machines with this kernel, if one of them has had it compiled.
+pub(crate) fn shared(
+    module: &Verified<Module>,
+    kernel: Option<&Handler>,
+    function: u32,
+    entry: Entry,
+    mode: Mode,
+) -> Option<Compiled> {
+    let key = Key::new(wanted(module, kernel, function), function, entry, mode);
+    SharedCode::of(module).find(key).map(|code| Compiled { code, time: Duration::ZERO })
+}
+
 /// Compiles functions.
 pub(crate) struct Compiler {
     isa: OwnedTargetIsa,
@@ -174,18 +189,18 @@ impl Compiler {
         entry: Entry,
         mode: Mode,
     ) -> Result<Compiled, Refusal> {
-        let kernel = kernel.filter(|_| enters_kernel(&module.functions[function as usize]));
-        let (key, shared) = (Key::new(kernel, function, entry, mode), SharedCode::of(module));
-        if let Some(code) = shared.find(key) {
-            return Ok(Compiled { code, time: Duration::ZERO });
+        if let Some(code) = shared(module, kernel, function, entry, mode) {
+            return Ok(code);
         }
+        let kernel = wanted(module, kernel, function);
+        let key = Key::new(kernel, function, entry, mode);
         let start = Instant::now();
         let code = Arc::new(match self.make(module, kernel, key) {
             // With what the kernel does about an `svc` in it the frame is too large: without, it may not be.
             Err(Refusal::Frame(_)) if kernel.is_some() => self.make(module, None, key)?,
             made => made?,
         });
-        shared.add(key, &code);
+        SharedCode::of(module).add(key, &code);
         Ok(Compiled { code, time: start.elapsed() })
     }
 
@@ -211,7 +226,8 @@ impl Compiler {
         drafts.finalize_definitions().map_err(refused)?;
         let code = draft.take().ok_or_else(|| refused("it is not one piece of code"))?;
         let memory = Placed::new(&code).map_err(refused)?;
-        Ok(self.finish(memory, module, key.function, kernel, residents))
+        let stops = stops(&self.context).ok_or_else(|| refused("its accesses cannot be told apart"))?;
+        Ok(self.finish(memory, key.function, kernel, residents, stops))
     }
 
     /// Translates the function and has Cranelift define it. Gives the registers that are in the native frame, too.
@@ -273,14 +289,13 @@ impl Compiler {
     fn finish(
         &self,
         memory: Placed,
-        module: &Module,
         function: u32,
         kernel: Option<&Handler>,
         residents: Arc<Residents>,
+        stops: Vec<(u32, u32)>,
     ) -> Code {
         let _kernel = kernel.map(|handler| handler.module.clone());
-        let mut code =
-            Code { memory, _kernel, size: 0, function, calls: Vec::new(), stops: Vec::new(), exit: 0, residents };
+        let mut code = Code { memory, _kernel, size: 0, function, calls: Vec::new(), stops, exit: 0, residents };
         let Some(compiled) = self.context.compiled_code() else { return code };
         let buffer = &compiled.buffer;
         let locations = buffer.get_srclocs_sorted();
@@ -296,34 +311,9 @@ impl Compiler {
             }
         }
         code.calls.sort_unstable_by_key(|call| call.returns_to);
-        // Cranelift may have had an instruction do the load whose value it uses. Then it belongs to the access before: between
-        // the two there is no other.
-        let accesses = accesses(module, function);
-        let load_at = |word: u32| accesses.partition_point(|access| *access <= word).checked_sub(1);
-        let load_at = |word: u32| load_at(word).map_or(word, |index| accesses[index]);
-        for trap in buffer.traps() {
-            match trap.code {
-                GUARDED_LOAD => code.stops.push((trap.offset, load_at(word_at(trap.offset)))),
-                GUARDED_STORE => code.stops.push((trap.offset, word_at(trap.offset))),
-                _ => {}
-            }
-        }
-        code.stops.sort_unstable();
         code.size = buffer.data().len();
         code
     }
-}
-
-/// The words of the instructions that access home, in order.
-fn accesses(module: &Module, function: u32) -> Vec<u32> {
-    let (code, shapes) = (&module.functions[function as usize].code, ModuleShapes { module, function });
-    let (mut found, mut pc) = (Vec::new(), 0);
-    while pc < code.len() {
-        let words = &code[pc..];
-        found.extend(access(words).map(|_| pc as u32));
-        pc += for_each_register(words, &shapes, |_, _| {});
-    }
-    found
 }
 
 /// How Cranelift is to compile. Frame pointers are what the runtime finds native frames by; stacks have their own checks;

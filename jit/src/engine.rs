@@ -17,7 +17,7 @@ use crate::background::{Background, CodeId, Made, Wish};
 use crate::code::ModuleCode;
 use crate::code_map::CodeMap;
 use crate::code_memory;
-use crate::compile::{Compiled, Compiler, MAX_WORDS, Refusal};
+use crate::compile::{Compiled, Compiler, MAX_WORDS, Refusal, shared};
 use crate::context::{NativeContext, Processor, Reason};
 use crate::frames::{self, Parked};
 use crate::log::{Compilation, Log};
@@ -162,12 +162,16 @@ impl Jit {
         Some(self.compiler.as_mut()?.compile(&code.module, kernel, wish.function, wish.entry, wish.of.mode))
     }
 
-    /// Has code compiled in the background, unless that was tried.
+    /// Uses code that another machine has had compiled, or else has it compiled in the background, unless that was tried.
     fn wish(&mut self, wish: Wish) {
         let room = self.check_code_memory(SMALLEST_CODE);
         let Some(code) = self.modules.get_mut(&wish.of) else { return };
         if code.was_tried(wish.function, wish.entry) {
             return;
+        }
+        let kernel = code.kernel.as_ref();
+        if let Some(compiled) = shared(&code.module, kernel, wish.function, wish.entry, wish.of.mode) {
+            return self.publish(wish, Ok(compiled));
         }
         match room {
             Ok(()) if self.background.ask(wish, &code.module, code.kernel.as_ref()) => {
@@ -335,12 +339,14 @@ impl Turn<'_, '_> {
             }
             Reason::Uncompiled(function) => {
                 self.jit.receive();
-                if self.code(function, Entry::Call).is_some() {
-                    *next = Some(frames);
-                    return None;
+                if self.code(function, Entry::Call).is_none() {
+                    self.jit.wish(Wish { of: code_of(self.run), function, entry: Entry::Call });
+                    if self.code(function, Entry::Call).is_none() {
+                        return self.leave(frames);
+                    }
                 }
-                self.jit.wish(Wish { of: code_of(self.run), function, entry: Entry::Call });
-                self.leave(frames)
+                *next = Some(frames);
+                None
             }
             Reason::Leave => self.leave(frames),
         }

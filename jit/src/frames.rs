@@ -1,6 +1,5 @@
 //! Frames of compiled code: how they are entered and left, and how they become portable.
 
-use limen_isa::ValueType;
 use limen_vm::{Frames, HEADER_CELLS, NativeFrame, NativeFrames};
 
 use crate::arch::{self, RETURN_ADDRESS};
@@ -79,8 +78,7 @@ impl Parked {
             let types = frames.registers_of(frame.function);
             let residents = self.context.code.residents(self.context.functions, frame.function);
             // SAFETY: its code has noted there where its slots are.
-            let held =
-                residents.map(|residents| unsafe { held_in(&residents, frame.pc, types, *first.offset(SLOTS_AT)) });
+            let held = residents.map(|residents| unsafe { held_in(&residents, frame.pc, *first.offset(SLOTS_AT)) });
             // SAFETY: frames lie one behind the other.
             first = unsafe { first.add(types.len() + HEADER_CELLS) };
             held.unwrap_or_default()
@@ -94,19 +92,10 @@ impl Parked {
 /// # Safety
 ///
 /// The slots must be at this address.
-unsafe fn held_in(residents: &Residents, pc: u32, types: &[ValueType], slots: u64) -> Vec<(u16, u64)> {
+unsafe fn held_in(residents: &Residents, pc: u32, slots: u64) -> Vec<(u16, u64)> {
     let slots = slots as *const u64;
-    let value = |register: u16| {
-        let slot = residents.slot(register)?;
-        // SAFETY: the caller's promise; code that stores half a slot leaves the other as it was.
-        let value = unsafe {
-            match types[usize::from(register)] {
-                ValueType::I32 => slots.add(slot).cast::<u32>().read().into(),
-                _ => slots.add(slot).read(),
-            }
-        };
-        Some((register, value))
-    };
+    // SAFETY: the caller's promise.
+    let value = |register: u16| Some((register, unsafe { slots.add(residents.slot(register)?).read() }));
     residents.before(pc).iter().filter_map(value).collect()
 }
 

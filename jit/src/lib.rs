@@ -45,6 +45,7 @@ mod shape;
 mod shared;
 mod slow;
 mod stack;
+mod stops;
 mod translate;
 
 use limen_vm::{Config, Machine, MachineError, Snapshot};

@@ -21,9 +21,6 @@ const LARGE: usize = 1024;
 /// Webs that live across fewer places than this have none.
 const MANY: u32 = 16;
 
-/// So many webs have none wherever they live: those that are named most often.
-const BUSIEST: usize = 8;
-
 /// Where more registers than this are live at the beginnings of basic blocks, all together, a register is one web.
 const MAX_NODES: usize = 1 << 22;
 
@@ -113,8 +110,7 @@ struct Webs {
     links: Links,
     /// The word, the register and the web of each write.
     writes: Vec<(u32, u16, u32)>,
-    /// By the number of a web, not all of it: how often it is named, and across how many places it lives.
-    named: Vec<u32>,
+    /// By the number of a web: across how many places it lives, as far as it is not joined with others.
     crossed: Vec<u32>,
     /// The register.
     registers: Vec<u16>,
@@ -148,7 +144,6 @@ impl Webs {
             is_coarse,
             links: Links::default(),
             writes: Vec::new(),
-            named: Vec::new(),
             crossed: Vec::new(),
             registers: Vec::new(),
         };
@@ -169,7 +164,6 @@ impl Webs {
 
     fn add(&mut self, register: u16) -> u32 {
         self.registers.push(register);
-        self.named.push(0);
         self.crossed.push(0);
         self.links.add()
     }
@@ -200,9 +194,10 @@ impl Webs {
                 }
             }
             let mut written = Vec::new();
-            for_each_register(words, &shapes, |role, register| match role {
-                Role::Read => self.named[current[usize::from(register.0)] as usize] += 1,
-                _ => written.push((role, register)),
+            for_each_register(words, &shapes, |role, register| {
+                if role != Role::Read {
+                    written.push((role, register));
+                }
             });
             written.into_iter().for_each(|(role, register)| self.write(*pc, role, register, current));
         }
@@ -215,27 +210,19 @@ impl Webs {
         if role != Role::Write {
             self.links.join(before, web);
         }
-        self.named[web as usize] += 1;
         self.writes.push((pc, register, web));
         current[usize::from(register)] = web;
     }
 
     /// By the number of a root: whether what is of this web has a slot.
     fn chosen(&self, types: &[ValueType]) -> Vec<bool> {
-        let count = self.registers.len();
-        let (mut named, mut crossed) = (vec![0u32; count], vec![0u32; count]);
-        for web in 0..count {
+        let mut crossed = vec![0u32; self.registers.len()];
+        for (web, places) in self.crossed.iter().enumerate() {
             let root = self.links.root(web as u32) as usize;
-            named[root] = named[root].saturating_add(self.named[web]);
-            crossed[root] = crossed[root].saturating_add(self.crossed[web]);
+            crossed[root] = crossed[root].saturating_add(*places);
         }
-        let is_number =
-            |web: &usize| matches!(types[usize::from(self.registers[*web])], ValueType::I32 | ValueType::I64);
-        let mut found: Vec<usize> = (0..count).filter(|web| crossed[*web] >= MANY).filter(is_number).collect();
-        found.sort_by_key(|web| std::cmp::Reverse(named[*web]));
-        let mut chosen = vec![false; count];
-        found.into_iter().skip(BUSIEST).for_each(|web| chosen[web] = true);
-        chosen
+        let is_number = |register: u16| matches!(types[usize::from(register)], ValueType::I32 | ValueType::I64);
+        crossed.iter().zip(&self.registers).map(|(places, register)| *places >= MANY && is_number(*register)).collect()
     }
 }
 

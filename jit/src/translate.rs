@@ -158,6 +158,8 @@ pub(crate) struct Translator<'a, 'b> {
     outlined: Vec<Outlined>,
     /// By basic block: the common end of the ways out of it, once one was translated.
     pub(crate) tails: HashMap<usize, Option<Tail>>,
+    /// How many accesses there are so far that the host may stop.
+    pub(crate) accesses: usize,
     /// Stores to home that are put off.
     pub(crate) waiting: Vec<Waiting>,
     /// Whether what is translated is hardly ever executed.
@@ -232,6 +234,7 @@ impl<'a, 'b> Translator<'a, 'b> {
             live_behind: RegisterSet::default(),
             outlined: Vec::new(),
             tails: HashMap::new(),
+            accesses: 0,
             waiting: Vec::new(),
             is_cold: false,
             kernel: None,

@@ -15,7 +15,7 @@ use std::borrow::Cow;
 use std::mem::offset_of;
 
 use cranelift_codegen::ir::condcodes::IntCC;
-use cranelift_codegen::ir::{self, AliasRegionData, InstBuilder, MemFlagsData, TrapCode, Type, Value, types};
+use cranelift_codegen::ir::{self, AliasRegionData, InstBuilder, MemFlagsData, Type, Value, types};
 use cranelift_codegen::isa::CallConv;
 use limen_isa::module::PAGE_SIZE;
 use limen_isa::{Home, Reg};
@@ -28,6 +28,7 @@ use crate::context::NativeContext;
 use crate::mode::Paging;
 use crate::nans::Nan;
 use crate::slow::Kind;
+use crate::stops::name_of;
 use crate::translate::{Translator, constant, trusted, type_of};
 
 /// A load of `$memory`, extended to the register's type by `$extension`; and the same with an index.
@@ -277,7 +278,7 @@ impl Translator<'_, '_> {
 
     fn load(&mut self, d: Reg, address: Address, k: u32, memory: Type, extension: Extension) {
         self.store_before_load(address, k, memory);
-        let Open { place, flags, usual } = self.open_place(address, k, memory, layout::PAGE_STOPS_READS, GUARDED_LOAD);
+        let Open { place, flags, usual } = self.open_place(address, k, memory, layout::PAGE_STOPS_READS);
         self.load_from(d, place, k, memory, extension, flags);
         self.end_access(usual);
     }
@@ -313,8 +314,7 @@ impl Translator<'_, '_> {
             let (place, value) = (self.place(address, k, memory), self.get(v));
             return self.put_off_store(address, k, place, value);
         }
-        let Open { place, flags, usual } =
-            self.open_place(address, k, memory, layout::PAGE_STOPS_WRITES, GUARDED_STORE);
+        let Open { place, flags, usual } = self.open_place(address, k, memory, layout::PAGE_STOPS_WRITES);
         self.store_waiting();
         self.store_at(place, k, v, memory, flags);
         self.end_access(usual);
@@ -322,14 +322,15 @@ impl Translator<'_, '_> {
 
     /// As [`Translator::place`], unless the host guards home; and where pages are under control, what needs more than to be done
     /// is left to the runtime.
-    fn open_place(&mut self, address: Address, k: u32, memory: Type, stops: u8, guarded: TrapCode) -> Open {
+    fn open_place(&mut self, address: Address, k: u32, memory: Type, stops: u8) -> Open {
         let (mut flags, mut usual) = (self.of_program(), None);
         let place = match self.mode.paging {
             Paging::Open => self.place(address, k, memory),
             Paging::Guarded => {
                 if self.bounds.looks_for(&mut self.open, self.pc, k + memory.bytes()).is_some() {
                     self.store_waiting();
-                    flags = flags.with_trap_code(Some(guarded));
+                    flags = flags.with_trap_code(Some(name_of(self.accesses)));
+                    self.accesses += 1;
                 }
                 let number = self.number(address);
                 self.host_address(number)
@@ -414,11 +415,6 @@ struct Open {
     /// What remains to be done behind it.
     usual: Option<Usual>,
 }
-
-/// What accesses are called that the host may stop, for those who find out where one stands. Two of different names Cranelift never
-/// makes one of.
-pub(crate) const GUARDED_LOAD: TrapCode = TrapCode::unwrap_user(2);
-pub(crate) const GUARDED_STORE: TrapCode = TrapCode::HEAP_OUT_OF_BOUNDS;
 
 /// Code accesses memory of programs in no other way than as [`Translator::of_program`] says.
 const REGION: AliasRegionData = AliasRegionData { user_id: 2, description: Cow::Borrowed("memory of programs") };

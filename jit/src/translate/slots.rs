@@ -85,11 +85,16 @@ impl Translator<'_, '_> {
 
     pub(super) fn load_slot(&mut self, slot: Slot, ty: Type) -> Value {
         let (address, flags) = self.address_of(slot);
-        self.builder.ins().load(ty, flags, address, 0)
+        let value = self.builder.ins().load(types::I64, flags, address, 0);
+        if ty == types::I32 { self.builder.ins().ireduce(ty, value) } else { value }
     }
 
+    /// Whole slots are stored and loaded: an instruction that uses half a slot would have Cranelift keep the slot's address in a
+    /// register for it.
     pub(super) fn store_slot(&mut self, slot: Slot, value: Value) {
         let (address, flags) = self.address_of(slot);
+        let is_half = self.builder.func.dfg.value_type(value) == types::I32;
+        let value = if is_half { self.builder.ins().uextend(types::I64, value) } else { value };
         self.builder.ins().store(flags, value, address, 0);
     }
 
