@@ -6,9 +6,9 @@ use limen_isa::module::Module;
 use limen_vm::Verified;
 
 use crate::arch;
+use crate::code_map::{CodeMap, is_last};
 use crate::compile::{Compiled, Refusal};
 use crate::context::{IndirectEntry, NO_SIGNATURE};
-use crate::frames::{CallSites, is_last};
 use crate::lower::enter::Handler;
 use crate::shape::loop_heads;
 use crate::translate::Entry;
@@ -34,7 +34,7 @@ pub(crate) struct ModuleCode {
     pub(crate) is_eager: bool,
     /// Bytes of memory that it takes.
     pub(crate) footprint: usize,
-    sites: CallSites,
+    code_map: CodeMap,
 }
 
 // SAFETY: the pointers are to code that this owns.
@@ -43,13 +43,13 @@ unsafe impl Send for ModuleCode {}
 impl Drop for ModuleCode {
     fn drop(&mut self) {
         for compiled in self.made.values().flatten() {
-            self.sites.remove(compiled, self.functions.as_ptr());
+            self.code_map.remove(compiled, self.functions.as_ptr());
         }
     }
 }
 
 impl ModuleCode {
-    pub(crate) fn new(module: &Verified<Module>, kernel: Option<Handler>, sites: &CallSites) -> Self {
+    pub(crate) fn new(module: &Verified<Module>, kernel: Option<Handler>, code_map: &CodeMap) -> Self {
         let uncompiled = arch::uncompiled_stub as *const () as *const u8;
         let entry = |function: &Option<u32>| match function {
             None => IndirectEntry { signature: NO_SIGNATURE, function: 0, code: uncompiled },
@@ -69,7 +69,7 @@ impl ModuleCode {
             samples: HashMap::new(),
             is_eager: false,
             footprint: 0,
-            sites: sites.clone(),
+            code_map: code_map.clone(),
         }
     }
 
@@ -89,7 +89,7 @@ impl ModuleCode {
 
     /// The code of a function from this entry on, if there is any.
     pub(crate) fn find(&self, function: u32, entry: Entry) -> Option<*const u8> {
-        self.made.get(&(function, entry))?.as_ref().map(|compiled| compiled.code as *const u8)
+        self.made.get(&(function, entry))?.as_ref().map(|compiled| compiled.address() as *const u8)
     }
 
     /// Whether it was tried to compile this, or will be.
@@ -118,10 +118,10 @@ impl ModuleCode {
     /// Lets code be used from now on; what could not be compiled is not tried again.
     pub(crate) fn publish(&mut self, function: u32, entry: Entry, compiled: Result<Compiled, Refusal>) {
         if let Ok(compiled) = &compiled {
-            self.sites.add(compiled, self.functions.as_ptr());
+            self.code_map.add(&compiled.code, self.functions.as_ptr());
             self.footprint += compiled.footprint();
             if entry == Entry::Call {
-                let code = compiled.code as *const u8;
+                let code = compiled.address() as *const u8;
                 self.functions[function as usize] = code;
                 let entries = self.indirect.iter_mut().filter(|entry| entry.function == function);
                 entries.for_each(|entry| entry.code = code);
