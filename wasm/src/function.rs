@@ -120,7 +120,7 @@ impl<'m> Translator<'m> {
     /// Validates and translates a function, and says where its instructions come from if it knows lines.
     pub(crate) fn function(&mut self, index: u32) -> Result<(Body, Vec<LineRow>), Failure> {
         let source = &self.module.source;
-        let (function, body) = source.body(index).ok_or(Failure::NoBody)?;
+        let (function, body) = source.body(index);
         let mut validator = function.into_validator(std::mem::take(&mut self.allocations));
         self.begin(index);
         self.code.make_room(body.as_bytes().len() / 2);
@@ -319,7 +319,6 @@ pub(crate) enum Failure {
     TooLarge(Error),
     /// It has so many operands that lie too deep for registers, and the plan has no place for them.
     Deep(u32),
-    NoBody,
 }
 
 impl Failure {
@@ -332,7 +331,6 @@ impl Failure {
                 let (size, limit) = (u64::from(size), MAX_REGISTERS as u64);
                 Error::TooLarge { what: "what a function has on its stack".to_owned(), size, limit }
             }
-            Self::NoBody => Error::NotWasm,
         }
     }
 }

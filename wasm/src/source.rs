@@ -346,12 +346,12 @@ impl Source {
     }
 
     /// The body of a function that is not imported, and what validates it.
-    pub(crate) fn body(&self, function: u32) -> Option<(FuncToValidate<ValidatorResources>, FunctionBody<'_>)> {
-        let body = self.bodies.get((function as usize).checked_sub(self.imported())?)?;
+    pub(crate) fn body(&self, function: u32) -> (FuncToValidate<ValidatorResources>, FunctionBody<'_>) {
+        let body = &self.bodies[function as usize - self.imported()];
         let (features, ty) = (features::supported(), self.functions[function as usize]);
         let reader = BinaryReader::new_features(&self.wasm[body.place.clone()], body.place.start as u64, features);
-        let resources = self.resources.clone()?;
-        Some((FuncToValidate { resources, index: function, ty, features }, FunctionBody::new(reader)))
+        let resources = self.resources.clone().expect("they came with the first body");
+        (FuncToValidate { resources, index: function, ty, features }, FunctionBody::new(reader))
     }
 
     /// The operators of a body as they are in the module.

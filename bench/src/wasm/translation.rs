@@ -1,7 +1,9 @@
 //! What is done before a program runs: Limen's translator and verifier, and what the peers do instead.
 
-use limen_vm::{Mode, verify};
-use limen_wasm::translate;
+use std::sync::Arc;
+
+use limen_vm::{Mode, verify, verify_later};
+use limen_wasm::{translate, translate_later};
 use wasmi::CompilationMode;
 
 use super::engines::limen::WorldImports;
@@ -10,7 +12,7 @@ use super::program::Program;
 use crate::lines::microseconds;
 use crate::statistics::{geometric_mean, median};
 
-const WORKS: [&str; 5] = ["translate", "verify", "wasmtime", "wasmi", "wasmi lazy"];
+const WORKS: [&str; 6] = ["translate", "verify", "later", "wasmtime", "wasmi", "wasmi lazy"];
 
 /// Prints a line for each program: times in milliseconds, and how many MB of WebAssembly Limen takes in a second, without its
 /// verifier and with it.
@@ -20,7 +22,7 @@ pub fn print<'a>(programs: impl Iterator<Item = &'a Program>, rounds: u32) {
     println!(" {:>12} {:>15}", "MB/s", "with verifier");
     let rates: Vec<[f64; 2]> = programs.map(|program| line(program, rounds)).collect();
     let [alone, verified] = [0, 1].map(|index| geometric_mean(&rates.iter().map(|it| it[index]).collect::<Vec<_>>()));
-    println!("{:<86} {alone:>12.1} {verified:>15.1}", "geometric mean");
+    println!("{:<97} {alone:>12.1} {verified:>15.1}", "geometric mean");
 }
 
 /// Gives the two rates.
@@ -44,6 +46,11 @@ fn round(wasm: &[u8]) -> [f64; WORKS.len()] {
     let mut module = None;
     let verifying = milliseconds(|| module = translation.map(|it| verify(it.module, Mode::User)));
     assert!(module.is_some_and(|module| module.is_ok()), "it is translated and verified");
+    let shared = Arc::new(wasm.to_vec());
+    let later = milliseconds(|| {
+        let translation = translate_later(shared, &mut WorldImports).expect("it was translated before").0;
+        drop(verify_later(translation.module, Mode::User));
+    });
     let engine = engine(false);
     let wasmtime = milliseconds(|| drop(wasmtime::Module::new(&engine, wasm)));
     let [eager, lazy] = [CompilationMode::Eager, CompilationMode::Lazy].map(|mode| {
@@ -52,7 +59,7 @@ fn round(wasm: &[u8]) -> [f64; WORKS.len()] {
         let engine = wasmi::Engine::new(&config);
         milliseconds(|| drop(wasmi::Module::new(&engine, wasm)))
     });
-    [translating, verifying, wasmtime, eager, lazy]
+    [translating, verifying, later, wasmtime, eager, lazy]
 }
 
 fn milliseconds(work: impl FnOnce()) -> f64 {
