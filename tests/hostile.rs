@@ -239,10 +239,7 @@ fn module_of(functions: Vec<Vec<u64>>) -> Module {
     let registers: Vec<ValueType> = ValueType::ALL.into_iter().cycle().take(REGISTERS).collect();
     Module {
         types: vec![Signature::default()],
-        functions: functions
-            .into_iter()
-            .map(|code| Function::new(0, registers.clone(), code))
-            .collect(),
+        functions: functions.into_iter().map(|code| Function::new(0, registers.clone(), code)).collect(),
         home: Home { min_pages: 1, max_pages: 64, slots: 4, data: Vec::new() },
         tables: vec![vec![Some(0), None]],
         exports: vec![Export { name: "main".into(), item: ExportItem::Function(0) }],

@@ -135,7 +135,9 @@ fn large(status: u8, more: &str) -> Vec<u8> {
     let exit = "(import \"wasi_snapshot_preview1\" \"proc_exit\" (func $exit (param i32)))";
     let function = format!("(func (export \"_start\") (call $more) (call $exit (i32.const {status})))");
     let padding = "x".repeat(100_000);
-    wasm(&format!("(module {exit} (memory (export \"memory\") 4) (data (i32.const 0) \"{padding}\") {function} {more})"))
+    wasm(&format!(
+        "(module {exit} (memory (export \"memory\") 4) (data (i32.const 0) \"{padding}\") {function} {more})"
+    ))
 }
 
 #[test]
@@ -177,7 +179,8 @@ fn of_a_large_module_what_is_not_valid_is_found_when_it_is_called() {
             let output = limen(folder.path(), &["run", "--engine", engine, "p.wasm"]);
             let message = String::from_utf8_lossy(&output.stderr).into_owned();
             assert_eq!(output.status.code(), Some(if is_called { 70 } else { 9 }), "{message}");
-            let is_told = message.contains("not a valid WebAssembly module: type mismatch") && message.contains("at more");
+            let is_told =
+                message.contains("not a valid WebAssembly module: type mismatch") && message.contains("at more");
             assert_eq!(is_told, is_called, "{message}");
         }
         let imported = limen(folder.path(), &["import", "p.wasm"]);
@@ -185,7 +188,8 @@ fn of_a_large_module_what_is_not_valid_is_found_when_it_is_called() {
         assert!(String::from_utf8_lossy(&imported.stderr).contains("not a valid WebAssembly module"));
     }
     assert!(!folder.path().join("cache").exists(), "what is not valid is not kept");
-    fs::write(folder.path().join("p.wasm"), large(9, "(func $more) (func $f (return_call $f))")).expect("it is writable");
+    fs::write(folder.path().join("p.wasm"), large(9, "(func $more) (func $f (return_call $f))"))
+        .expect("it is writable");
     let output = limen(folder.path(), &["run", "p.wasm"]);
     assert!(output.status.code() == Some(1) && String::from_utf8_lossy(&output.stderr).contains("tail calls"));
 }

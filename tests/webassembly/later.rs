@@ -13,7 +13,8 @@ use crate::support::command::wasm;
 const ENGINES: [EngineKind; 3] = [EngineKind::Interp, EngineKind::Jit, EngineKind::Tiered];
 
 fn later(wasm: &[u8]) -> (Verified<Module>, Bodies) {
-    let (translation, bodies) = translate_later(wasm.to_vec().into(), &mut NoImports).unwrap_or_else(|error| panic!("{error}"));
+    let (translation, bodies) =
+        translate_later(wasm.to_vec().into(), &mut NoImports).unwrap_or_else(|error| panic!("{error}"));
     (verify_later(translation.module, Mode::User).unwrap_or_else(|error| panic!("{error}")), bodies)
 }
 
@@ -62,7 +63,10 @@ fn what_is_not_called_is_not_translated() {
         // The routines and what enters the module are no bodies of WebAssembly.
         let others = come(&module);
         assert!(others <= 4, "{others} are there from the start");
-        assert_eq!(call(&module, engine, "wasm.f10", 5), Outcome::Returned(vec![Value::I32(10 + 11 + 12 + 13 + 14 + 15)]));
+        assert_eq!(
+            call(&module, engine, "wasm.f10", 5),
+            Outcome::Returned(vec![Value::I32(10 + 11 + 12 + 13 + 14 + 15)])
+        );
         // Whoever compiles a function looks at those that it calls.
         let come = come(&module) - others;
         assert!((6..=7).contains(&come), "{engine:?}: {come} were translated");

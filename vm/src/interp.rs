@@ -15,8 +15,8 @@ mod segment;
 mod slot;
 mod supervisor;
 
-use limen_isa::{Field, Opcode};
 use limen_isa::module::Module;
+use limen_isa::{Field, Opcode};
 use slotmap::SecondaryMap;
 
 use crate::context::HEADER_CELLS;

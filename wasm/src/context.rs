@@ -13,9 +13,8 @@ use crate::throws::Throws;
 use crate::types::{FunctionType, Type};
 
 /// The routines. What this crate was built with is a module.
-static ROUTINES: LazyLock<Module> = LazyLock::new(|| {
-    Module::read(include_bytes!(concat!(env!("OUT_DIR"), "/routines.limo"))).unwrap_or_default()
-});
+static ROUTINES: LazyLock<Module> =
+    LazyLock::new(|| Module::read(include_bytes!(concat!(env!("OUT_DIR"), "/routines.limo"))).unwrap_or_default());
 
 /// Words that an `svc` can hand over, each way.
 const MESSAGE_WORDS: usize = 8;

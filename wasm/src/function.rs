@@ -214,9 +214,7 @@ impl<'m> Translator<'m> {
             0x45..=0xc4 => self.number(operator),
             0x1a..=0x1c | 0x20..=0x24 | 0x41..=0x44 => self.simple(operator),
             0x02..=0x11 => false,
-            _ => {
-                self.simple(operator) || self.number(operator) || self.access(operator) || self.table(operator)
-            }
+            _ => self.simple(operator) || self.number(operator) || self.access(operator) || self.table(operator),
         };
         if !is_done {
             self.control(operator);

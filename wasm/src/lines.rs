@@ -28,8 +28,9 @@ pub(crate) struct Lines {
 impl Lines {
     /// Of a module with these sections.
     pub(crate) fn read(wasm: &[u8], sections: &[(String, Range<usize>)]) -> Self {
-        let section =
-            |name: &str| sections.iter().find(|(known, _)| known == name).map_or(&[][..], |(_, place)| &wasm[place.clone()]);
+        let section = |name: &str| {
+            sections.iter().find(|(known, _)| known == name).map_or(&[][..], |(_, place)| &wasm[place.clone()])
+        };
         let mut reader = Reader { limit: section(".debug_line").len(), lines: Self::default(), known: HashMap::new() };
         if reader.limit > 0 {
             let loaded = Dwarf::load(|id| Ok::<_, gimli::Error>(EndianSlice::new(section(id.name()), LittleEndian)));

@@ -474,7 +474,8 @@ mod tests {
 
     /// Surveys a module with a table, a memory, and a function of no parameters with these operators, whose `end` is added.
     fn survey(code: &[u8]) -> Option<Survey> {
-        let mut wasm = b"\0asm\x01\0\0\0\x01\x04\x01\x60\0\0\x03\x02\x01\0\x04\x04\x01\x70\0\x01\x05\x03\x01\0\x01".to_vec();
+        let mut wasm =
+            b"\0asm\x01\0\0\0\x01\x04\x01\x60\0\0\x03\x02\x01\0\x04\x04\x01\x70\0\x01\x05\x03\x01\0\x01".to_vec();
         let number = |value: usize| [value as u8 & 0x7f | 0x80, (value >> 7) as u8 & 0x7f | 0x80, (value >> 14) as u8];
         wasm.push(10);
         wasm.extend(number(code.len() + 6));
@@ -499,7 +500,10 @@ mod tests {
         assert_eq!(is_surveyed(&[0x41, 0, 0x11, 0, 0]), Some((false, 0)), "call_indirect");
         // Constants that look like operators.
         assert_eq!(is_surveyed(&[0x41, 0x25, 0x1a, 0x44, 0x25, 0, 0xfc, 16, 0, 0, 0, 0, 0x1a]), Some((false, 0)));
-        assert_eq!(is_surveyed(&[0x42, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0, 0x1a]), Some((false, 0)));
+        assert_eq!(
+            is_surveyed(&[0x42, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0, 0x1a]),
+            Some((false, 0))
+        );
     }
 
     #[test]
@@ -514,7 +518,9 @@ mod tests {
 
     #[test]
     fn what_is_no_operator_is_found() {
-        for code in [&[0xff][..], &[0xfd, 12], &[0xfe, 0], &[PREFIX, 99], &[0x12, 0], &[0x44, 0, 0], &[0x0e, 0x80, 0x80]] {
+        for code in
+            [&[0xff][..], &[0xfd, 12], &[0xfe, 0], &[PREFIX, 99], &[0x12, 0], &[0x44, 0, 0], &[0x0e, 0x80, 0x80]]
+        {
             assert_eq!(is_surveyed(code), None, "{code:?}");
         }
     }

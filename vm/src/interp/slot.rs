@@ -80,7 +80,7 @@ pub(super) struct Code {
 }
 
 /// Functions with fewer words are refined when they are prepared.
-const WORTH_WAITING: usize = 192;
+const WORTH_WAITING: usize = 96;
 
 /// The words of a function before which to stop.
 pub type Stops = fn(&Module, u32) -> Vec<u32>;
@@ -149,9 +149,9 @@ impl Code {
         self.slots.resize(self.slots.len().max(own.start as usize + code.len()), EMPTY);
         for (word, place) in code.iter().zip(own.start as usize..) {
             let mut slot = decode(*word, own.registers);
-            if let Some(chosen) = Chosen::of(*word, Held::NOTHING) {
-                let handler = self.small(own, chosen.opcode, *word).unwrap_or_else(|| chosen.single().0);
-                slot.head = Head { handler };
+            if let Some(opcode) = Opcode::of_word(*word) {
+                let plain = || handler(opcode, Accumulating::default(), distance(opcode, *word) <= 0);
+                slot.head = Head { handler: self.small(own, opcode, *word).unwrap_or_else(plain) };
             }
             self.slots[place] = slot;
         }
