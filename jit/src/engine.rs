@@ -5,7 +5,7 @@
 //! head of a loop, and left when its outermost frame returns or when all its frames are turned into portable ones.
 
 use std::any::Any;
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use limen_isa::ValueType;
@@ -29,7 +29,7 @@ use crate::translate::{CELL, Entry};
 /// The engine that compiles.
 pub struct Jit {
     interpreter: Interpreter,
-    modules: HashMap<CodeId, ModuleCode>,
+    modules: BTreeMap<CodeId, ModuleCode>,
     sites: CallSites,
     pool: Pool,
     processor: Box<Processor>,
@@ -50,7 +50,7 @@ impl Default for Jit {
     fn default() -> Self {
         Self {
             interpreter: Interpreter::default(),
-            modules: HashMap::new(),
+            modules: BTreeMap::new(),
             sites: CallSites::default(),
             pool: Pool::default(),
             processor: Box::new(Processor::new()),
