@@ -29,6 +29,8 @@ pub struct Port {
     pub(crate) state: State,
     /// The context's own entry in the object table; null for contexts of the host.
     pub(crate) itself: Ref,
+    /// What the kernel has noted in that entry: it is what it looks for first.
+    pub(crate) payload: i64,
     /// What the context gives, while it stands at an `svc`.
     pub given: Message,
     /// What it will take when it goes on behind it.
@@ -45,6 +47,7 @@ impl OwnPort {
         let port = Port {
             state: State::Ready,
             itself: Ref::NULL,
+            payload: 0,
             given: Message::default(),
             taken: Message::default(),
             native: std::ptr::null_mut(),

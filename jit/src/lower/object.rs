@@ -108,13 +108,13 @@ impl Translator<'_, '_> {
 
     /// A field of what all contexts of the machine share. Between instructions that the runtime executes none of them changes.
     pub(crate) fn processor_field(&mut self, field: usize) -> Value {
-        let (processor, flags) = (self.processor(), self.steady());
-        self.builder.ins().load(types::I64, flags, processor, field as i32)
+        let processor = self.processor();
+        self.builder.ins().load(types::I64, trusted(), processor, field as i32)
     }
 
     /// How to load what changes only when the runtime executes an instruction. In the place of an `svc` it executes none; and
-    /// all is found by way of the kernel's context, of which each `svc` has a value of its own, so that Cranelift never takes
-    /// what one has loaded for what the next one would load.
+    /// all is found by way of the kernel's context or of what was loaded from the processor, of which each `svc` has values of its
+    /// own, so that Cranelift never takes what one has loaded for what the next one would load.
     pub(crate) fn steady(&self) -> MemFlagsData {
         if self.inlined.is_some() { constant() } else { trusted() }
     }
@@ -245,13 +245,6 @@ impl Translator<'_, '_> {
     pub(crate) fn entry_field(&mut self, ty: Type, entry: Value, field: usize) -> Value {
         let flags = self.steady_entry(field);
         self.builder.ins().load(ty, flags, entry, field as i32)
-    }
-
-    /// The entry of the reference of whoever stands at the `svc`: it is live.
-    pub(crate) fn entry_of_caller(&mut self, reference: Value) -> Value {
-        let index = self.builder.ins().ireduce(types::I32, reference);
-        let index = self.builder.ins().uextend(types::I64, index);
-        self.entry_at(index)
     }
 
     /// The entry with an index that there is.
