@@ -400,7 +400,8 @@ fn nobody_waits_for_a_control_service_that_is_given_up() {
     std::fs::write(&manifest, format!("{fragile}\n[group.fragile]\nrestarts = 0\n")).expect("it can be written");
     let mut system = limen();
     system.arg("boot").arg(&manifest).arg("--ctl").arg(&socket);
-    let mut system = system.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("it starts");
+    let mut system =
+        system.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("it starts");
     until("there is a socket", || UnixStream::connect(&socket).is_ok());
     let ask = |arguments: &[&str]| {
         let mut command = limen();

@@ -69,8 +69,7 @@ fn clear(mapping: &mut MmapMut, used: usize) -> bool {
     let kept = used.min(KEPT_BYTES);
     mapping[..kept].fill(0);
     // SAFETY: nobody uses it, and it is private memory without a file, which reads as zeroes from then on.
-    used == kept
-        || unsafe { mapping.unchecked_advise_range(UncheckedAdvice::DontNeed, kept, used - kept) }.is_ok()
+    used == kept || unsafe { mapping.unchecked_advise_range(UncheckedAdvice::DontNeed, kept, used - kept) }.is_ok()
 }
 
 #[cfg(test)]
