@@ -5,7 +5,7 @@ use std::mem::offset_of;
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::{InstBuilder, TrapCode, Value, types};
 use limen_isa::{Reg, Supervisor};
-use limen_vm::{Kind, MESSAGE_REFS, MESSAGE_WORDS, Message, Rights, layout};
+use limen_vm::{Kind, MESSAGE_REFS, MESSAGE_WORDS, Message, layout};
 
 use super::object::Usual;
 use super::slowly;
@@ -144,12 +144,12 @@ impl Supervisor for Translator<'_, '_> {
 impl Translator<'_, '_> {
     /// What the kernel has noted in the entry of a live reference, which is not null.
     fn payload_of(&mut self, usual: &Usual, reference: Value, kind: Kind) -> Value {
-        let entry = self.entry(usual, reference, kind, Rights::NONE);
+        let payload = self.payload(usual, reference, kind);
         if kind == Kind::NONE {
             let is_null = self.builder.ins().icmp_imm_s(IntCC::Equal, reference, 0);
             self.unless(is_null, usual.slow);
         }
-        self.entry_field(types::I64, entry, layout::ENTRY_PAYLOAD)
+        payload
     }
 
     /// Element `k` of one sort of the message that a context gives.
