@@ -83,6 +83,67 @@ export fn main(p: i32, i: i32, n: i32) -> i64 {
     assert_eq!(fault_at(&outcome), Some((Fault::Bounds, u64::from(u32::MAX) * 9 + 8)), "nothing reaches further");
 }
 
+/// A machine instruction may do a load for what uses its value, another access perhaps, or one at another place: it is the load's
+/// fault all the same.
+#[test]
+fn a_load_that_another_instruction_does_faults_where_it_stands() {
+    let module = verified(
+        "home 1
+export fn main(p: i32, q: i32, n: i32) -> i64 {
+    reg a, b, c: i32
+    reg d: i64
+    i32.br_eqi n, 0, address
+    i32.br_eqi n, 1, both
+    i32.br_eqi n, 2, changed
+    i32.br_eqi n, 3, same
+    a = i32.load [p + 4]
+    i32.br_eq a, q, plus
+    d = i64.load [q + 0]
+    ret d
+  address:
+    a = i32.load [p + 400]
+    a = i32.load8_u [a + 0]
+    d = i64.from_i32_u a
+    ret d
+  both:
+    a = i32.load [p + 4]
+    b = i32.load [q + 4]
+    d = i64.load_at [a, b + 8]
+    ret d
+  changed:
+    a = i32.load [p + 0]
+    a = i32.add a, q
+    i32.store [p + 0], a
+    d = i64.from_i32_u a
+    ret d
+  same:
+    a = i32.load [p + 0]
+    b = i32.load [p + 0]
+    c = i32.load [q + 0]
+    a = i32.add a, b
+    a = i32.add a, c
+    d = i64.load [a + 0]
+    ret d
+  plus:
+    a = i32.addi a, 1
+    d = i64.from_i32_u a
+    ret d
+}",
+    );
+    let mut words = Vec::new();
+    for (n, p) in (0..5).flat_map(|n| [0, 64, 4000, 4092, -3, i32::MIN].map(|p| (n, p))) {
+        for q in [0, 128, 4093, -1, i32::MAX] {
+            let (outcome, _) = same(&module, &[Value::I32(p), Value::I32(q), Value::I32(n)]);
+            if let Outcome::Faulted(report) = outcome {
+                words.push(report.backtrace[0].pc);
+            }
+        }
+    }
+    words.sort_unstable();
+    words.dedup();
+    assert_eq!(words.len(), 8, "almost every access faults once: {words:?}");
+}
+
 /// The frames around the one that is stopped are found, whatever registers they had put away; and what it had done before is
 /// done, what would have come after is not.
 #[test]

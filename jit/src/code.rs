@@ -6,9 +6,9 @@ use limen_isa::module::Module;
 use limen_vm::Verified;
 
 use crate::arch;
+use crate::code_map::{CodeMap, is_last};
 use crate::compile::{Compiled, Refusal};
 use crate::context::{IndirectEntry, NO_SIGNATURE};
-use crate::frames::{CallSites, is_last};
 use crate::lower::enter::Handler;
 use crate::shape::loop_heads;
 use crate::translate::Entry;
@@ -34,7 +34,7 @@ pub(crate) struct ModuleCode {
     pub(crate) is_eager: bool,
     /// Bytes of memory that it takes.
     pub(crate) footprint: usize,
-    sites: CallSites,
+    code_map: CodeMap,
 }
 
 // SAFETY: the pointers are to code that this owns.
@@ -43,7 +43,7 @@ unsafe impl Send for ModuleCode {}
 impl Drop for ModuleCode {
     fn drop(&mut self) {
         for compiled in self.made.values().flatten() {
-            self.sites.remove(compiled, self.functions.as_ptr());
+            self.code_map.remove(compiled, self.functions.as_ptr());
         }
     }
 }
@@ -54,7 +54,7 @@ fn uncompiled() -> *const u8 {
 }
 
 impl ModuleCode {
-    pub(crate) fn new(module: &Verified<Module>, kernel: Option<Handler>, sites: &CallSites) -> Self {
+    pub(crate) fn new(module: &Verified<Module>, kernel: Option<Handler>, code_map: &CodeMap) -> Self {
         let uncompiled = uncompiled();
         let entry = |function: &Option<u32>| match function {
             None => IndirectEntry { signature: NO_SIGNATURE, function: 0, code: uncompiled },
@@ -74,7 +74,7 @@ impl ModuleCode {
             samples: BTreeMap::new(),
             is_eager: false,
             footprint: 0,
-            sites: sites.clone(),
+            code_map: code_map.clone(),
         }
     }
 
@@ -96,7 +96,9 @@ impl ModuleCode {
     pub(crate) fn find(&self, function: u32, entry: Entry) -> Option<*const u8> {
         match entry {
             Entry::Call => Some(self.functions[function as usize]).filter(|code| *code != uncompiled()),
-            Entry::Loop(_) => self.made.get(&(function, entry))?.as_ref().map(|compiled| compiled.code as *const u8),
+            Entry::Loop(_) => {
+                self.made.get(&(function, entry))?.as_ref().map(|compiled| compiled.address() as *const u8)
+            }
         }
     }
 
@@ -126,10 +128,10 @@ impl ModuleCode {
     /// Lets code be used from now on; what could not be compiled is not tried again.
     pub(crate) fn publish(&mut self, function: u32, entry: Entry, compiled: Result<Compiled, Refusal>) {
         if let Ok(compiled) = &compiled {
-            self.sites.add(compiled, self.functions.as_ptr());
+            self.code_map.add(&compiled.code, self.functions.as_ptr());
             self.footprint += compiled.footprint();
             if entry == Entry::Call {
-                let code = compiled.code as *const u8;
+                let code = compiled.address() as *const u8;
                 self.functions[function as usize] = code;
                 let entries = self.indirect.iter_mut().filter(|entry| entry.function == function);
                 entries.for_each(|entry| entry.code = code);

@@ -1,27 +1,29 @@
 //! One function at a time: from bytecode to code that can run.
 
 use std::ops::Deref;
-use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
 use cranelift_codegen::isa::OwnedTargetIsa;
 use cranelift_codegen::settings::{self, Configurable};
-use cranelift_codegen::{Context, FinalizedMachExceptionHandler, ir};
+use cranelift_codegen::{Context, FinalizedMachExceptionHandler, FinalizedRelocTarget, ir};
 use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext};
 use cranelift_jit::{JITBuilder, JITModule};
-use cranelift_module::{FuncId, Linkage, Module as _, default_libcall_names};
-use limen_isa::module::{Module, PAGE_SIZE};
+use cranelift_module::{Linkage, Module as _, default_libcall_names};
+use limen_isa::module::Module;
 use limen_vm::{HEADER_CELLS, NativeFrame, Verified};
 use thiserror::Error;
 
 use crate::arch::{self, FRAME_OVERHEAD};
+use crate::code_memory::{self, Draft, Placed};
 use crate::lower::enter::Handler;
 use crate::lower::leave::EXIT;
 use crate::mode::Mode;
-use crate::resident::residents;
-use crate::shape::{RegisterSet, Shape};
+use crate::resident::Residents;
+use crate::shape::Shape;
 use crate::shared::{Key, SharedCode};
-use crate::translate::{CELL, Entry, Translator, enters_kernel, loop_signature, signature};
+use crate::stops::stops;
+use crate::translate::{CELL, Entry, Slots, Translator, enters_kernel, loop_signature, signature};
 
 /// Functions of more words than this are only interpreted: compiling them would take seconds.
 pub(crate) const MAX_WORDS: usize = 1 << 15;
@@ -52,7 +54,7 @@ pub(crate) enum Refusal {
 
 /// A function's code, which several machines may have.
 pub(crate) struct Compiled {
-    code: Arc<Code>,
+    pub(crate) code: Arc<Code>,
     /// What compiling it took; nothing if it was there.
     pub(crate) time: Duration,
 }
@@ -67,53 +69,65 @@ impl Deref for Compiled {
 
 /// Code that can run until it is freed.
 pub(crate) struct Code {
-    /// Only to be freed.
-    memory: Mutex<Option<JITModule>>,
+    /// Where it is.
+    memory: Placed,
     /// Keeps the address by which the kernel is named whose code is in it.
     _kernel: Option<Verified<Module>>,
-    pub(crate) code: usize,
     /// In bytes.
     pub(crate) size: usize,
-    pub(crate) call_sites: Vec<CallSite>,
-    /// Where the host may stop it.
-    pub(crate) stops: Arc<Stops>,
-    /// The registers of its function that are in their cells.
-    pub(crate) residents: Arc<RegisterSet>,
-}
-
-/// Where the host may stop code that accesses home without a look.
-#[derive(Debug, Default)]
-pub(crate) struct Stops {
     pub(crate) function: u32,
-    /// Offsets of machine instructions from the beginning of the code, and the words of the instructions that they belong to.
-    pub(crate) words: Vec<(u32, u32)>,
-    /// Where the function returns from if it was stopped.
-    pub(crate) exit: usize,
+    /// In the order of where callees return to.
+    calls: Vec<Call>,
+    /// Offsets from the beginning at which the host may stop it, and the words of the instructions that they belong to.
+    stops: Vec<(u32, u32)>,
+    /// Offset at which the function returns if it was stopped.
+    exit: u32,
+    /// The registers of its function that are in the native frame.
+    pub(crate) residents: Arc<Residents>,
 }
 
-/// A place where compiled code calls compiled code.
+/// A place where compiled code calls compiled code, in offsets from the beginning.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct CallSite {
-    /// Where the callee returns to.
-    pub(crate) returns_to: usize,
-    /// Where it returns to if frames are to be put into the portable form.
+struct Call {
+    returns_to: u32,
+    pad: u32,
+    /// The word of the instruction.
+    word: u32,
+}
+
+/// Where a frame stands that has called another.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Site {
+    /// Where the callee is to return to if frames are to be put into the portable form.
     pub(crate) pad: usize,
     pub(crate) at: NativeFrame,
 }
 
 impl Code {
-    /// Bytes of memory that it takes: the host protects whole pages.
-    pub(crate) fn footprint(&self) -> usize {
-        self.size.next_multiple_of(PAGE_SIZE as usize)
+    /// Where it begins.
+    pub(crate) fn address(&self) -> usize {
+        self.memory.address()
     }
-}
 
-impl Drop for Code {
-    fn drop(&mut self) {
-        if let Some(memory) = self.memory.get_mut().unwrap_or_else(PoisonError::into_inner).take() {
-            // SAFETY: who drops code has made sure that no frame is in it.
-            unsafe { memory.free_memory() };
-        }
+    /// Bytes of memory that it takes.
+    pub(crate) fn footprint(&self) -> usize {
+        code_memory::footprint(self.size)
+    }
+
+    /// The call that returns to this address, if one does.
+    pub(crate) fn call_before(&self, address: usize) -> Option<Site> {
+        let offset = u32::try_from(address - self.address()).ok()?;
+        let call = self.calls[self.calls.binary_search_by_key(&offset, |call| call.returns_to).ok()?];
+        let at = NativeFrame { function: self.function, pc: call.word };
+        Some(Site { pad: self.address() + call.pad as usize, at })
+    }
+
+    /// If the host may stop code that stands at this address: where the function then is, and where it returns.
+    pub(crate) fn stopped_at(&self, address: usize) -> Option<(NativeFrame, usize)> {
+        let offset = u32::try_from(address - self.address()).ok()?;
+        let index = self.stops.binary_search_by_key(&offset, |(offset, _)| *offset).ok()?;
+        let at = NativeFrame { function: self.function, pc: self.stops[index].1 };
+        Some((at, self.address() + self.exit as usize))
     }
 }
 
@@ -128,6 +142,23 @@ static ISA: LazyLock<Result<OwnedTargetIsa, Refusal>> = LazyLock::new(|| {
     }
     cranelift_native::builder().map_err(refused)?.finish(settings::Flags::new(flags)).map_err(refused)
 });
+
+/// The kernel, if code of it can be in a function's.
+fn wanted<'a>(module: &Module, kernel: Option<&'a Handler>, function: u32) -> Option<&'a Handler> {
+    kernel.filter(|_| enters_kernel(&module.functions[function as usize]))
+}
+
+/// The code of a function, for machines with this kernel, if one of them has had it compiled.
+pub(crate) fn shared(
+    module: &Verified<Module>,
+    kernel: Option<&Handler>,
+    function: u32,
+    entry: Entry,
+    mode: Mode,
+) -> Option<Compiled> {
+    let key = Key::new(wanted(module, kernel, function), function, entry, mode);
+    SharedCode::of(module).find(key).map(|code| Compiled { code, time: Duration::ZERO })
+}
 
 /// Compiles functions.
 pub(crate) struct Compiler {
@@ -158,18 +189,18 @@ impl Compiler {
         entry: Entry,
         mode: Mode,
     ) -> Result<Compiled, Refusal> {
-        let kernel = kernel.filter(|_| enters_kernel(&module.functions[function as usize]));
-        let (key, shared) = (Key::new(kernel, function, entry, mode), SharedCode::of(module));
-        if let Some(code) = shared.find(key) {
-            return Ok(Compiled { code, time: Duration::ZERO });
+        if let Some(code) = shared(module, kernel, function, entry, mode) {
+            return Ok(code);
         }
+        let kernel = wanted(module, kernel, function);
+        let key = Key::new(kernel, function, entry, mode);
         let start = Instant::now();
         let code = Arc::new(match self.make(module, kernel, key) {
             // With what the kernel does about an `svc` in it the frame is too large: without, it may not be.
             Err(Refusal::Frame(_)) if kernel.is_some() => self.make(module, None, key)?,
             made => made?,
         });
-        shared.add(key, &code);
+        SharedCode::of(module).add(key, &code);
         Ok(Compiled { code, time: start.elapsed() })
     }
 
@@ -179,53 +210,54 @@ impl Compiler {
         if words > MAX_WORDS {
             return Err(Refusal::Size(words));
         }
-        let mut memory = JITModule::new(JITBuilder::with_isa(Arc::clone(&self.isa), default_libcall_names()));
-        let id = self.define(&mut memory, module, kernel, key);
-        let built = id.and_then(|(id, residents)| {
-            self.check_frame(module, function)?;
-            memory.finalize_definitions().map_err(refused)?;
-            Ok((memory.get_finalized_function(id) as usize, residents))
-        });
-        let made = match built {
-            Ok((code, residents)) => Ok(self.finish(memory, function, kernel, code, residents)),
-            Err(refusal) => {
-                // SAFETY: nothing of it was ever called.
-                unsafe { memory.free_memory() };
-                Err(refusal)
-            }
-        };
+        let made = self.assemble(module, kernel, key);
         self.context.clear();
         made
     }
 
-    /// Translates the function and has Cranelift define it. Gives the registers that are in their cells, too.
+    fn assemble(&mut self, module: &Verified<Module>, kernel: Option<&Handler>, key: Key) -> Result<Code, Refusal> {
+        let (draft, mut builder) =
+            (Draft::default(), JITBuilder::with_isa(Arc::clone(&self.isa), default_libcall_names()));
+        builder.memory_provider(Box::new(draft.clone()));
+        let mut drafts = JITModule::new(builder);
+        let residents = self.define(&mut drafts, module, kernel, key)?;
+        self.check_frame(module, key.function)?;
+        self.check_relocations()?;
+        drafts.finalize_definitions().map_err(refused)?;
+        let code = draft.take().ok_or_else(|| refused("it is not one piece of code"))?;
+        let memory = Placed::new(&code).map_err(refused)?;
+        let stops = stops(&self.context).ok_or_else(|| refused("its accesses cannot be told apart"))?;
+        Ok(self.finish(memory, key.function, kernel, residents, stops))
+    }
+
+    /// Translates the function and has Cranelift define it. Gives the registers that are in the native frame, too.
     fn define(
         &mut self,
-        memory: &mut JITModule,
+        drafts: &mut JITModule,
         module: &Module,
         kernel: Option<&Handler>,
         key: Key,
-    ) -> Result<(FuncId, RegisterSet), Refusal> {
+    ) -> Result<Arc<Residents>, Refusal> {
         let Key { function, entry, .. } = key;
         let shape = module.signature_of(function).ok_or(Refusal::Size(0))?;
         let native = match entry {
             Entry::Call => signature(shape),
             Entry::Loop(_) => loop_signature(shape),
         };
-        let id = memory.declare_function("limen", Linkage::Local, &native).map_err(refused)?;
+        let id = drafts.declare_function("limen", Linkage::Local, &native).map_err(refused)?;
         self.context.clear();
         self.context.func = ir::Function::with_name_signature(ir::UserFuncName::default(), native);
-        let itself = memory.declare_func_in_func(id, &mut self.context.func);
+        let itself = drafts.declare_func_in_func(id, &mut self.context.func);
         let mut builder = FunctionBuilder::new(&mut self.context.func, &mut self.builder);
         let shape = Shape::of(module, function);
         let mut translator = Translator::new(&mut builder, module, function, &shape, itself, entry, key.mode);
         translator.kernel = kernel;
-        let residents = residents(module, function, &shape);
-        translator.residents = residents.clone();
+        let residents = Arc::new(Residents::of(module, function, &shape));
+        translator.slots = Slots::new(Arc::clone(&residents));
         translator.translate();
         builder.finalize(self.isa.frontend_config());
-        memory.define_function(id, &mut self.context).map_err(refused)?;
-        Ok((id, residents))
+        drafts.define_function(id, &mut self.context).map_err(refused)?;
+        Ok(residents)
     }
 
     /// Refuses native frames that take more than their share of the native stack.
@@ -238,42 +270,49 @@ impl Compiler {
         if native as usize > share.min(MAX_FRAME) { Err(Refusal::Frame(native)) } else { Ok(()) }
     }
 
+    /// Refuses code that would not do the same at another place: it may refer to itself only.
+    fn check_relocations(&self) -> Result<(), Refusal> {
+        let Some(compiled) = self.context.compiled_code() else { return Ok(()) };
+        let is_own = |target: &FinalizedRelocTarget| {
+            matches!(
+                target,
+                FinalizedRelocTarget::ExternalName(ir::ExternalName::User(_)) | FinalizedRelocTarget::Func(_)
+            )
+        };
+        match compiled.buffer.relocs().iter().find(|relocation| !is_own(&relocation.target)) {
+            Some(foreign) => Err(refused(format!("it refers to {:?}", foreign.target))),
+            None => Ok(()),
+        }
+    }
+
     /// Collects what the runtime must know of the code at this address.
     fn finish(
         &self,
-        memory: JITModule,
+        memory: Placed,
         function: u32,
         kernel: Option<&Handler>,
-        code: usize,
-        residents: RegisterSet,
+        residents: Arc<Residents>,
+        stops: Vec<(u32, u32)>,
     ) -> Code {
-        let (mut call_sites, mut size, mut stops) = (Vec::new(), 0, Stops { function, ..Stops::default() });
-        if let Some(compiled) = self.context.compiled_code() {
-            let buffer = &compiled.buffer;
-            let locations = buffer.get_srclocs_sorted();
-            let word_at = |offset: u32| {
-                let next = locations.partition_point(|range| range.start <= offset);
-                next.checked_sub(1).map_or(0, |index| locations[index].loc.bits())
-            };
-            for site in buffer.call_sites() {
-                let Some(FinalizedMachExceptionHandler::Default(pad)) = site.exception_handlers.first() else {
-                    continue;
-                };
-                let (pad, pc) = (code + *pad as usize, word_at(site.ret_addr - 1));
-                if pc == EXIT {
-                    stops.exit = pad;
-                    continue;
-                }
-                let returns_to = code + site.ret_addr as usize;
-                call_sites.push(CallSite { returns_to, pad, at: NativeFrame { function, pc } });
-            }
-            let traps = buffer.traps().iter().filter(|trap| trap.code == ir::TrapCode::HEAP_OUT_OF_BOUNDS);
-            stops.words = traps.map(|trap| (trap.offset, word_at(trap.offset))).collect();
-            size = buffer.data().len();
-        }
-        let residents = Arc::new(residents);
         let _kernel = kernel.map(|handler| handler.module.clone());
-        Code { memory: Mutex::new(Some(memory)), _kernel, code, size, call_sites, stops: Arc::new(stops), residents }
+        let mut code = Code { memory, _kernel, size: 0, function, calls: Vec::new(), stops, exit: 0, residents };
+        let Some(compiled) = self.context.compiled_code() else { return code };
+        let buffer = &compiled.buffer;
+        let locations = buffer.get_srclocs_sorted();
+        let word_at = |offset: u32| {
+            let next = locations.partition_point(|range| range.start <= offset);
+            next.checked_sub(1).map_or(0, |index| locations[index].loc.bits())
+        };
+        for site in buffer.call_sites() {
+            let Some(FinalizedMachExceptionHandler::Default(pad)) = site.exception_handlers.first() else { continue };
+            match word_at(site.ret_addr - 1) {
+                EXIT => code.exit = *pad,
+                word => code.calls.push(Call { returns_to: site.ret_addr, pad: *pad, word }),
+            }
+        }
+        code.calls.sort_unstable_by_key(|call| call.returns_to);
+        code.size = buffer.data().len();
+        code
     }
 }
 

@@ -9,15 +9,17 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use limen_isa::ValueType;
-use limen_isa::module::{Module, PAGE_SIZE};
+use limen_isa::module::Module;
 use limen_vm::{Engine, EngineKind, Exit, Fuel, HEADER_CELLS, Interpreter, ModuleId, NativeFrames, Run, Stop};
 
 use crate::arch;
 use crate::background::{Background, CodeId, Made, Wish};
 use crate::code::ModuleCode;
-use crate::compile::{Compiled, Compiler, MAX_WORDS, Refusal};
+use crate::code_map::CodeMap;
+use crate::code_memory;
+use crate::compile::{Compiled, Compiler, MAX_WORDS, Refusal, shared};
 use crate::context::{NativeContext, Processor, Reason};
-use crate::frames::{self, CallSites, Parked};
+use crate::frames::{self, Parked};
 use crate::log::{Compilation, Log};
 use crate::lower::enter::{Handler, address_of};
 use crate::mode::{Mode, Paging, Safepoints};
@@ -30,7 +32,7 @@ use crate::translate::{CELL, Entry};
 pub struct Jit {
     interpreter: Interpreter,
     modules: BTreeMap<CodeId, ModuleCode>,
-    sites: CallSites,
+    code_map: CodeMap,
     pool: Pool,
     processor: Box<Processor>,
     /// What native code enters the kernel on.
@@ -51,7 +53,7 @@ impl Default for Jit {
         Self {
             interpreter: Interpreter::default(),
             modules: BTreeMap::new(),
-            sites: CallSites::default(),
+            code_map: CodeMap::default(),
             pool: Pool::default(),
             processor: Box::new(Processor::new()),
             kernel: None,
@@ -115,7 +117,8 @@ impl Jit {
     /// Makes ready for the code of a module, when it first runs.
     fn prepare(&mut self, run: &mut Run<'_>) {
         let id = code_of(run);
-        let code = self.modules.entry(id).or_insert_with(|| ModuleCode::new(run.module(), handler(run), &self.sites));
+        let code =
+            self.modules.entry(id).or_insert_with(|| ModuleCode::new(run.module(), handler(run), &self.code_map));
         if run.kind() == EngineKind::Jit && !code.is_eager {
             code.is_eager = true;
             for function in 0..run.module().functions.len() as u32 {
@@ -159,12 +162,16 @@ impl Jit {
         Some(self.compiler.as_mut()?.compile(&code.module, kernel, wish.function, wish.entry, wish.of.mode))
     }
 
-    /// Has code compiled in the background, unless that was tried.
+    /// Uses code that another machine has had compiled, or else has it compiled in the background, unless that was tried.
     fn wish(&mut self, wish: Wish) {
         let room = self.check_code_memory(SMALLEST_CODE);
         let Some(code) = self.modules.get_mut(&wish.of) else { return };
         if code.was_tried(wish.function, wish.entry) {
             return;
+        }
+        let kernel = code.kernel.as_ref();
+        if let Some(compiled) = shared(&code.module, kernel, wish.function, wish.entry, wish.of.mode) {
+            return self.publish(wish, Ok(compiled));
         }
         match room {
             Ok(()) if self.background.ask(wish, &code.module, code.kernel.as_ref()) => {
@@ -197,7 +204,7 @@ fn described(module: &Module, wish: Wish, compiled: &Result<Compiled, Refusal>, 
         words: module.functions[wish.function as usize].code.len(),
         ready,
         took: compiled.as_ref().map_or(Duration::ZERO, |compiled| compiled.time),
-        address: compiled.as_ref().map_or(0, |compiled| compiled.code),
+        address: compiled.as_ref().map_or(0, |compiled| compiled.address()),
         outcome: compiled.as_ref().map(|compiled| compiled.size).map_err(Refusal::to_string),
     }
 }
@@ -273,7 +280,7 @@ impl Turn<'_, '_> {
         if self.run.module().signature_of(function).is_none_or(|it| innermost as usize + cells_of(it) > cells) {
             return None;
         }
-        let mut parked = Parked::new(&self.jit.pool, &self.jit.sites, cells, function)?;
+        let mut parked = Parked::new(&self.jit.pool, &self.jit.code_map, cells, function)?;
         let context = &mut *parked.context;
         (context.stack, context.limit) = (stack.start, stack.end);
         // SAFETY: the innermost frame lies on the stack.
@@ -332,12 +339,14 @@ impl Turn<'_, '_> {
             }
             Reason::Uncompiled(function) => {
                 self.jit.receive();
-                if self.code(function, Entry::Call).is_some() {
-                    *next = Some(frames);
-                    return None;
+                if self.code(function, Entry::Call).is_none() {
+                    self.jit.wish(Wish { of: code_of(self.run), function, entry: Entry::Call });
+                    if self.code(function, Entry::Call).is_none() {
+                        return self.leave(frames);
+                    }
                 }
-                self.jit.wish(Wish { of: code_of(self.run), function, entry: Entry::Call });
-                self.leave(frames)
+                *next = Some(frames);
+                None
             }
             Reason::Leave => self.leave(frames),
         }
@@ -433,7 +442,7 @@ impl Turn<'_, '_> {
         let Some(target) = code else { return };
         // SAFETY: both ends are of one stack.
         let cells = unsafe { entry.stack.end.offset_from(entry.stack.start) } as usize;
-        let fresh = || Parked::new(&self.jit.pool, &self.jit.sites, cells, entry.function).map(Box::new);
+        let fresh = || Parked::new(&self.jit.pool, &self.jit.code_map, cells, entry.function).map(Box::new);
         let Some(mut frames) = self.jit.kernel.take().or_else(fresh) else { return };
         frames.outermost = entry.function;
         let context = &mut *frames.context;
@@ -530,7 +539,7 @@ fn is_large(module: &Module, function: u32) -> bool {
 const LARGE: usize = 2048;
 
 /// No code takes less memory.
-const SMALLEST_CODE: usize = PAGE_SIZE as usize;
+const SMALLEST_CODE: usize = code_memory::GRAIN;
 
 /// Units of fuel from one look at what is hot to the next.
 const SAMPLED: u64 = 1024;

@@ -27,6 +27,8 @@ mod arch;
 mod background;
 mod bounds;
 mod code;
+mod code_map;
+mod code_memory;
 mod compile;
 mod context;
 mod engine;
@@ -43,6 +45,7 @@ mod shape;
 mod shared;
 mod slow;
 mod stack;
+mod stops;
 mod translate;
 
 use limen_vm::{Config, Machine, MachineError, Snapshot};

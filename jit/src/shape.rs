@@ -47,10 +47,6 @@ impl RegisterSet {
         if is_in { self.insert(register) } else { self.remove(register) }
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
-        self.0.iter().all(|word| *word == 0)
-    }
-
     pub(crate) fn contains(&self, register: u16) -> bool {
         self.0.get(usize::from(register) / 64).is_some_and(|word| word >> (register % 64) & 1 != 0)
     }

@@ -8,6 +8,7 @@
 
 mod outlined;
 mod safepoints;
+mod slots;
 
 use std::collections::HashMap;
 use std::mem::offset_of;
@@ -40,6 +41,7 @@ use crate::slow::Kind;
 
 use outlined::{Outlined, Way};
 use safepoints::HeadPoll;
+pub(crate) use slots::Slots;
 
 /// Bytes of a cell of the stack.
 pub(crate) const CELL: i32 = 8;
@@ -113,8 +115,8 @@ pub(crate) struct Translator<'a, 'b> {
     /// By the number of the basic block: the poll before it, if it is the head of a loop with one way back.
     polls: Vec<Option<HeadPoll>>,
     pub(crate) variables: Vec<Variable>,
-    /// The registers that are in their cells instead.
-    pub(crate) residents: RegisterSet,
+    /// The registers that are in the native frame instead.
+    pub(crate) slots: Slots,
     /// What a NaN in a register is; see [`crate::lower::float`].
     pub(crate) nans: Vec<Nan>,
     at_start: Nans,
@@ -156,6 +158,8 @@ pub(crate) struct Translator<'a, 'b> {
     outlined: Vec<Outlined>,
     /// By basic block: the common end of the ways out of it, once one was translated.
     pub(crate) tails: HashMap<usize, Option<Tail>>,
+    /// How many accesses there are so far that the host may stop.
+    pub(crate) accesses: usize,
     /// Stores to home that are put off.
     pub(crate) waiting: Vec<Waiting>,
     /// Whether what is translated is hardly ever executed.
@@ -205,7 +209,7 @@ impl<'a, 'b> Translator<'a, 'b> {
             blocks,
             polls,
             variables,
-            residents: RegisterSet::default(),
+            slots: Slots::default(),
             nans: vec![Nan::Canonical; function.registers.len()],
             at_start,
             bounds: Bounds::of(module, index, shape, entry, mode.paging),
@@ -230,6 +234,7 @@ impl<'a, 'b> Translator<'a, 'b> {
             live_behind: RegisterSet::default(),
             outlined: Vec::new(),
             tails: HashMap::new(),
+            accesses: 0,
             waiting: Vec::new(),
             is_cold: false,
             kernel: None,
@@ -268,28 +273,23 @@ impl<'a, 'b> Translator<'a, 'b> {
             self.builder.def_var(variable, processor);
         }
         self.begin_kept();
+        let entry = self.entry.word();
         match self.entry {
             Entry::Call => {
                 self.enter(&params[2..]);
+                self.begin_slots(entry);
                 self.arguments(&params[2..]);
-                self.require_all(0);
-                self.jump_to(0);
             }
-            Entry::Loop(pc) => {
+            Entry::Loop(_) => {
                 self.make_exit();
-                let live = self.shape.live_at(pc).clone();
-                for register in 0..self.function.registers.len() {
-                    if !self.residents.contains(register as u16) {
-                        self.zeroes(register..register + 1);
-                    }
-                }
-                for register in live.iter() {
-                    self.load_cell(Reg(register));
-                }
-                self.require_all(pc);
-                self.jump_to(pc);
+                self.begin_slots(entry);
+                self.zeroes(0..self.function.registers.len());
+                let live = self.shape.live_at(entry).clone();
+                live.iter().for_each(|register| self.load_cell(Reg(register)));
             }
         }
+        self.require_all(entry);
+        self.jump_to(entry);
     }
 
     /// Leaves the function to the interpreter, from the word `pc` on, if something is not as the code relies on.
@@ -332,7 +332,7 @@ impl<'a, 'b> Translator<'a, 'b> {
         let (mut passing, mut passed) = (Passing::new(), passed.iter());
         for (register, ty) in (0..).zip(params) {
             match passing.next(*ty).and_then(|_| passed.next()) {
-                Some(value) => self.set(Reg(register), *value),
+                Some(value) => self.hold(Reg(register), *value),
                 None => self.load_cell(Reg(register)),
             }
         }
@@ -342,7 +342,8 @@ impl<'a, 'b> Translator<'a, 'b> {
     pub(crate) fn zeroes(&mut self, registers: std::ops::Range<usize>) {
         for register in registers {
             let zero = self.zero(type_of(self.function.registers[register]));
-            self.set_as(Reg(register as u16), zero, Nan::Canonical);
+            self.hold(Reg(register as u16), zero);
+            self.nans[register] = Nan::Canonical;
         }
     }
 
@@ -362,6 +363,7 @@ impl<'a, 'b> Translator<'a, 'b> {
         self.poll_before(index);
         self.builder.switch_to_block(self.blocks[index]);
         (self.block, self.open, self.room) = (index, self.bounds.at_start(index), self.room_in_loops);
+        self.slots.enter(index);
         self.take_known(index);
         self.take_nans(index);
         let instructions = self.shape.live_before(self.module, self.index, index);
@@ -508,24 +510,24 @@ impl<'a, 'b> Translator<'a, 'b> {
 
     /// A register's value.
     pub(crate) fn get(&mut self, register: Reg) -> Value {
-        if self.residents.contains(register.0) {
-            let ty = type_of(self.type_of(register));
-            return self.builder.ins().load(ty, trusted(), self.frame, i32::from(register.0) * CELL);
+        match self.slots.of(register) {
+            Some(slot) => self.load_slot(slot, type_of(self.type_of(register))),
+            None => self.builder.use_var(self.variables[usize::from(register.0)]),
         }
-        self.builder.use_var(self.variables[usize::from(register.0)])
     }
 
-    /// Writes a register.
+    /// The instruction writes a register.
     pub(crate) fn set(&mut self, register: Reg, value: Value) {
+        self.slots.write(self.pc, register);
+        self.hold(register, value);
+    }
+
+    /// A register has this value, wherever it is.
+    pub(crate) fn hold(&mut self, register: Reg, value: Value) {
         self.nans[usize::from(register.0)] = Nan::Kept;
-        if self.residents.contains(register.0) {
-            let cell = match self.builder.func.dfg.value_type(value) {
-                types::I32 => self.builder.ins().uextend(types::I64, value),
-                _ => value,
-            };
-            self.builder.ins().store(trusted(), cell, self.frame, i32::from(register.0) * CELL);
-        } else {
-            self.builder.def_var(self.variables[usize::from(register.0)], value);
+        match self.slots.of(register) {
+            Some(slot) => self.store_slot(slot, value),
+            None => self.builder.def_var(self.variables[usize::from(register.0)], value),
         }
         self.forget_kept_in(register);
     }
@@ -536,19 +538,13 @@ impl<'a, 'b> Translator<'a, 'b> {
 
     /// Fetches a register from its cell.
     pub(crate) fn load_cell(&mut self, register: Reg) {
-        if self.residents.contains(register.0) {
-            return;
-        }
         let ty = type_of(self.type_of(register));
         let value = self.builder.ins().load(ty, trusted(), self.frame, i32::from(register.0) * CELL);
-        self.set(register, value);
+        self.hold(register, value);
     }
 
     /// Writes a register to its cell.
     pub(crate) fn store_cell(&mut self, register: Reg) {
-        if self.residents.contains(register.0) {
-            return;
-        }
         let value = self.get_canonical(register);
         self.store_to(self.frame, i32::from(register.0), value);
     }
@@ -584,7 +580,10 @@ impl<'a, 'b> Translator<'a, 'b> {
         let next = (!self.is_last()).then(|| self.builder.create_block());
         let slow = self.slow_block(Kind::Step, next);
         self.builder.ins().jump(slow, &[]);
-        self.written().iter().for_each(|register| self.nans[usize::from(register.0)] = Nan::Kept);
+        for register in self.written() {
+            self.slots.write(self.pc, register);
+            self.nans[usize::from(register.0)] = Nan::Kept;
+        }
         if let Some(next) = next {
             self.builder.switch_to_block(next);
         }

@@ -315,15 +315,15 @@ impl Context {
         }
     }
 
-    /// Writes the headers of frames that were native, outermost first, and zeroes in their registers. If the operands of the
-    /// instruction at which the innermost stands are in their cells, these keep what they hold; so do those that are there anyway.
+    /// Writes the headers of frames that were native, outermost first, and values in their registers: of which frame, and which
+    /// register. If the operands of the instruction at which the innermost stands are in their cells, these keep what they hold.
     pub(crate) fn rebuild(
         &mut self,
         module: &Verified<Module>,
         fp: u32,
         frames: &[NativeFrame],
         has_operands: bool,
-        is_there: &dyn Fn(usize, u16) -> bool,
+        value: &dyn Fn(usize, u16) -> u64,
     ) {
         self.adopt_native(module, fp, frames);
         let mut first = fp as usize;
@@ -332,8 +332,8 @@ impl Context {
             let keeps = has_operands && index + 1 == frames.len();
             let kept = if keeps { operands(module, frame.function, frame.pc) } else { Vec::new() };
             for register in 0..registers as u16 {
-                if !kept.contains(&register) && !is_there(index, register) {
-                    self.stack[first + usize::from(register)] = 0;
+                if !kept.contains(&register) {
+                    self.stack[first + usize::from(register)] = value(index, register);
                 }
             }
             first += registers + HEADER_CELLS;

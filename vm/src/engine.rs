@@ -458,17 +458,11 @@ impl Frames<'_> {
         self.context.adopt_native(self.module, fp, frames);
     }
 
-    /// Writes the headers of frames that were native, outermost first, of which the first is at cell `fp`, and makes
-    /// zeroes of their registers; but for the operands of the instruction that the innermost executes, if `has_operands` says
-    /// that they are in their cells, and for those of which `is_there` says so, of which frame it is.
-    pub fn rebuild(
-        &mut self,
-        fp: u32,
-        frames: &[NativeFrame],
-        has_operands: bool,
-        is_there: &dyn Fn(usize, u16) -> bool,
-    ) {
-        self.context.rebuild(self.module, fp, frames, has_operands, is_there);
+    /// Writes the headers of frames that were native, outermost first, of which the first is at cell `fp`, and in their
+    /// registers what `value` says, by frame and register; but for the operands of the instruction that the innermost executes, if
+    /// `has_operands` says that they are in their cells.
+    pub fn rebuild(&mut self, fp: u32, frames: &[NativeFrame], has_operands: bool, value: &dyn Fn(usize, u16) -> u64) {
+        self.context.rebuild(self.module, fp, frames, has_operands, value);
     }
 
     /// Ends the innermost frame: its results go to its caller, or, if it has none, become the context's message, and

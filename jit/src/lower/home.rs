@@ -11,10 +11,11 @@
 //! The host's memory management could notice absence instead, but not say what is in the program's registers then, which the
 //! kernel may want to see, and a snapshot needs.
 
+use std::borrow::Cow;
 use std::mem::offset_of;
 
 use cranelift_codegen::ir::condcodes::IntCC;
-use cranelift_codegen::ir::{self, InstBuilder, MemFlagsData, Type, Value, types};
+use cranelift_codegen::ir::{self, AliasRegionData, InstBuilder, MemFlagsData, Type, Value, types};
 use cranelift_codegen::isa::CallConv;
 use limen_isa::module::PAGE_SIZE;
 use limen_isa::{Home, Reg};
@@ -27,6 +28,7 @@ use crate::context::NativeContext;
 use crate::mode::Paging;
 use crate::nans::Nan;
 use crate::slow::Kind;
+use crate::stops::name_of;
 use crate::translate::{Translator, constant, trusted, type_of};
 
 /// A load of `$memory`, extended to the register's type by `$extension`; and the same with an index.
@@ -278,10 +280,6 @@ impl Translator<'_, '_> {
         self.store_before_load(address, k, memory);
         let Open { place, flags, usual } = self.open_place(address, k, memory, layout::PAGE_STOPS_READS);
         self.load_from(d, place, k, memory, extension, flags);
-        if flags.trap_code().is_some() {
-            // Otherwise Cranelift could have a later instruction read the memory, and the host would stop it there.
-            self.builder.ins().sequence_point();
-        }
         self.end_access(usual);
     }
 
@@ -325,13 +323,14 @@ impl Translator<'_, '_> {
     /// As [`Translator::place`], unless the host guards home; and where pages are under control, what needs more than to be done
     /// is left to the runtime.
     fn open_place(&mut self, address: Address, k: u32, memory: Type, stops: u8) -> Open {
-        let (mut flags, mut usual) = (of_program(), None);
+        let (mut flags, mut usual) = (self.of_program(), None);
         let place = match self.mode.paging {
             Paging::Open => self.place(address, k, memory),
             Paging::Guarded => {
                 if self.bounds.looks_for(&mut self.open, self.pc, k + memory.bytes()).is_some() {
                     self.store_waiting();
-                    flags = MemFlagsData::new();
+                    flags = flags.with_trap_code(Some(name_of(self.accesses)));
+                    self.accesses += 1;
                 }
                 let number = self.number(address);
                 self.host_address(number)
@@ -389,6 +388,12 @@ impl Translator<'_, '_> {
         }
     }
 
+    /// Memory of a program: anything may be anywhere.
+    pub(crate) fn of_program(&mut self) -> MemFlagsData {
+        let region = self.builder.func.dfg.alias_regions.insert(REGION);
+        MemFlagsData::new().with_notrap().with_alias_region(Some(region))
+    }
+
     /// Stores the low bits of a register `k` bytes behind a place in the host.
     pub(crate) fn store_at(&mut self, place: Value, k: u32, v: Reg, memory: Type, flags: MemFlagsData) {
         let value = self.get_canonical(v);
@@ -411,7 +416,5 @@ struct Open {
     usual: Option<Usual>,
 }
 
-/// Memory of a program: anything may be anywhere.
-pub(crate) fn of_program() -> MemFlagsData {
-    MemFlagsData::new().with_notrap()
-}
+/// Code accesses memory of programs in no other way than as [`Translator::of_program`] says.
+const REGION: AliasRegionData = AliasRegionData { user_id: 2, description: Cow::Borrowed("memory of programs") };

@@ -66,7 +66,7 @@ impl Translator<'_, '_> {
         let caller = (self.function, self.pc);
         self.function = callee;
         let variables = std::mem::replace(&mut self.variables, variables);
-        let residents = std::mem::take(&mut self.residents);
+        let slots = std::mem::take(&mut self.slots);
         let nans = std::mem::replace(&mut self.nans, vec![Nan::Canonical; callee.registers.len()]);
         for (register, (value, nan)) in (0..).map(Reg).zip(&given) {
             self.set_as(register, *value, *nan);
@@ -85,7 +85,7 @@ impl Translator<'_, '_> {
             }
         }
         (self.function, self.pc) = caller;
-        (self.variables, self.nans, self.residents) = (variables, nans, residents);
+        (self.variables, self.nans, self.slots) = (variables, nans, slots);
         for (register, (value, nan)) in results.iter().zip(returned) {
             self.set_as(*register, value, nan);
         }

@@ -74,7 +74,7 @@ impl Translator<'_, '_> {
 
     fn store_cells_of(&mut self, registers: &[u16]) {
         for register in registers {
-            if self.residents.contains(*register) {
+            if self.slots.have(Reg(*register)) {
                 continue;
             }
             let value = self.get_canonical(Reg(*register));

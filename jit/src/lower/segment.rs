@@ -5,7 +5,7 @@ use cranelift_codegen::ir::{InstBuilder, Type, Value, types};
 use limen_isa::{Reg, Segment};
 use limen_vm::{Kind, Rights, layout};
 
-use super::home::{Extension, of_program};
+use super::home::Extension;
 use super::object::Usual;
 use super::slowly;
 use crate::translate::{Translator, trusted};
@@ -85,7 +85,8 @@ impl Translator<'_, '_> {
     fn seg_load(&mut self, d: Reg, st: Option<Reg>, place: Place, memory: Type, extension: Extension) {
         let usual = self.usual();
         let address = self.seg_place(&usual, place, memory, Rights::READ);
-        self.load_from(d, address, place.2, memory, extension, of_program());
+        let flags = self.of_program();
+        self.load_from(d, address, place.2, memory, extension, flags);
         self.succeed(st);
         self.end(usual);
     }
@@ -93,7 +94,8 @@ impl Translator<'_, '_> {
     fn seg_store(&mut self, st: Option<Reg>, place: Place, v: Reg, memory: Type) {
         let usual = self.usual();
         let address = self.seg_place(&usual, place, memory, Rights::WRITE);
-        self.store_at(address, place.2, v, memory, of_program());
+        let flags = self.of_program();
+        self.store_at(address, place.2, v, memory, flags);
         self.succeed(st);
         self.end(usual);
     }

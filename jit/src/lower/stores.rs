@@ -7,7 +7,7 @@
 use cranelift_codegen::ir::condcodes::FloatCC;
 use cranelift_codegen::ir::{BlockArg, InstBuilder, Type, Value};
 
-use super::home::{Address, of_program};
+use super::home::Address;
 use crate::translate::Translator;
 
 /// So many stores are tested at once, at most.
@@ -52,8 +52,9 @@ impl Translator<'_, '_> {
     pub(crate) fn store_waiting(&mut self) {
         let waiting = std::mem::take(&mut self.waiting);
         let values: Vec<Value> = waiting.iter().map(|store| store.value).collect();
+        let flags = self.of_program();
         for (store, value) in waiting.iter().zip(self.all_canonical(&values)) {
-            self.builder.ins().store(of_program(), value, store.place, store.offset as i32);
+            self.builder.ins().store(flags, value, store.place, store.offset as i32);
         }
     }
 

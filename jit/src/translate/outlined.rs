@@ -127,6 +127,7 @@ impl Translator<'_, '_> {
             inlined.is_changed = is_changed;
         }
         (self.pc, self.live, self.nans, self.is_cold) = (pc, live, nans, way.is_cold());
+        self.slots.stand_at(pc);
         self.builder.switch_to_block(block);
         self.builder.set_srcloc(SourceLoc::new(pc));
         let known = (self.context, self.frame);
@@ -187,6 +188,7 @@ impl Translator<'_, '_> {
         self.builder.switch_to_block(go_on);
         self.forget_kept();
         for register in written {
+            self.slots.write(self.pc, register);
             self.load_cell(register);
         }
         match next {
