@@ -47,9 +47,14 @@ impl Drop for ModuleCode {
     }
 }
 
+/// What is called where there is no code.
+fn uncompiled() -> *const u8 {
+    arch::uncompiled_stub as *const () as *const u8
+}
+
 impl ModuleCode {
     pub(crate) fn new(module: &Verified<Module>, kernel: Option<Handler>, code_map: &CodeMap) -> Self {
-        let uncompiled = arch::uncompiled_stub as *const () as *const u8;
+        let uncompiled = uncompiled();
         let entry = |function: &Option<u32>| match function {
             None => IndirectEntry { signature: NO_SIGNATURE, function: 0, code: uncompiled },
             Some(index) => {
@@ -88,7 +93,12 @@ impl ModuleCode {
 
     /// The code of a function from this entry on, if there is any.
     pub(crate) fn find(&self, function: u32, entry: Entry) -> Option<*const u8> {
-        self.made.get(&(function, entry))?.as_ref().map(|compiled| compiled.address() as *const u8)
+        match entry {
+            Entry::Call => Some(self.functions[function as usize]).filter(|code| *code != uncompiled()),
+            Entry::Loop(_) => {
+                self.made.get(&(function, entry))?.as_ref().map(|compiled| compiled.address() as *const u8)
+            }
+        }
     }
 
     /// Whether it was tried to compile this, or will be.

@@ -264,9 +264,7 @@ impl Translator<'_, '_> {
             Mode { paging: Paging::Open, ..self.mode },
         );
         (inner.context, inner.frame) = (context, frame);
-        // What all contexts share is fetched by way of the kernel's context, which is loaded at each `svc`: nothing that Cranelift
-        // could take for the same before and after the runtime has run.
-        (inner.processor, inner.fuel) = (None, self.fuel);
+        (inner.processor, inner.fuel) = (self.processor, self.fuel);
         (inner.inlined, inner.lends) = (Some(inlined), self.lends || plan.does.lends);
         // Nothing is kept: a reference that ends here would have to be forgotten by the caller, too.
         inner.kept.clear();
