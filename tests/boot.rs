@@ -388,3 +388,34 @@ fn nobody_waits_for_a_control_service_that_is_no_more() {
     assert_eq!(wait(ask(&["stop"])).status.code(), Some(0));
     assert_eq!(wait(system).status.code(), Some(0));
 }
+
+/// Nor does anybody wait for one that init has given up, whether he has asked before or asks afterwards. From the prompt it can be
+/// started again.
+#[test]
+fn nobody_waits_for_a_control_service_that_is_given_up() {
+    let directory = directory();
+    let (socket, manifest) = (directory.path().join("ctl"), directory.path().join("system.toml"));
+    let built_in = include_str!("../os-services/system.toml");
+    let fragile = built_in.replace("module = \"control\"\n", "module = \"control\"\ngroup = \"fragile\"\n");
+    std::fs::write(&manifest, format!("{fragile}\n[group.fragile]\nrestarts = 0\n")).expect("it can be written");
+    let mut system = limen();
+    system.arg("boot").arg(&manifest).arg("--ctl").arg(&socket);
+    let mut system =
+        system.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("it starts");
+    until("there is a socket", || UnixStream::connect(&socket).is_ok());
+    let ask = |arguments: &[&str]| {
+        let mut command = limen();
+        command.arg("ctl").arg("--socket").arg(&socket).args(arguments);
+        wait(command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it can be started"))
+    };
+    for request in [&["kill", "control"][..], &["services"], &["services"]] {
+        let output = ask(request);
+        assert_eq!(output.status.code(), Some(1), "{request:?}: {output:?}");
+        assert!(text(&output.stderr).contains("has stopped for good"), "{request:?}: {output:?}");
+    }
+    let typing = system.stdin.as_mut().expect("it has input");
+    typing.write_all(b"restart control\n").expect("it can be typed");
+    until("it answers again", || ask(&["services"]).status.code() == Some(0));
+    assert_eq!(ask(&["stop"]).status.code(), Some(0));
+    assert_eq!(wait(system).status.code(), Some(0));
+}

@@ -40,6 +40,8 @@ macro_rules! scenarios {
 scenarios! {
     /// A server ends the view that it was lent, moves it on, or keeps it.
     lends: ALWAYS,
+    /// Domains leave their memory full, and others are given it.
+    leavings: ALWAYS,
     /// Accounts are closed in every order, and have too little for what they are to pay.
     accounts: ALWAYS,
     /// A server answers twice, and answers calls of others.

@@ -6,11 +6,13 @@
 use std::io::{Read, Write};
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::{Arc, Mutex};
 use std::time::Instant;
 use std::{env, fs};
 
 use limen_isa::module::Module;
-use limen_vm::{Budget, Config, EngineKind, Machine, Mode, Outcome, Verified};
+use limen_vm::device::{Device, Queues};
+use limen_vm::{Boot, Budget, Config, EngineKind, Machine, Mode, Outcome, Verified};
 
 use crate::lines::{heading, in_turn, line};
 use crate::sources::{kernel, module};
@@ -27,7 +29,7 @@ const KILLS: u64 = 1_000;
 const PERIODS: u64 = 10_000;
 
 /// Which per mille of some times are shown, and what they are called.
-const PER_MILLES: [(&str, u64); 4] = [("p50", 500), ("p99", 990), ("p99.9", 999), ("max", 1000)];
+const PER_MILLES: [(&str, usize); 4] = [("p50", 500), ("p99", 990), ("p99.9", 999), ("max", 1000)];
 
 /// Prints a line for each measurement.
 pub fn print(rounds: u32) {
@@ -48,9 +50,9 @@ pub fn print(rounds: u32) {
     }
     println!();
     let columns = PER_MILLES.map(|(name, _)| format!("{name:>9}")).join(" ");
-    println!("{:<54} {columns}", "each column from a run of its own");
-    percentiles(&format!("from a kill to the next answer, {KILLS} kills, us"), recovery);
-    percentiles(&format!("lateness of the highest level, {PERIODS} periods, us"), lateness);
+    println!("{:<54} {columns}", "");
+    percentiles(&format!("from a kill to the next answer, {KILLS} kills, us"), recovery());
+    percentiles(&format!("lateness of the highest level, {PERIODS} periods, us"), lateness());
     println!();
     for (name, flag) in
         [("10,000 services that wait", "--idle-services"), ("10,000 passive services", "--passive-services")]
@@ -59,8 +61,11 @@ pub fn print(rounds: u32) {
     }
 }
 
-fn percentiles(name: &str, of: impl Fn(u64) -> f64) {
-    let values = PER_MILLES.map(|(_, per_mille)| format!("{:>9.1}", of(per_mille)));
+/// Prints some of these times, which are in nanoseconds, as microseconds.
+fn percentiles(name: &str, mut times: Vec<u64>) {
+    times.sort_unstable();
+    let place = |per_mille: usize| (times.len() * per_mille / 1000).min(times.len() - 1);
+    let values = PER_MILLES.map(|(_, per_mille)| format!("{:>9.1}", times[place(per_mille)] as f64 / 1e3));
     println!("{name:<54} {}", values.join(" "));
 }
 
@@ -69,17 +74,50 @@ fn many(count: u64, what: u64, is_passive: bool) -> f64 {
     f64::from(run(&[scenario("many", &settings), scenario("idle", &[])]))
 }
 
-/// The per mille of the times from a kill to the next answer, in microseconds.
-fn recovery(per_mille: u64) -> f64 {
-    let storm = scenario("storm", &[("ROUNDS", KILLS), ("PER_MILLE", per_mille)]);
-    f64::from(run(&[storm, service("store"), scenario("keeper", &[])])) * 1.024
+/// The times from a kill to the next answer.
+fn recovery() -> Vec<u64> {
+    let storm = scenario("storm", &[("ROUNDS", KILLS)]);
+    measured(KILLS, &[storm, service("store"), scenario("keeper", &[])])
 }
 
-/// The per mille of the times by which a thread of the highest level is late while others do what takes the kernel longest, in
-/// microseconds.
-fn lateness(per_mille: u64) -> f64 {
-    let late = scenario("late", &[("ROUNDS", PERIODS), ("PER_MILLE", per_mille)]);
-    f64::from(run(&[late.clone(), late])) / 1e3
+/// The times by which a thread of the highest level is late while others do what takes the kernel longest.
+fn lateness() -> Vec<u64> {
+    let late = scenario("late", &[("ROUNDS", PERIODS)]);
+    measured(PERIODS, &[late.clone(), late])
+}
+
+/// The times that a scenario measures, which are so many.
+fn measured(count: u64, modules: &[Verified<Module>]) -> Vec<u64> {
+    let times = Times { count, shown: Arc::default() };
+    let shown = Arc::clone(&times.shown);
+    let boot = Boot { modules: modules.to_vec(), devices: vec![Box::new(times)], ..Boot::default() };
+    let outcome = machine().boot_system(&kernel(), boot);
+    assert_eq!(outcome, Ok(Outcome::Halted(0)), "the scenario ends as it should");
+    std::mem::take(&mut *shown.lock().expect("nobody panics with it"))
+}
+
+/// The device to which a scenario shows its times (`tests/system/measured.lim`).
+struct Times {
+    count: u64,
+    shown: Arc<Mutex<Vec<u64>>>,
+}
+
+impl Device for Times {
+    fn id(&self) -> u32 {
+        0x4c53
+    }
+
+    fn queue_sizes(&self) -> &[u16] {
+        &[]
+    }
+
+    fn work(&mut self, queues: &mut Queues<'_>) {
+        let time = |number: u64| {
+            let mut bytes = [0; 8];
+            queues.read_window(0, (number * 8) as u32, &mut bytes).then_some(u64::from_le_bytes(bytes))
+        };
+        *self.shown.lock().expect("nobody panics with it") = (0..self.count).map_while(time).collect();
+    }
 }
 
 /// From the start of the command until the built-in system shows its prompt, in milliseconds.
@@ -116,11 +154,14 @@ pub fn print_memory(is_passive: bool) {
     println!("{}", peak.and_then(|peak| peak.trim().parse::<u64>().ok()).map_or(0, |kib| kib / 1024));
 }
 
-fn run(modules: &[Verified<Module>]) -> i32 {
+fn machine() -> Machine {
     let budget = Budget { bytes: 1 << 34, objects: 1 << 20, contexts: 1 << 16 };
     let config = Config { engine: EngineKind::Jit, budget, ..Config::default() };
-    let mut machine: Machine = limen_jit::machine(config).expect("the budget allows a machine");
-    match machine.boot(&kernel(), modules) {
+    limen_jit::machine(config).expect("the budget allows a machine")
+}
+
+fn run(modules: &[Verified<Module>]) -> i32 {
+    match machine().boot(&kernel(), modules) {
         Ok(Outcome::Halted(result)) => result,
         other => panic!("the scenario ends otherwise: {other:?}"),
     }

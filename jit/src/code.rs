@@ -1,9 +1,8 @@
 //! The code of modules.
 
-use std::collections::HashMap;
-
 use limen_isa::module::Module;
 use limen_vm::Verified;
+use rustc_hash::FxHashMap;
 
 use crate::arch;
 use crate::code_map::{CodeMap, is_last};
@@ -23,13 +22,13 @@ pub(crate) struct ModuleCode {
     /// Compiled code has its address.
     indirect: Box<[IndirectEntry]>,
     /// By function and entry; `None` what cannot be compiled, or is still to come.
-    made: HashMap<(u32, Entry), Option<Compiled>>,
+    made: FxHashMap<(u32, Entry), Option<Compiled>>,
     /// How much of a function is still to come, if anything is.
-    awaited: HashMap<u32, usize>,
+    awaited: FxHashMap<u32, usize>,
     /// The heads of loops of functions that were asked for.
-    heads: HashMap<u32, Vec<u32>>,
+    heads: FxHashMap<u32, Vec<u32>>,
     /// How often a function was found running.
-    samples: HashMap<u32, u32>,
+    samples: FxHashMap<u32, u32>,
     /// Whether the interpreter stops wherever code could begin, not only where there is code.
     pub(crate) is_eager: bool,
     /// Bytes of memory that it takes.
@@ -48,9 +47,14 @@ impl Drop for ModuleCode {
     }
 }
 
+/// What is called where there is no code.
+fn uncompiled() -> *const u8 {
+    arch::uncompiled_stub as *const () as *const u8
+}
+
 impl ModuleCode {
     pub(crate) fn new(module: &Verified<Module>, kernel: Option<Handler>, code_map: &CodeMap) -> Self {
-        let uncompiled = arch::uncompiled_stub as *const () as *const u8;
+        let uncompiled = uncompiled();
         let entry = |function: &Option<u32>| match function {
             None => IndirectEntry { signature: NO_SIGNATURE, function: 0, code: uncompiled },
             Some(index) => {
@@ -63,10 +67,10 @@ impl ModuleCode {
             kernel,
             functions: vec![uncompiled; module.functions.len()].into(),
             indirect: module.tables.iter().flatten().map(entry).collect(),
-            made: HashMap::new(),
-            awaited: HashMap::new(),
-            heads: HashMap::new(),
-            samples: HashMap::new(),
+            made: FxHashMap::default(),
+            awaited: FxHashMap::default(),
+            heads: FxHashMap::default(),
+            samples: FxHashMap::default(),
             is_eager: false,
             footprint: 0,
             code_map: code_map.clone(),
@@ -89,7 +93,12 @@ impl ModuleCode {
 
     /// The code of a function from this entry on, if there is any.
     pub(crate) fn find(&self, function: u32, entry: Entry) -> Option<*const u8> {
-        self.made.get(&(function, entry))?.as_ref().map(|compiled| compiled.address() as *const u8)
+        match entry {
+            Entry::Call => Some(self.functions[function as usize]).filter(|code| *code != uncompiled()),
+            Entry::Loop(_) => {
+                self.made.get(&(function, entry))?.as_ref().map(|compiled| compiled.address() as *const u8)
+            }
+        }
     }
 
     /// Whether it was tried to compile this, or will be.

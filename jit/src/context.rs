@@ -42,11 +42,13 @@ pub(crate) struct Processor {
     /// The rest of each entry, and what hangs on each.
     pub(crate) details: *const u8,
     pub(crate) hanging: *const u8,
-    /// Contexts that code of the kernel has met, each at the place that the low bits of its reference say.
+    /// Contexts that code of the kernel has met, each at the place that its reference says, or the slot from which that was got.
     pub(crate) peers: [Peer; PEERS],
     /// References that code of the kernel has found to be live, each at the place that its low bits say, and their entries.
     pub(crate) live: [u64; LIVE],
     pub(crate) live_entries: [*const u8; LIVE],
+    /// What the kernel has noted there.
+    pub(crate) live_payloads: [i64; LIVE],
     /// Where the driver waits for native code.
     pub(crate) driver: Control,
     /// Where the frames of the kernel are left that are no more.
@@ -64,12 +66,17 @@ pub(crate) struct Processor {
 
 /// A context of which is known, until the runtime does anything, that this is a reference to it, and that its native frames, if
 /// its port has any, stand at an `svc` and can go on as they are.
+///
+/// A call waits for nothing but one load after the other, from what it names to the stack that it switches to. What is here comes
+/// early in that chain, and that it is so is found out beside it.
 #[derive(Clone, Copy)]
-#[repr(C)]
+#[repr(C, align(32))]
 pub(crate) struct Peer {
     /// [`NOBODY`] if there is none.
     pub(crate) reference: u64,
     pub(crate) port: *mut Port,
+    /// What its port says, if it stands at an `svc`.
+    pub(crate) native: *mut u8,
 }
 
 /// So many contexts are known at once: a power of two.
@@ -82,7 +89,7 @@ pub(crate) const LIVE: usize = 8;
 pub(crate) const NOBODY: u64 = u64::MAX;
 
 impl Peer {
-    const NONE: Self = Self { reference: NOBODY, port: std::ptr::null_mut() };
+    const NONE: Self = Self { reference: NOBODY, port: std::ptr::null_mut(), native: std::ptr::null_mut() };
 }
 
 /// No context was left at this epoch.
@@ -105,6 +112,7 @@ impl Processor {
             peers: [Peer::NONE; PEERS],
             live: [NOBODY; LIVE],
             live_entries: [std::ptr::null(); LIVE],
+            live_payloads: [0; LIVE],
             driver: Control::NOWHERE,
             nowhere: Control::NOWHERE,
             fuel: Fuel::default(),

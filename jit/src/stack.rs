@@ -50,11 +50,15 @@ impl NativeStack {
 #[derive(Clone)]
 pub(crate) struct Pool(Arc<Mutex<VecDeque<NativeStack>>>);
 
-/// Free stacks that are kept.
-const KEPT: usize = 16;
+/// Free stacks that are kept: as many services may stop at once, and others start, without the host.
+const KEPT: usize = 1024;
 
-/// Bytes at the end of a free stack that keep their substance.
-const KEPT_BYTES: usize = 64 << 10;
+/// So many of them, those that were freed last, stay as they are: most likely they are wanted again at once, and asking the host
+/// takes its time.
+const UNTOUCHED: usize = 16;
+
+/// Bytes at the end of any other that keep their substance.
+const KEPT_BYTES: usize = 16 << 10;
 
 /// All machines of the process have one: what one leaves behind, the next one need not ask the host for.
 static SHARED: LazyLock<Pool> = LazyLock::new(|| Pool(Arc::default()));
@@ -77,15 +81,14 @@ impl Pool {
         }
     }
 
-    /// Keeps a stack that nothing runs on, in place of the one that was free longest if there are too many. It stays as it is
-    /// until another one comes: most likely it is wanted again at once, and asking the host takes its time.
+    /// Keeps a stack that nothing runs on, in place of the one that was free longest if there are too many.
     pub(crate) fn put(&self, mut stack: NativeStack) {
         stack.is_shrunk = false;
         let mut free = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(last) = free.back_mut() {
-            last.shrink();
-        }
         free.push_back(stack);
+        if let Some(older) = free.len().checked_sub(UNTOUCHED + 1) {
+            free[older].shrink();
+        }
         let superfluous = if free.len() > KEPT { free.pop_front() } else { None };
         drop(free);
         drop(superfluous); // takes its time

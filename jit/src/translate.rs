@@ -47,7 +47,7 @@ pub(crate) use slots::Slots;
 pub(crate) const CELL: i32 = 8;
 
 /// Where compiled code begins.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Entry {
     /// With the first instruction, by a call.
     Call,
@@ -307,7 +307,7 @@ impl<'a, 'b> Translator<'a, 'b> {
     /// In a function with loops, keeps context and frame where cold blocks find them, so that they need no registers
     /// elsewhere.
     fn keep_at_hand(&mut self) {
-        if !self.shape.has_loops() {
+        if !self.shape.has_loops() || self.calls() {
             return;
         }
         let data = StackSlotData::new(StackSlotKind::ExplicitSlot, 2 * CELL as u32, 3);

@@ -3,6 +3,7 @@
 //! The host only carries lines. Those of a client are marked with its number, as in `7> services`, and so are the answers to
 //! it, as in `7 ok`. What the host says itself cannot be forged: `7 bye` when a client has gone, `signal` if the process is
 //! asked to end. A service that begins says `began` before it takes anything: what one before it had taken is answered by nobody.
+//! Where init has given the service up nobody is waited for, until it is started again after all.
 
 mod bridge;
 mod session;
@@ -64,6 +65,10 @@ impl ConsoleBackend for Control {
 
     fn write(&mut self, bytes: &[u8]) -> usize {
         self.sessions.offer(bytes)
+    }
+
+    fn give_up(&mut self) {
+        self.sessions.give_up();
     }
 
     fn listens(&self) -> bool {

@@ -68,9 +68,10 @@ impl Pipe {
     }
 
     /// Whoever takes the bytes is another one from now on: drops the rest of a line whose beginning is gone, and gives a copy of
-    /// what is left.
+    /// what is left. What was broken off goes on.
     pub(crate) fn begin_anew(&self) -> Vec<u8> {
         let mut state = self.state();
+        state.broken = false;
         if state.latest.is_some_and(|byte| byte != b'\n') {
             let rest = state.bytes.iter().position(|byte| *byte == b'\n').map_or(state.bytes.len(), |end| end + 1);
             state.bytes.drain(..rest);

@@ -53,6 +53,9 @@ pub trait Device: Send {
     /// Forgets what it began for its driver.
     fn reset(&mut self) {}
 
+    /// Its driver, or whoever answers for that, has given it up: nobody works with it until it is reset.
+    fn give_up(&mut self) {}
+
     /// Does what can be done now: called after the driver has notified it, after [`Waker::wake`], before the machine sleeps,
     /// and when it has stopped, while the driver is ready for it.
     fn work(&mut self, queues: &mut Queues<'_>);

@@ -79,6 +79,9 @@ pub const STATE_IN_SVC: u32 = 1;
 /// The bits of a context's own reference.
 pub const PORT_ITSELF: usize = offset_of!(Port, itself);
 
+/// What the kernel has noted in a context's own entry.
+pub const PORT_PAYLOAD: usize = offset_of!(Port, payload);
+
 /// The message that a context gives.
 pub const PORT_GIVEN: usize = offset_of!(Port, given);
 

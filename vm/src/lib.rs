@@ -53,6 +53,7 @@ mod object;
 mod port;
 mod room;
 mod snapshot;
+mod spare;
 mod store;
 mod value;
 mod verify;

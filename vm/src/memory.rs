@@ -130,6 +130,13 @@ pub(crate) enum Blocked {
     ReadOnly,
 }
 
+impl Drop for Memory {
+    fn drop(&mut self) {
+        let used = self.length() as usize;
+        std::mem::replace(&mut self.room, Room::nothing()).give_back(used);
+    }
+}
+
 impl Memory {
     /// `None` if the host has no room for the reservation.
     pub(crate) fn new(pages: u32, max_pages: u32) -> Option<Self> {

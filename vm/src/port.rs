@@ -1,5 +1,6 @@
 //! What the kernel and compiled code see of a context without asking who runs it: its state, and the message at its `svc`.
 
+use std::mem::offset_of;
 use std::ops::{Deref, DerefMut};
 use std::ptr::NonNull;
 
@@ -23,7 +24,7 @@ pub struct Message {
 }
 
 /// A context's port. It stays where it is while the context lives, and compiled code knows the offsets of its fields.
-#[repr(C)]
+#[repr(C, align(64))]
 pub struct Port {
     /// What the context is doing; its first 32 bits say which state it is.
     pub(crate) state: State,
@@ -35,7 +36,12 @@ pub struct Port {
     pub taken: Message,
     /// Belongs to the engine: where native frames wait that stand at an `svc`, null if there are none such.
     pub native: *mut u8,
+    /// What the kernel has noted in the context's own entry: it is what it looks for first.
+    pub(crate) payload: i64,
 }
+
+// Compiled code copies messages by 16 bytes at once.
+const _: () = assert!(offset_of!(Port, given).is_multiple_of(16) && offset_of!(Port, taken).is_multiple_of(16));
 
 /// The only owner of a port. Compiled code has its address, so it is no `Box`, which would claim to be the only way to it.
 pub(crate) struct OwnPort(NonNull<Port>);
@@ -48,6 +54,7 @@ impl OwnPort {
             given: Message::default(),
             taken: Message::default(),
             native: std::ptr::null_mut(),
+            payload: 0,
         };
         Self(NonNull::from(Box::leak(Box::new(port))))
     }

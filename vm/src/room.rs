@@ -1,7 +1,9 @@
 //! Zero-filled memory of the host, for stacks and memory objects.
 
-use memmap2::{MmapMut, MmapOptions};
+use memmap2::MmapMut;
 use region::{Allocation, Protection};
+
+use crate::spare;
 
 /// Bytes at an address that never changes. Many of them are a mapping of their own, to which the host gives substance when it
 /// is touched; for few that would cost more than clearing them, and a process can have only so many mappings.
@@ -27,7 +29,7 @@ impl Room {
         if bytes <= FEW {
             return Some(Self::few(bytes));
         }
-        Some(Self::Many(MmapOptions::new().len(bytes).no_reserve_swap().map_anon().ok()?))
+        Some(Self::Many(spare::take(bytes)?))
     }
 
     /// Address space for so many bytes, of which none is open. `None` if the host has no room.
@@ -48,6 +50,18 @@ impl Room {
             *open = bytes;
         }
         true
+    }
+
+    /// Ends it. No more than so many bytes from the beginning were ever written.
+    pub(crate) fn give_back(self, used: usize) {
+        if let Self::Many(mapping) = self {
+            spare::give_back(mapping, used);
+        }
+    }
+
+    /// Nothing at all.
+    pub(crate) fn nothing() -> Self {
+        Self::few(0)
     }
 
     fn few(bytes: usize) -> Self {
@@ -99,7 +113,7 @@ pub(crate) struct Cells {
 impl Cells {
     /// None at all.
     pub(crate) fn none() -> Self {
-        Self { room: Room::few(0), count: 0 }
+        Self { room: Room::nothing(), count: 0 }
     }
 
     /// So many zeroes.
@@ -107,6 +121,12 @@ impl Cells {
         let (count, bytes) = (count as usize, count as usize * size_of::<u64>());
         // Where the host refuses a mapping, its allocator has the last word.
         Self { room: Room::new(bytes).unwrap_or_else(|| Room::few(bytes)), count }
+    }
+}
+
+impl Drop for Cells {
+    fn drop(&mut self) {
+        std::mem::replace(&mut self.room, Room::nothing()).give_back(self.count * size_of::<u64>());
     }
 }
 

@@ -435,12 +435,22 @@ impl Store {
         Ok(Some(made))
     }
 
-    /// Domains and contexts know their own entry.
+    /// Replaces the payload of a reference.
+    pub(crate) fn set_payload(&mut self, reference: Ref, payload: i64) -> Result<(), Fault> {
+        self.objects.set_payload(reference, payload)?;
+        let details = *self.objects.any_details(reference)?;
+        if details.is_root {
+            self.note_new_root(details.object, reference);
+        }
+        Ok(())
+    }
+
+    /// Domains and contexts know their own entry, contexts also what is noted there.
     fn note_new_root(&mut self, object: Object, root: Ref) {
         if let Object::Context(context) = object
             && let Some(context) = self.contexts.get_mut(context)
         {
-            context.port.itself = root;
+            (context.port.itself, context.port.payload) = (root, self.objects.noted(root));
         }
         if let Object::Domain(domain) = object
             && let Some(domain) = self.domains.get_mut(domain)
@@ -649,8 +659,9 @@ impl Store {
         home: Option<MemoryKey>,
         guard: Guard,
     ) -> Result<Option<DomainKey>, Fault> {
-        let wanted = self.module(module).home.clone();
-        let Some(home) = self.home_for(owner, &wanted, home, guard)? else { return Ok(None) };
+        let code = self.module(module).clone();
+        let wanted = &code.home;
+        let Some(home) = self.home_for(owner, wanted, home, guard)? else { return Ok(None) };
         let slots = vec![Ref::NULL; wanted.slots as usize];
         if !self.charge(owner, Budget::bytes(slots.len() as u64 * CELL_BYTES)) {
             self.release(home);
@@ -858,7 +869,7 @@ impl Store {
         let new = NewEntry { span, ..root(Kind::CONTEXT, Object::Context(context), owner, payload) };
         match self.enter(owner, Budget::default(), new) {
             Some(reference) => {
-                self.contexts[context].port.itself = reference;
+                self.note_new_root(Object::Context(context), reference);
                 self.note_stack_of(context);
                 return Ok(Some(reference));
             }

@@ -28,6 +28,8 @@ pub(crate) struct Known {
     pub(crate) looked_at: Vec<Looked>,
     /// Contexts that were met.
     met: Vec<Met>,
+    /// References, and the slots from which they were got.
+    got: Vec<(Value, Value)>,
 }
 
 /// What was found when a reference was looked at.
@@ -37,6 +39,7 @@ pub(crate) struct Looked {
     kind: Kind,
     rights: Rights,
     entry: Value,
+    payload: Value,
 }
 
 /// A context that stands at its `svc` and can go on there.
@@ -108,13 +111,13 @@ impl Translator<'_, '_> {
 
     /// A field of what all contexts of the machine share. Between instructions that the runtime executes none of them changes.
     pub(crate) fn processor_field(&mut self, field: usize) -> Value {
-        let (processor, flags) = (self.processor(), self.steady());
-        self.builder.ins().load(types::I64, flags, processor, field as i32)
+        let processor = self.processor();
+        self.builder.ins().load(types::I64, trusted(), processor, field as i32)
     }
 
     /// How to load what changes only when the runtime executes an instruction. In the place of an `svc` it executes none; and
-    /// all is found by way of the kernel's context, of which each `svc` has a value of its own, so that Cranelift never takes
-    /// what one has loaded for what the next one would load.
+    /// all is found by way of the kernel's context or of what was loaded from the processor, of which each `svc` has values of its
+    /// own, so that Cranelift never takes what one has loaded for what the next one would load.
     pub(crate) fn steady(&self) -> MemFlagsData {
         if self.inlined.is_some() { constant() } else { trusted() }
     }
@@ -128,18 +131,33 @@ impl Translator<'_, '_> {
 
     /// The entry that a live reference names, which is of this kind and has these rights.
     pub(crate) fn entry(&mut self, usual: &Usual, reference: Value, kind: Kind, rights: Rights) -> Value {
+        match self.inlined {
+            None => self.look_at(usual, reference, kind, rights),
+            Some(_) => self.looked_for(usual, reference, kind, rights).entry,
+        }
+    }
+
+    /// What the kernel has noted in that entry.
+    pub(crate) fn payload(&mut self, usual: &Usual, reference: Value, kind: Kind) -> Value {
+        if self.inlined.is_some() {
+            return self.looked_for(usual, reference, kind, Rights::NONE).payload;
+        }
+        let entry = self.look_at(usual, reference, kind, Rights::NONE);
+        self.entry_field(types::I64, entry, layout::ENTRY_PAYLOAD)
+    }
+
+    /// What was found, or is found now, for code in the place of an `svc`.
+    fn looked_for(&mut self, usual: &Usual, reference: Value, kind: Kind, rights: Rights) -> Looked {
         let is_same = |looked: &&Looked| {
             (looked.kind, looked.rights) == (kind, rights) && self.is_same(looked.reference, reference)
         };
         if let Some(looked) = self.known.looked_at.iter().find(is_same) {
-            return looked.entry;
+            return *looked;
         }
-        if self.inlined.is_none() {
-            return self.look_at(usual, reference, kind, rights);
-        }
-        let entry = self.look_for(usual, reference, kind, rights);
-        self.known.looked_at.push(Looked { reference, kind, rights, entry });
-        entry
+        let (entry, payload) = self.look_for(usual, reference, kind, rights);
+        let looked = Looked { reference, kind, rights, entry, payload };
+        self.known.looked_at.push(looked);
+        looked
     }
 
     /// As [`Translator::entry`], whatever has been found out before.
@@ -152,20 +170,23 @@ impl Translator<'_, '_> {
     }
 
     /// As [`Translator::look_at`], for code in the place of an `svc`: most likely the reference has been found to be live before.
-    fn look_for(&mut self, usual: &Usual, reference: Value, kind: Kind, rights: Rights) -> Value {
+    /// Gives the payload, too.
+    fn look_for(&mut self, usual: &Usual, reference: Value, kind: Kind, rights: Rights) -> (Value, Value) {
         let [unknown, next] = [(); 2].map(|()| self.continuation());
         self.builder.set_cold_block(unknown);
-        let entry = self.builder.append_block_param(next, types::I64);
+        let [entry, payload] = [(); 2].map(|()| self.builder.append_block_param(next, types::I64));
         let number = self.builder.ins().band_imm_u(reference, LIVE as i64 - 1);
         let offset = self.builder.ins().ishl_imm_u(number, 3);
         let processor = self.processor();
         let place = self.builder.ins().iadd(processor, offset);
-        let [live, entries] = [offset_of!(Processor, live), offset_of!(Processor, live_entries)].map(|at| at as i32);
+        let [live, entries, payloads] =
+            [offset_of!(Processor, live), offset_of!(Processor, live_entries), offset_of!(Processor, live_payloads)]
+                .map(|at| at as i32);
         let found = self.builder.ins().load(types::I64, trusted(), place, live);
         let differs = self.builder.ins().icmp(IntCC::NotEqual, found, reference);
         self.unless(differs, unknown);
-        let its = self.builder.ins().load(types::I64, trusted(), place, entries);
-        self.builder.ins().jump(next, &[its.into()]);
+        let its = [entries, payloads].map(|at| self.builder.ins().load(types::I64, trusted(), place, at).into());
+        self.builder.ins().jump(next, &its);
 
         self.builder.switch_to_block(unknown);
         self.builder.seal_block(unknown);
@@ -173,9 +194,11 @@ impl Translator<'_, '_> {
         let generation = self.differs(reference, its, Kind::NONE, Rights::NONE);
         self.unless(generation, usual.slow);
         self.check_anchor(usual, index, its);
-        self.builder.ins().store(trusted(), reference, place, live);
-        self.builder.ins().store(trusted(), its, place, entries);
-        self.builder.ins().jump(next, &[its.into()]);
+        let noted = self.entry_field(types::I64, its, layout::ENTRY_PAYLOAD);
+        for (value, at) in [(reference, live), (its, entries), (noted, payloads)] {
+            self.builder.ins().store(trusted(), value, place, at);
+        }
+        self.builder.ins().jump(next, &[its.into(), noted.into()]);
 
         self.builder.switch_to_block(next);
         self.builder.seal_block(next);
@@ -183,7 +206,7 @@ impl Translator<'_, '_> {
             let differs = self.differs(reference, entry, kind, rights);
             self.unless(differs, usual.slow);
         }
-        entry
+        (entry, payload)
     }
 
     /// The entry with the index of a reference, if there is one.
@@ -247,13 +270,6 @@ impl Translator<'_, '_> {
         self.builder.ins().load(ty, flags, entry, field as i32)
     }
 
-    /// The entry of the reference of whoever stands at the `svc`: it is live.
-    pub(crate) fn entry_of_caller(&mut self, reference: Value) -> Value {
-        let index = self.builder.ins().ireduce(types::I32, reference);
-        let index = self.builder.ins().uextend(types::I64, index);
-        self.entry_at(index)
-    }
-
     /// The entry with an index that there is.
     fn entry_at(&mut self, index: Value) -> Value {
         let entries = self.processor_field(offset_of!(Processor, entries));
@@ -281,47 +297,67 @@ impl Translator<'_, '_> {
         if let Some(met) = self.known.met.iter().find(is_same) {
             return (met.port, met.native);
         }
-        let port = self.peer(usual, reference);
-        let native = self.builder.ins().load(types::I64, trusted(), port, layout::PORT_NATIVE as i32);
-        let missing = self.builder.ins().icmp_imm_s(IntCC::Equal, native, 0);
-        self.unless(missing, usual.slow);
+        let (port, native) = self.peer(usual, reference);
         if self.inlined.is_some() {
             self.known.met.push(Met { reference, port, native });
         }
         (port, native)
     }
 
-    /// The port of a context of which it is known that its native frames, if it has any, wait at an `svc`; see
-    /// [`crate::context::Peer`].
-    fn peer(&mut self, usual: &Usual, reference: Value) -> Value {
-        let [unknown, next] = [(); 2].map(|()| self.continuation());
-        self.builder.set_cold_block(unknown);
-        let port = self.builder.append_block_param(next, types::I64);
-        let number = self.builder.ins().band_imm_u(reference, PEERS as i64 - 1);
+    /// In the place of an `svc`: notes from which slot a reference was got.
+    pub(super) fn note_slot(&mut self, reference: Value, index: Value) {
+        if self.inlined.is_some() {
+            self.known.got.push((reference, index));
+        }
+    }
+
+    /// Where a context may be known, see [`Peer`]: its place among those.
+    fn place_of_peer(&mut self, reference: Value) -> Value {
+        let is_same = |got: &&(Value, Value)| self.is_same(got.0, reference);
+        // The number of a slot is there before what is in it. Kernels keep several references for each thread.
+        let number = match self.known.got.iter().find(is_same).copied() {
+            Some((_, index)) => self.builder.ins().ushr_imm_u(index, 2),
+            None => reference,
+        };
+        let number = self.builder.ins().band_imm_u(number, PEERS as i64 - 1);
         let offset = self.builder.ins().imul_imm_s(number, size_of::<Peer>() as i64);
         let processor = self.processor();
-        let peer = self.builder.ins().iadd(processor, offset);
+        self.builder.ins().iadd(processor, offset)
+    }
+
+    /// The port and the native context of a context whose native frames wait at an `svc`: most likely that is known, see [`Peer`].
+    fn peer(&mut self, usual: &Usual, reference: Value) -> (Value, Value) {
+        let [unknown, next] = [(); 2].map(|()| self.continuation());
+        self.builder.set_cold_block(unknown);
+        let [port, native] = [(); 2].map(|()| self.builder.append_block_param(next, types::I64));
+        let peer = self.place_of_peer(reference);
         let at = |field: usize| (offset_of!(Processor, peers) + field) as i32;
-        let found = self.builder.ins().load(types::I64, trusted(), peer, at(offset_of!(Peer, reference)));
-        let differs = self.builder.ins().icmp(IntCC::NotEqual, found, reference);
+        let [found, its, waits] =
+            [offset_of!(Peer, reference), offset_of!(Peer, port), offset_of!(Peer, native)].map(at);
+        let [found_there, port_there, native_there] =
+            [found, its, waits].map(|at| self.builder.ins().load(types::I64, trusted(), peer, at));
+        let differs = self.builder.ins().icmp(IntCC::NotEqual, found_there, reference);
         self.unless(differs, unknown);
-        let its = self.builder.ins().load(types::I64, trusted(), peer, at(offset_of!(Peer, port)));
-        self.builder.ins().jump(next, &[its.into()]);
+        let now = self.builder.ins().load(types::I64, trusted(), port_there, layout::PORT_NATIVE as i32);
+        let differs = self.builder.ins().icmp(IntCC::NotEqual, now, native_there);
+        self.unless(differs, unknown);
+        self.builder.ins().jump(next, &[port_there.into(), native_there.into()]);
 
         self.builder.switch_to_block(unknown);
         self.builder.seal_block(unknown);
-        let its = self.look_at_peer(usual, reference);
-        for (value, field) in [(reference, offset_of!(Peer, reference)), (its, offset_of!(Peer, port))] {
-            self.builder.ins().store(trusted(), value, peer, at(field));
+        let new = self.look_at_peer(usual, reference);
+        for (value, at) in [(reference, found), (new.0, its), (new.1, waits)] {
+            self.builder.ins().store(trusted(), value, peer, at);
         }
-        self.builder.ins().jump(next, &[its.into()]);
+        self.builder.ins().jump(next, &[new.0.into(), new.1.into()]);
         self.builder.switch_to_block(next);
         self.builder.seal_block(next);
-        port
+        (port, native)
     }
 
-    /// The port of a context that ends only when the runtime ends it, and whose native frames wait at an `svc`.
-    fn look_at_peer(&mut self, usual: &Usual, reference: Value) -> Value {
+    /// The port and the native context of a context that ends only when the runtime ends it, and whose native frames wait at an
+    /// `svc`.
+    fn look_at_peer(&mut self, usual: &Usual, reference: Value) -> (Value, Value) {
         let (index, entry) = self.indexed(usual, reference);
         let differs = self.differs(reference, entry, Kind::CONTEXT, Rights::NONE);
         self.unless(differs, usual.slow);
@@ -337,7 +373,7 @@ impl Translator<'_, '_> {
         let noted = self.builder.ins().load(types::I64, trusted(), native, offset_of!(NativeContext, epoch) as i32);
         let outdated = self.builder.ins().icmp(IntCC::NotEqual, epoch, noted);
         self.unless(outdated, usual.slow);
-        port
+        (port, native)
     }
 
     /// Goes on if the context that has this port stands at an `svc`.

@@ -64,15 +64,16 @@ impl Reference for Translator<'_, '_> {
 
     fn slot_get(&mut self, d: Reg, i: Reg, k: u32) {
         let usual = self.usual();
-        let slot = self.slot(&usual, i, k);
+        let (slot, index) = self.slot(&usual, i, k);
         let reference = self.builder.ins().load(types::I64, trusted(), slot, 0);
+        self.note_slot(reference, index);
         self.set(d, reference);
         self.end(usual);
     }
 
     fn slot_set(&mut self, i: Reg, k: u32, a: Reg) {
         let usual = self.usual();
-        let (slot, reference) = (self.slot(&usual, i, k), self.get(a));
+        let ((slot, _), reference) = (self.slot(&usual, i, k), self.get(a));
         self.builder.ins().store(trusted(), reference, slot, 0);
         self.end(usual);
     }
@@ -96,8 +97,8 @@ impl Translator<'_, '_> {
         self.end(usual);
     }
 
-    /// The place of slot `i + k` in the host.
-    fn slot(&mut self, usual: &Usual, i: Reg, k: u32) -> Value {
+    /// The place of slot `i + k` in the host, and its number.
+    fn slot(&mut self, usual: &Usual, i: Reg, k: u32) -> (Value, Value) {
         let index = self.get(i);
         let index = self.builder.ins().uextend(types::I64, index);
         let index = self.builder.ins().iadd_imm_u(index, i64::from(k));
@@ -107,6 +108,6 @@ impl Translator<'_, '_> {
         self.unless(outside, usual.slow);
         let slots = self.field(flags, types::I64, offset_of!(NativeContext, slots));
         let offset = self.builder.ins().ishl_imm_u(index, 3);
-        self.builder.ins().iadd(slots, offset)
+        (self.builder.ins().iadd(slots, offset), index)
     }
 }

@@ -3,10 +3,11 @@
 use std::mem::offset_of;
 
 use cranelift_codegen::ir::condcodes::IntCC;
-use cranelift_codegen::ir::{InstBuilder, TrapCode, types};
+use cranelift_codegen::ir::{InstBuilder, TrapCode, Value, types};
 use limen_isa::{Reg, Supervisor};
-use limen_vm::{Kind, MESSAGE_REFS, MESSAGE_WORDS, Message, Rights, layout};
+use limen_vm::{Kind, MESSAGE_REFS, MESSAGE_WORDS, Message, layout};
 
+use super::object::Usual;
 use super::slowly;
 use crate::context::{NativeContext, Processor};
 use crate::translate::{CELL, Translator, trusted};
@@ -15,16 +16,11 @@ impl Supervisor for Translator<'_, '_> {
     fn obj_payload(&mut self, d: Reg, a: Reg, kind: u32) {
         let Ok(kind) = u8::try_from(kind).map(Kind) else { return self.slowly() };
         let (usual, reference) = (self.usual(), self.get(a));
-        let entry = if self.svc_of_caller(a).is_some() && [Kind::NONE, Kind::CONTEXT].contains(&kind) {
-            self.entry_of_caller(reference)
-        } else {
-            self.entry(&usual, reference, kind, Rights::NONE)
+        let caller = self.svc_of_caller(a).filter(|_| [Kind::NONE, Kind::CONTEXT].contains(&kind));
+        let payload = match caller.map(|svc| svc.port) {
+            Some(port) => self.builder.ins().load(types::I64, trusted(), port, layout::PORT_PAYLOAD as i32),
+            None => self.payload_of(&usual, reference, kind),
         };
-        if kind == Kind::NONE && self.svc_of_caller(a).is_none() {
-            let is_null = self.builder.ins().icmp_imm_s(IntCC::Equal, reference, 0);
-            self.unless(is_null, usual.slow);
-        }
-        let payload = self.entry_field(types::I64, entry, layout::ENTRY_PAYLOAD);
         self.set(d, payload);
         self.end(usual);
     }
@@ -146,6 +142,16 @@ impl Supervisor for Translator<'_, '_> {
 }
 
 impl Translator<'_, '_> {
+    /// What the kernel has noted in the entry of a live reference, which is not null.
+    fn payload_of(&mut self, usual: &Usual, reference: Value, kind: Kind) -> Value {
+        let payload = self.payload(usual, reference, kind);
+        if kind == Kind::NONE {
+            let is_null = self.builder.ins().icmp_imm_s(IntCC::Equal, reference, 0);
+            self.unless(is_null, usual.slow);
+        }
+        payload
+    }
+
     /// Element `k` of one sort of the message that a context gives.
     fn given(&mut self, d: Reg, c: Reg, k: u32, count: usize, first: usize) {
         if k as usize >= count {

@@ -22,6 +22,9 @@ const BEGAN: &str = "began";
 /// What a client is told of a request that was taken by a service that is no more.
 const LOST: &str = "error the service that answers was started again: whether this was done nobody knows";
 
+/// What a client is told while nobody answers.
+const GONE: &str = "error the service that answers has stopped for good";
+
 /// All clients that are there.
 #[derive(Default)]
 pub(crate) struct Sessions {
@@ -36,6 +39,8 @@ struct State {
     /// By their numbers, which never come again.
     clients: HashMap<u64, Client>,
     latest: u64,
+    /// The service was given up.
+    is_given_up: bool,
     /// The line that is under way.
     line: Vec<u8>,
     /// Since when its client has had no room for it.
@@ -80,6 +85,9 @@ impl Sessions {
     /// A request is open as soon as the service can take it.
     fn try_to_ask(&self, client: u64, request: &str, line: &str) -> bool {
         let mut state = self.state();
+        if state.is_given_up {
+            return state.clients.get_mut(&client).is_none_or(|client| client.tell_at_last(GONE));
+        }
         let is_put = self.input.offer_whole(line.as_bytes());
         if let Some(client) = state.clients.get_mut(&client).filter(|_| is_put) {
             client.open += 1;
@@ -93,6 +101,17 @@ impl Sessions {
         let waits = |state: &mut State| state.clients.get(&client).is_some_and(|client| client.open > 0);
         let waited = self.answered.wait_timeout_while(self.state(), patience, waits);
         !waited.unwrap_or_else(PoisonError::into_inner).1.timed_out()
+    }
+
+    /// Nobody answers any more, whatever was asked, until a service begins.
+    pub(super) fn give_up(&self) {
+        let mut state = self.state();
+        state.is_given_up = true;
+        self.input.break_off(0);
+        for client in state.clients.values_mut() {
+            client.lose(0, GONE);
+        }
+        self.answered.notify_all();
     }
 
     /// Takes what the service says, as far as the clients do; gives how many bytes.
@@ -130,16 +149,12 @@ impl State {
 
     /// Another service answers from now on. Requests that have not been taken yet are left to it.
     fn begin_anew(&mut self, input: &Pipe) {
+        self.is_given_up = false;
         let left = input.begin_anew();
         let left = String::from_utf8_lossy(&left);
         for (number, client) in &mut self.clients {
             let is_of = |line: &&str| line.split_once("> ").is_some_and(|(of, _)| of.parse() == Ok(*number));
-            let waiting = left.lines().filter(is_of).count();
-            let is_told = (waiting..client.open).all(|_| client.tell(LOST));
-            if !is_told {
-                client.output.break_off(0);
-            }
-            client.open = waiting;
+            client.lose(left.lines().filter(is_of).count(), LOST);
         }
     }
 
@@ -166,6 +181,21 @@ impl State {
 }
 
 impl Client {
+    /// All its open requests but so many will not be answered, and it is told why.
+    fn lose(&mut self, others: usize, why: &str) {
+        let _is_told = (others..self.open).all(|_| self.tell_at_last(why));
+        self.open = others;
+    }
+
+    /// Whether there was room for a line; if not, it is told no more.
+    fn tell_at_last(&mut self, text: &str) -> bool {
+        let is_told = self.tell(text);
+        if !is_told {
+            self.output.break_off(0);
+        }
+        is_told
+    }
+
     /// Whether there was room for a line, and for saying that others are missing.
     fn tell(&mut self, text: &str) -> bool {
         let gap = match self.missing {
@@ -259,5 +289,29 @@ mod tests {
         assert_eq!(told(&sessions.input), "2> services\n");
         sessions.offer(b"2 ok\n");
         assert!(sessions.wait_for_answers(two, Duration::ZERO));
+    }
+
+    /// Where the service is given up nobody is waited for, until another one begins after all.
+    #[test]
+    fn a_service_that_is_given_up_answers_nobody() {
+        let (sessions, output) = (Sessions::default(), Arc::<Pipe>::default());
+        let client = sessions.begin(&output).expect("there is room");
+        sessions.ask(client, "services");
+        sessions.give_up();
+        assert!(sessions.wait_for_answers(client, Duration::ZERO));
+        for _ in 0..10_000 {
+            sessions.ask(client, "services");
+            sessions.input.put_whole(b"1 bye\n");
+            assert!(sessions.wait_for_answers(client, Duration::ZERO));
+            assert!(!told(&output).is_empty(), "it is told each time");
+        }
+        sessions.ask(client, "services");
+        assert_eq!(told(&output), format!("{GONE}\n"));
+        sessions.offer(b"\nbegan\n");
+        sessions.ask(client, "services");
+        assert_eq!(told(&sessions.input), format!("{client}> services\n"), "what was asked before is forgotten");
+        sessions.offer(format!("{client} ok\n").as_bytes());
+        assert!(sessions.wait_for_answers(client, Duration::ZERO));
+        assert_eq!(told(&output), "ok\n");
     }
 }

@@ -24,6 +24,9 @@ pub trait ConsoleBackend: Send {
         ConsoleSize::default()
     }
 
+    /// Nobody reads input or writes output any more, until somebody begins anew.
+    fn give_up(&mut self) {}
+
     /// Whether there may yet be input, or room for output.
     fn listens(&self) -> bool;
 }

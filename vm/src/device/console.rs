@@ -127,6 +127,10 @@ impl<B: ConsoleBackend> Device for Console<B> {
         self.sent = 0;
     }
 
+    fn give_up(&mut self) {
+        self.backend.give_up();
+    }
+
     fn work(&mut self, queues: &mut Queues<'_>) {
         self.transmit(queues);
         if queues.takes_input() {

@@ -193,6 +193,9 @@ impl Transport {
             set &= !VIRTIO_CONFIG_S_DRIVER_OK;
         }
         self.status |= set;
+        if set & VIRTIO_CONFIG_S_FAILED != 0 {
+            self.model.give_up();
+        }
         if set & VIRTIO_CONFIG_S_DRIVER_OK != 0 { self.work(windows, takes_input) } else { Wants::default() }
     }
 

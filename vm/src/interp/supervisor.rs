@@ -54,7 +54,7 @@ impl<P: Policy> Supervisor for Cpu<P> {
 
     fn obj_set_payload(&mut self, a: Reg, v: Reg) -> Step {
         let (reference, payload) = (self.get(a), self.get(v));
-        let set = self.store().objects.set_payload(reference, payload);
+        let set = self.store().set_payload(reference, payload);
         self.done(set)
     }
 

@@ -270,6 +270,11 @@ impl ObjectTable {
         if kind != Kind::NONE && entry.kind() != kind { Err(Fault::Kind) } else { Ok(entry.payload) }
     }
 
+    /// The payload of an entry, whatever has become of what it hangs on.
+    pub(crate) fn noted(&self, reference: Ref) -> i64 {
+        self.entries[reference.index() as usize].payload
+    }
+
     /// Replaces the payload of a live reference.
     pub(crate) fn set_payload(&mut self, reference: Ref, payload: i64) -> Result<(), Fault> {
         self.live(reference)?;
