@@ -260,7 +260,7 @@ fn the_same_source_gives_the_same_bytes_wherever_it_lies() {
     };
     let (one, other) = (write("one"), write("other"));
     assert_eq!(one.bytes, other.bytes);
-    assert_eq!(one.module.debug.unwrap().files, ["main.lim", "lib/a.lim"]);
+    assert_eq!(*one.module.debug.unwrap().files, ["main.lim", "lib/a.lim"]);
 }
 
 #[test]

@@ -50,7 +50,7 @@ impl Choices {
         let entry = |choices: &mut Self| (functions > 0 && choices.one_in(2)).then(|| choices.below(functions) as u32);
         module.tables = self.many(3, |choices| choices.many(20, entry));
         for index in 0..functions {
-            module.functions[index].code = self.code(&module, index).into();
+            module.functions[index].code = self.code(&module, index);
         }
         module.exports = self.exports(functions);
         module.debug = self.one_in(2).then(|| self.debug(&module));
@@ -130,8 +130,8 @@ impl Choices {
         let named = self.one_in(2);
         let function_names = module.functions.iter().filter(|_| named).map(|_| self.name()).collect();
         let lines = module.functions.iter().map(|function| self.rows(function.code.len(), files.len(), sites.len()));
-        let lines = lines.collect();
-        Debug { files, function_names, sites, lines }
+        let lines = lines.map(Into::into).collect();
+        Debug { files: files.into(), function_names, sites, lines }
     }
 
     fn rows(&mut self, words: usize, files: usize, sites: usize) -> Vec<LineRow> {
@@ -286,7 +286,7 @@ fn every_instruction_is_written_in_words() {
         choices.instruction_of(opcode, &module, 0, &mut code);
         // A label operand is some distance below 12; so many returns are targets enough.
         let code = [vec![u64::from(ret); 12], code, vec![u64::from(ret); 12]].concat();
-        module.functions[0].code = code.into();
+        module.functions[0].code = code;
         comes_back(&module);
         let text = disassemble(&module);
         assert!(text.contains(opcode.mnemonic()) && !text.contains("@word"), "{text}");
