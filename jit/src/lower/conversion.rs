@@ -126,17 +126,27 @@ impl Translator<'_, '_> {
     /// and below `end`.
     fn in_range(&mut self, value: Value, least: f64, end: f64) {
         let fault = self.leave_block();
-        let wide: Type = types::F64;
-        let value = if self.builder.func.dfg.value_type(value) == types::F32 {
-            self.builder.ins().fpromote(wide, value)
+        let ty = self.builder.func.dfg.value_type(value);
+        // Above the number before the least one its whole part is that; unless the type has no such number, nor any between.
+        let digits = if ty == types::F32 { f32::MANTISSA_DIGITS } else { f64::MANTISSA_DIGITS };
+        let (low, is_low) = if least.abs() < f64::from(digits).exp2() {
+            (least - 1.0, FloatCC::UnorderedOrLessThanOrEqual)
         } else {
-            value
+            (least, FloatCC::UnorderedOrLessThan)
         };
-        let whole = self.builder.ins().trunc(value);
-        let (least, end) = (self.builder.ins().f64const(least), self.builder.ins().f64const(end));
-        let below = self.builder.ins().fcmp(FloatCC::UnorderedOrLessThan, whole, least);
+        let (low, end) = (self.float(ty, low), self.float(ty, end));
+        let below = self.builder.ins().fcmp(is_low, value, low);
         self.unless(below, fault);
-        let beyond = self.builder.ins().fcmp(FloatCC::UnorderedOrGreaterThanOrEqual, whole, end);
+        let beyond = self.builder.ins().fcmp(FloatCC::UnorderedOrGreaterThanOrEqual, value, end);
         self.unless(beyond, fault);
+    }
+
+    /// A number that both types have.
+    fn float(&mut self, ty: Type, number: f64) -> Value {
+        if ty == types::F32 {
+            self.builder.ins().f32const(number as f32)
+        } else {
+            self.builder.ins().f64const(number)
+        }
     }
 }
