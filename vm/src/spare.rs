@@ -89,6 +89,7 @@ mod tests {
     use super::*;
 
     #[test]
+    #[cfg(target_os = "linux")]
     fn whatever_was_written_reads_as_zeroes_when_it_is_taken_again() {
         let spare = Spare(Mutex::default());
         for (bytes, used) in [(64 << 10, 0), (64 << 10, 1), (64 << 10, 4096), (64 << 10, 4097), (64 << 10, 64 << 10)] {
