@@ -1,9 +1,8 @@
 //! The code of modules.
 
-use std::collections::BTreeMap;
-
 use limen_isa::module::Module;
 use limen_vm::Verified;
+use rustc_hash::FxHashMap;
 
 use crate::arch;
 use crate::code_map::{CodeMap, is_last};
@@ -23,13 +22,13 @@ pub(crate) struct ModuleCode {
     /// Compiled code has its address.
     indirect: Box<[IndirectEntry]>,
     /// By function and entry; `None` what cannot be compiled, or is still to come.
-    made: BTreeMap<(u32, Entry), Option<Compiled>>,
+    made: FxHashMap<(u32, Entry), Option<Compiled>>,
     /// How much of a function is still to come, if anything is.
-    awaited: BTreeMap<u32, usize>,
+    awaited: FxHashMap<u32, usize>,
     /// The heads of loops of functions that were asked for.
-    heads: BTreeMap<u32, Vec<u32>>,
+    heads: FxHashMap<u32, Vec<u32>>,
     /// How often a function was found running.
-    samples: BTreeMap<u32, u32>,
+    samples: FxHashMap<u32, u32>,
     /// Whether the interpreter stops wherever code could begin, not only where there is code.
     pub(crate) is_eager: bool,
     /// Bytes of memory that it takes.
@@ -68,10 +67,10 @@ impl ModuleCode {
             kernel,
             functions: vec![uncompiled; module.functions.len()].into(),
             indirect: module.tables.iter().flatten().map(entry).collect(),
-            made: BTreeMap::new(),
-            awaited: BTreeMap::new(),
-            heads: BTreeMap::new(),
-            samples: BTreeMap::new(),
+            made: FxHashMap::default(),
+            awaited: FxHashMap::default(),
+            heads: FxHashMap::default(),
+            samples: FxHashMap::default(),
             is_eager: false,
             footprint: 0,
             code_map: code_map.clone(),

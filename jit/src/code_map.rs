@@ -1,9 +1,10 @@
 //! What the runtime must know of code by address: the places at which its frames can stand.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use limen_vm::NativeFrame;
+use rustc_hash::FxHashMap;
 
 use crate::compile::{Code, Site};
 use crate::resident::Residents;
@@ -17,7 +18,7 @@ struct Known {
     /// By where it begins; and how many modules of the machine have it.
     code: BTreeMap<usize, (Arc<Code>, usize)>,
     /// The registers that are in native frames, by the table of a module's code and the function, if there are any.
-    residents: HashMap<(*const *const u8, u32), Arc<Residents>>,
+    residents: FxHashMap<(*const *const u8, u32), Arc<Residents>>,
 }
 
 // SAFETY: the pointers are only names.

@@ -5,12 +5,12 @@
 //! head of a loop, and left when its outermost frame returns or when all its frames are turned into portable ones.
 
 use std::any::Any;
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use limen_isa::ValueType;
 use limen_isa::module::Module;
 use limen_vm::{Engine, EngineKind, Exit, Fuel, HEADER_CELLS, Interpreter, ModuleId, NativeFrames, Run, Stop};
+use rustc_hash::FxHashMap;
 
 use crate::arch;
 use crate::background::{Background, CodeId, Made, Wish};
@@ -31,7 +31,7 @@ use crate::translate::{CELL, Entry};
 /// The engine that compiles.
 pub struct Jit {
     interpreter: Interpreter,
-    modules: BTreeMap<CodeId, ModuleCode>,
+    modules: FxHashMap<CodeId, ModuleCode>,
     code_map: CodeMap,
     pool: Pool,
     processor: Box<Processor>,
@@ -52,7 +52,7 @@ impl Default for Jit {
     fn default() -> Self {
         Self {
             interpreter: Interpreter::default(),
-            modules: BTreeMap::new(),
+            modules: FxHashMap::default(),
             code_map: CodeMap::default(),
             pool: Pool::default(),
             processor: Box::new(Processor::new()),

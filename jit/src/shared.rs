@@ -1,10 +1,10 @@
 //! Code that several machines use: what one of them has compiled of a verified module stays with the module, for all that run
 //! it, at the same time or later. Code knows its machine only through the context that it is called with.
 
-use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use limen_vm::Verified;
+use rustc_hash::FxHashMap;
 
 use crate::compile::Code;
 use crate::lower::enter::{Handler, address_of};
@@ -31,7 +31,7 @@ impl Key {
 
 /// The code of a module.
 #[derive(Default)]
-pub(crate) struct SharedCode(Mutex<HashMap<Key, Arc<Code>>>);
+pub(crate) struct SharedCode(Mutex<FxHashMap<Key, Arc<Code>>>);
 
 impl SharedCode {
     /// Of this module.
@@ -39,7 +39,7 @@ impl SharedCode {
         module.attachment()
     }
 
-    fn all(&self) -> MutexGuard<'_, HashMap<Key, Arc<Code>>> {
+    fn all(&self) -> MutexGuard<'_, FxHashMap<Key, Arc<Code>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -307,7 +307,7 @@ impl<'a, 'b> Translator<'a, 'b> {
     /// In a function with loops, keeps context and frame where cold blocks find them, so that they need no registers
     /// elsewhere.
     fn keep_at_hand(&mut self) {
-        if !self.shape.has_loops() {
+        if !self.shape.has_loops() || self.calls() {
             return;
         }
         let data = StackSlotData::new(StackSlotKind::ExplicitSlot, 2 * CELL as u32, 3);

@@ -294,7 +294,7 @@ impl Translator<'_, '_> {
     }
 
     /// Whether the function calls any.
-    fn calls(&self) -> bool {
+    pub(crate) fn calls(&self) -> bool {
         let code = &self.function.code;
         let shapes = ModuleShapes { module: self.module, function: self.index };
         let blocks = 0..self.shape.blocks.len();

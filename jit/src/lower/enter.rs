@@ -265,7 +265,7 @@ impl Translator<'_, '_> {
         );
         (inner.context, inner.frame) = (context, frame);
         (inner.processor, inner.fuel) = (self.processor, self.fuel);
-        (inner.inlined, inner.lends) = (Some(inlined), self.lends || plan.lends);
+        (inner.inlined, inner.lends) = (Some(inlined), self.lends || plan.does.lends);
         // Nothing is kept: a reference that ends here would have to be forgotten by the caller, too.
         inner.kept.clear();
         for (register, (value, nan)) in (0..).map(Reg).zip(arguments) {
@@ -286,7 +286,7 @@ impl Translator<'_, '_> {
         }
         let known = inner.known_behind.remove(&0).unwrap_or_default();
         // Whatever it does afterwards, it has been where it begins.
-        self.known = if plan.lends { Known::default() } else { known };
+        self.known = if plan.does.lends { Known::default() } else { known };
     }
 
     /// Puts a function that the kernel calls here, or leaves the call to the interpreter. Entering it is a safepoint.
@@ -295,7 +295,7 @@ impl Translator<'_, '_> {
         let (svc, number, depth, further) = (inlined.svc.clone(), inlined.number, inlined.depth + 1, inlined.outer);
         let Some(plan) = inlined.plan.called_at(self.pc) else { return self.slowly() };
         let Some(signature) = self.module.signature_of(function) else { return };
-        let (was_changed, changes) = (inlined.is_changed, plan.changes);
+        let (was_changed, changes) = (inlined.is_changed, plan.does.changes);
         let (given, results) = self.passed(signature);
         let handed = inlined.now.in_list(&given);
         let frame = self.pass_into(function);
@@ -304,7 +304,7 @@ impl Translator<'_, '_> {
         self.builder.set_cold_block(outer);
         let values: Vec<Value> =
             signature.results.iter().map(|ty| self.builder.append_block_param(next, type_of(*ty))).collect();
-        let returns_to = plan.returns.then_some(next);
+        let returns_to = plan.does.returns.then_some(next);
         let inlined = Inlined {
             svc,
             plan,

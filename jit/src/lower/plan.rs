@@ -2,8 +2,9 @@
 //!
 //! From its entry on, all that can be reached without an instruction that only the runtime executes; functions that are called
 //! are taken in as well, as long as all of it is short. Where the plan ends before anything was changed, the kernel is called
-//! instead and begins anew; where it ends later, the interpreter goes on. So a kernel's usual way should be a short function that
-//! looks at everything first, comes to its `ctx.resume` by instructions that are compiled, and calls a longer one for the rest.
+//! instead and begins anew; where it ends later, the interpreter goes on. So a plan ends as soon as there is no way any more to
+//! where it lets a context go on; and a kernel's usual way should be a short function that looks at everything first, comes to its
+//! `ctx.resume` by instructions that are compiled, and calls a longer one for the rest.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::rc::Rc;
@@ -19,7 +20,7 @@ use crate::context::MAX_INLINED;
 use crate::ranges::operand;
 use crate::shape::Shape;
 
-/// No more words of the kernel than this take the place of one `svc`.
+/// No more instructions of the kernel than this take the place of one `svc`.
 const MAX_WORDS: usize = 256;
 
 /// Functions with loops that have more words than this are not taken in: who goes round a loop is not in a hurry.
@@ -44,14 +45,34 @@ pub(crate) struct Plan {
     written_before: BTreeMap<usize, u64>,
     /// The blocks before which something else than registers may have been changed.
     changed_before: BTreeSet<usize>,
-    /// Whether it can change anything but registers.
+    /// What can happen in it.
+    pub(super) does: Deeds,
+    /// How many instructions are taken in, those of functions that are called among them.
+    words: usize,
+}
+
+/// What can happen in something that is taken in.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Deeds {
+    /// Something else than registers is changed.
     pub(super) changes: bool,
-    /// Whether it can return.
+    /// The function returns.
     pub(super) returns: bool,
-    /// Whether it can let a context go on.
+    /// A context goes on.
     resumes: bool,
-    /// Whether any of it lends memory.
+    /// Memory is lent.
     pub(super) lends: bool,
+}
+
+impl Deeds {
+    fn and(self, other: Self) -> Self {
+        Self {
+            changes: self.changes || other.changes,
+            returns: self.returns || other.returns,
+            resumes: self.resumes || other.resumes,
+            lends: self.lends || other.lends,
+        }
+    }
 }
 
 impl Plan {
@@ -64,17 +85,15 @@ impl Plan {
             calls: HashMap::new(),
             written_before: BTreeMap::new(),
             changed_before: BTreeSet::new(),
-            changes: false,
-            returns: false,
-            resumes: false,
-            lends: false,
+            does: Deeds::default(),
+            words: 0,
         }
     }
 
     /// What a kernel's function does about an `svc` of this number; `None` if it comes to no end in this way.
     pub(super) fn of(module: &Module, function: u32, number: u32) -> Option<Rc<Self>> {
         let plan = Planner { module, words: MAX_WORDS }.plan(function, Some(number), MAX_INLINED)?;
-        plan.resumes.then(|| Rc::new(plan))
+        plan.does.resumes.then(|| Rc::new(plan))
     }
 
     pub(super) fn blocks(&self) -> impl Iterator<Item = usize> + '_ {
@@ -108,21 +127,65 @@ impl Plan {
 
     /// The only block from which there is a way to this one, which is not where the function begins.
     pub(crate) fn only_predecessor(&self, block: usize) -> Option<usize> {
-        let leads = |before: &usize| self.blocks[before].is_none() && self.followers(*before).any(|next| next == block);
+        let leads = |before: &usize| self.followers(*before).any(|next| next == block);
         let mut before = self.blocks().filter(leads);
         let first = before.next().filter(|_| block != 0)?;
         before.next().is_none().then_some(first)
     }
 
+    /// The blocks that are taken in to which there is a way from the end of this one; none if it is left before.
     fn followers(&self, block: usize) -> impl Iterator<Item = usize> + '_ {
-        self.shape.blocks[block].successors.iter().map(|target| self.shape.index_of(*target))
+        let goes_on = self.blocks.get(&block).is_some_and(Option::is_none);
+        let targets = self.shape.blocks[block].successors.iter().filter(move |_| goes_on);
+        targets.map(|target| self.shape.index_of(*target)).filter(|next| self.blocks.contains_key(next))
+    }
+
+    /// Ends the plan where blocks begin from which there is no way to where it returns or lets a context go on.
+    fn end_where_hopeless(&mut self, module: &Module, deeds: &mut BTreeMap<usize, Deeds>) {
+        let does_end = |(block, does): (&usize, &Deeds)| (does.returns || does.resumes).then_some(*block);
+        let mut hopeful: BTreeSet<usize> = deeds.iter().filter_map(does_end).collect();
+        let mut grows = true;
+        while std::mem::take(&mut grows) {
+            for block in self.blocks() {
+                grows |= self.followers(block).any(|next| hopeful.contains(&next)) && hopeful.insert(block);
+            }
+        }
+        let code = &module.functions[self.function as usize].code;
+        let shapes = ModuleShapes { module, function: self.function };
+        for block in self.blocks().filter(|block| !hopeful.contains(block)).collect::<Vec<_>>() {
+            for pc in self.shape.instructions(code, shapes, block) {
+                self.calls.remove(&pc);
+            }
+            self.blocks.insert(block, Some(self.shape.blocks[block].start));
+            deeds.insert(block, Deeds::default());
+        }
+        let mut reached = BTreeSet::new();
+        let mut next = vec![0];
+        while let Some(block) = next.pop() {
+            if reached.insert(block) {
+                next.extend(self.followers(block));
+            }
+        }
+        self.blocks.retain(|block, _| reached.contains(block));
+        deeds.retain(|block, _| reached.contains(block));
+    }
+
+    /// How many instructions are taken in.
+    fn count(&self, module: &Module) -> usize {
+        let code = &module.functions[self.function as usize].code;
+        let shapes = ModuleShapes { module, function: self.function };
+        let of_block = |(block, end): (&usize, &Option<u32>)| {
+            let instructions = self.shape.instructions(code, shapes, *block);
+            end.map_or(instructions.len(), |end| instructions.iter().filter(|pc| **pc <= end).count())
+        };
+        self.blocks.iter().map(of_block).chain(self.calls.values().map(|called| called.words)).sum()
     }
 
     /// Finds out before which blocks something may have been changed.
     fn spread_changes(&mut self, changing: Vec<usize>) {
         let mut next = changing;
         while let Some(block) = next.pop() {
-            let followers: Vec<usize> = self.followers(block).filter(|next| self.blocks.contains_key(next)).collect();
+            let followers: Vec<usize> = self.followers(block).collect();
             next.extend(followers.into_iter().filter(|follower| self.changed_before.insert(*follower)));
         }
     }
@@ -176,49 +239,58 @@ impl Planner<'_> {
             return None;
         }
         let mut plan = Plan::new(function, shape);
-        let (mut next, mut changing) = (vec![0], Vec::new());
+        let (words, mut next, mut deeds) = (self.words, vec![0], BTreeMap::new());
         while let Some(block) = next.pop() {
             if !plan.blocks.contains_key(&block) {
-                let changes = std::mem::take(&mut plan.changes);
-                next.extend(self.take_block(&mut plan, block, number, depth)?);
-                changing.extend(plan.changes.then_some(block));
-                plan.changes |= changes;
+                let (does, following) = self.take_block(&mut plan, block, number, depth)?;
+                deeds.insert(block, does);
+                next.extend(following);
             }
         }
-        plan.spread_changes(changing);
+        plan.end_where_hopeless(self.module, &mut deeds);
+        plan.words = plan.count(self.module);
+        self.words = words.saturating_sub(plan.words);
+        plan.does = deeds.values().fold(Deeds::default(), |all, does| all.and(*does));
+        plan.spread_changes(deeds.iter().filter(|(_, does)| does.changes).map(|(block, _)| *block).collect());
         plan.flow(self.module);
         Some(plan)
     }
 
-    /// Takes in a block; gives those that follow it. `None` if there are too many words.
-    fn take_block(&mut self, plan: &mut Plan, block: usize, number: Option<u32>, depth: usize) -> Option<Vec<usize>> {
+    /// Takes in a block; says what happens in it, and which follow it. `None` if there are too many words.
+    fn take_block(
+        &mut self,
+        plan: &mut Plan,
+        block: usize,
+        number: Option<u32>,
+        depth: usize,
+    ) -> Option<(Deeds, Vec<usize>)> {
         let code = &self.module.functions[plan.function as usize].code;
         let shapes = ModuleShapes { module: self.module, function: plan.function };
-        let mut last = 0;
+        let (mut does, mut last) = (Deeds::default(), 0);
         plan.blocks.insert(block, None);
         for pc in plan.shape.instructions(code, shapes, block) {
             self.words = self.words.checked_sub(1)?;
-            if let Next::Nothing = self.take(plan, pc, depth) {
+            if let Next::Nothing = self.take(plan, &mut does, pc, depth) {
                 plan.blocks.insert(block, Some(pc));
-                return Some(Vec::new());
+                return Some((does, Vec::new()));
             }
             last = pc;
         }
         let chosen = number.and_then(|number| chosen(last, &code[last as usize..], number));
         let successors = chosen.map_or_else(|| plan.shape.blocks[block].successors.clone(), |target| vec![target]);
-        Some(successors.into_iter().map(|target| plan.shape.index_of(target)).collect())
+        Some((does, successors.into_iter().map(|target| plan.shape.index_of(target)).collect()))
     }
 
     /// Takes in an instruction.
-    fn take(&mut self, plan: &mut Plan, pc: u32, depth: usize) -> Next {
+    fn take(&mut self, plan: &mut Plan, does: &mut Deeds, pc: u32, depth: usize) -> Next {
         let words = &self.module.functions[plan.function as usize].code[pc as usize..];
         match Opcode::of_word(words[0]) {
-            Some(Opcode::Call) => self.take_call(plan, pc, depth),
+            Some(Opcode::Call) => self.take_call(plan, does, pc, depth),
             Some(opcode) if stays_in_line(opcode, words) => {
-                plan.returns |= opcode == Opcode::Ret;
-                plan.resumes |= opcode == Opcode::CtxResume;
-                plan.lends |= opcode == Opcode::MemLend;
-                plan.changes |= changes(opcode);
+                does.returns |= opcode == Opcode::Ret;
+                does.resumes |= opcode == Opcode::CtxResume;
+                does.lends |= opcode == Opcode::MemLend;
+                does.changes |= changes(opcode);
                 Next::Instruction
             }
             _ => Next::Nothing,
@@ -226,7 +298,7 @@ impl Planner<'_> {
     }
 
     /// Takes in a call: what it calls as well, if that can come to an end.
-    fn take_call(&mut self, plan: &mut Plan, pc: u32, depth: usize) -> Next {
+    fn take_call(&mut self, plan: &mut Plan, does: &mut Deeds, pc: u32, depth: usize) -> Next {
         let code = &self.module.functions[plan.function as usize].code;
         let shapes = ModuleShapes { module: self.module, function: plan.function };
         let Some(function) = operand(Opcode::Call, &code[pc as usize..], "f") else { return Next::Nothing };
@@ -237,27 +309,32 @@ impl Planner<'_> {
         let share = self.words - self.words / 4;
         self.words -= share;
         let mut planner = Planner { module: self.module, words: share };
-        let called = planner.plan(function, None, depth - 1).filter(|called| called.returns || called.resumes);
+        let is_worth_it =
+            |called: &Plan| called.does.returns || called.does.resumes && !is_refusal(plan, code, shapes, pc);
+        let called = planner.plan(function, None, depth - 1).filter(is_worth_it);
         self.words += if called.is_some() { planner.words } else { share };
-        let Some(called) = called.filter(|called| called.returns || !is_refusal(plan, code, shapes, pc)) else {
-            return Next::Nothing;
-        };
-        let next = if called.returns { Next::Instruction } else { Next::Nothing };
-        plan.resumes |= called.resumes;
-        plan.lends |= called.lends;
-        plan.changes |= called.changes;
+        let Some(called) = called else { return Next::Nothing };
+        let next = if called.does.returns { Next::Instruction } else { Next::Nothing };
+        // That it returns is not for its caller.
+        *does = does.and(Deeds { returns: false, ..called.does });
         plan.calls.insert(pc, Rc::new(called));
         next
     }
 }
 
-/// Whether all that the basic block of a call that never returns does is to call with constants: so are calls answered that make no
-/// sense, and nobody is in a hurry for that.
+/// Whether all that the basic block of a call that never returns does is to call with constants that are not all zero: so are calls
+/// answered that make no sense, and nobody is in a hurry for that.
 fn is_refusal(plan: &Plan, code: &[u64], shapes: ModuleShapes<'_>, pc: u32) -> bool {
     let before = plan.shape.instructions(code, shapes, plan.shape.index_of(pc)).into_iter();
-    let mut before = before.take_while(|before| *before < pc).peekable();
-    let is_constant = |pc: u32| matches!(Opcode::of_word(code[pc as usize]), Some(Opcode::I32Const | Opcode::I64Const));
-    before.peek().is_some() && before.all(is_constant)
+    let constants: Option<Vec<u32>> =
+        before.take_while(|before| *before < pc).map(|pc| constant(&code[pc as usize..])).collect();
+    constants.is_some_and(|constants| constants.iter().any(|number| *number != 0))
+}
+
+/// The number that an instruction gives, if it does nothing else.
+fn constant(words: &[u64]) -> Option<u32> {
+    let opcode = Opcode::of_word(words[0]).filter(|opcode| matches!(opcode, Opcode::I32Const | Opcode::I64Const))?;
+    operand(opcode, words, "k")
 }
 
 /// Where the `br_table` at this word goes that looks at the number of the `svc`.
