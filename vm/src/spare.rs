@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use limen_isa::module::PAGE_SIZE;
-use memmap2::{MmapMut, MmapOptions, UncheckedAdvice};
+use memmap2::{MmapMut, MmapOptions};
 
 /// So many are kept: as many services may stop at once, and others start, without the host.
 const KEPT: usize = 2048;
@@ -68,8 +68,20 @@ fn map(bytes: usize) -> Option<MmapMut> {
 fn clear(mapping: &mut MmapMut, used: usize) -> bool {
     let kept = used.min(KEPT_BYTES);
     mapping[..kept].fill(0);
-    // SAFETY: nobody uses it, and it is private memory without a file, which reads as zeroes from then on.
-    used == kept || unsafe { mapping.unchecked_advise_range(UncheckedAdvice::DontNeed, kept, used - kept) }.is_ok()
+    used == kept || give_substance_back(mapping, kept, used - kept)
+}
+
+/// Has the host take back some bytes, which are zeroes from then on; whether it does so.
+#[cfg(target_os = "linux")]
+fn give_substance_back(mapping: &mut MmapMut, from: usize, bytes: usize) -> bool {
+    // SAFETY: nobody uses it, and it is private memory without a file.
+    unsafe { mapping.unchecked_advise_range(memmap2::UncheckedAdvice::DontNeed, from, bytes) }.is_ok()
+}
+
+/// Other hosts may leave what was there.
+#[cfg(not(target_os = "linux"))]
+fn give_substance_back(_mapping: &mut MmapMut, _from: usize, _bytes: usize) -> bool {
+    false
 }
 
 #[cfg(test)]
@@ -77,6 +89,7 @@ mod tests {
     use super::*;
 
     #[test]
+    #[cfg(target_os = "linux")]
     fn whatever_was_written_reads_as_zeroes_when_it_is_taken_again() {
         let spare = Spare(Mutex::default());
         for (bytes, used) in [(64 << 10, 0), (64 << 10, 1), (64 << 10, 4096), (64 << 10, 4097), (64 << 10, 64 << 10)] {
