@@ -143,10 +143,6 @@ impl Translator<'_, '_> {
 
     /// A number that both types have.
     fn float(&mut self, ty: Type, number: f64) -> Value {
-        if ty == types::F32 {
-            self.builder.ins().f32const(number as f32)
-        } else {
-            self.builder.ins().f64const(number)
-        }
+        if ty == types::F32 { self.builder.ins().f32const(number as f32) } else { self.builder.ins().f64const(number) }
     }
 }
