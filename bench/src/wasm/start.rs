@@ -12,15 +12,24 @@ use crate::starts::{command, first_output};
 /// What programs are given here: they print a little.
 const LITTLE: [(&str, &str); 3] = [("Lua", "print(1)"), ("SQLite", "select 1;"), ("QuickJS", "print(1)")];
 
-/// Prints a line for each program, in milliseconds: for Limen, and for peers that are started in the same way and read the
-/// same file.
+/// Prints lines for each program, in milliseconds: for Limen, when it has kept what a former run has translated and when it has
+/// not; and for peers that are started in the same way and read the same file.
 pub fn print<'a>(programs: impl Iterator<Item = &'a Program>, rounds: u32) {
     let Some(limen) = command() else { return };
     heading("start to first output, ms");
     for program in programs {
         let Some((_, input)) = LITTLE.iter().find(|(name, _)| *name == program.name) else { continue };
         let input = input.as_bytes();
-        let mut limen = || first_output(&mut start(&limen, &["run", "--engine", "tiered"], program), input);
+        let run = |cache: &Path| {
+            let mut command = start(&limen, &["run", "--engine", "tiered"], program);
+            first_output(command.env("XDG_CACHE_HOME", cache), input)
+        };
+        let mut kept = || run(&program.file.with_extension("cache"));
+        let mut anew = || {
+            let cache = program.file.with_extension("empty");
+            let _ = std::fs::remove_dir_all(&cache);
+            run(&cache)
+        };
         let [mut lazy, mut compiled] = [Peer::WasmiLazy, Peer::Wasmtime].map(|peer| {
             move || {
                 let own = std::env::current_exe().expect("this program has a file");
@@ -30,7 +39,8 @@ pub fn print<'a>(programs: impl Iterator<Item = &'a Program>, rounds: u32) {
         in_turn(
             rounds,
             &mut [
-                (program.name, "limen", &mut limen),
+                (program.name, "kept", &mut kept),
+                (program.name, "anew", &mut anew),
                 (program.name, Peer::WasmiLazy.name(), &mut lazy),
                 (program.name, Peer::Wasmtime.name(), &mut compiled),
             ],
