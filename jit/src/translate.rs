@@ -10,7 +10,7 @@ mod outlined;
 mod safepoints;
 mod slots;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::mem::offset_of;
 
 use cranelift_codegen::ir::{
@@ -304,10 +304,16 @@ impl<'a, 'b> Translator<'a, 'b> {
         (self.pc, self.live) = (pc, self.shape.live_at(pc).clone());
     }
 
-    /// In a function with loops, keeps context and frame where cold blocks find them, so that they need no registers
-    /// elsewhere.
+    /// In a function with a loop that calls nothing, keeps context and frame where cold blocks find them, so that they need no
+    /// registers in there. Around a call they are kept in any case.
     fn keep_at_hand(&mut self) {
-        if !self.shape.has_loops() || self.calls() {
+        let mut calls_in_loops = BTreeMap::new();
+        for (index, block) in self.shape.blocks.iter().enumerate() {
+            if let Some(head) = block.loop_head {
+                *calls_in_loops.entry(head).or_insert(false) |= self.calls_in(index);
+            }
+        }
+        if calls_in_loops.into_values().all(|calls| calls) {
             return;
         }
         let data = StackSlotData::new(StackSlotKind::ExplicitSlot, 2 * CELL as u32, 3);

@@ -294,13 +294,16 @@ impl Translator<'_, '_> {
     }
 
     /// Whether the function calls any.
-    pub(crate) fn calls(&self) -> bool {
-        let code = &self.function.code;
+    fn calls(&self) -> bool {
+        (0..self.shape.blocks.len()).any(|block| self.calls_in(block))
+    }
+
+    /// Whether a basic block calls a function.
+    pub(crate) fn calls_in(&self, block: usize) -> bool {
         let shapes = ModuleShapes { module: self.module, function: self.index };
-        let blocks = 0..self.shape.blocks.len();
-        blocks
-            .flat_map(|block| self.shape.instructions(code, shapes, block))
-            .any(|pc| matches!(Opcode::of_word(code[pc as usize]), Some(Opcode::Call | Opcode::CallIndirect)))
+        let code = &self.function.code;
+        let is_call = |pc: u32| matches!(Opcode::of_word(code[pc as usize]), Some(Opcode::Call | Opcode::CallIndirect));
+        self.shape.instructions(code, shapes, block).into_iter().any(is_call)
     }
 
     /// Before a function whose instructions follow in line and whose registers take `bytes`, for which there is known to be room if
