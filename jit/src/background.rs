@@ -21,7 +21,7 @@ struct Job {
 }
 
 /// Names a module's code, of which there can be one for each mode.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct CodeId {
     pub(crate) module: ModuleId,
     pub(crate) mode: Mode,

@@ -10,6 +10,7 @@
 use std::collections::BTreeMap;
 use std::ffi::c_void;
 use std::io::{Error, Result};
+use std::ops::Range;
 use std::ptr;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -151,7 +152,7 @@ impl Region {
 
     /// Has code where there was none.
     fn fill(&mut self, offset: usize, code: &[u8]) -> Result<()> {
-        let pages = offset / PAGE..(offset + code.len()).div_ceil(PAGE);
+        let pages = pages(offset, footprint(code.len()));
         let (first, length) = (pages.start * PAGE, pages.len() * PAGE);
         // SAFETY: the mapping is new, and what is there already can be read.
         unsafe {
@@ -172,7 +173,7 @@ impl Region {
     /// What is there is not executed any more.
     fn give(&mut self, offset: usize, bytes: usize) {
         self.release(offset, bytes);
-        for page in offset / PAGE..(offset + bytes).div_ceil(PAGE) {
+        for page in pages(offset, bytes) {
             self.users[page] -= 1;
             if self.users[page] == 0 {
                 self.forget(page);
@@ -197,6 +198,11 @@ impl Region {
         // SAFETY: no code is there.
         let _ = unsafe { mmap_anonymous(page, PAGE, EMPTY, RESERVED | MapFlags::FIXED) };
     }
+}
+
+/// The pages in which a piece lies.
+fn pages(offset: usize, bytes: usize) -> Range<usize> {
+    offset / PAGE..(offset + bytes).div_ceil(PAGE)
 }
 
 /// What has no code yet is executable, too: Linux tells those who watch the process what may be executed when it is mapped, not when

@@ -225,8 +225,8 @@ impl Compiler {
         self.check_relocations()?;
         drafts.finalize_definitions().map_err(refused)?;
         let code = draft.take().ok_or_else(|| refused("it is not one piece of code"))?;
-        let memory = Placed::new(&code).map_err(refused)?;
         let stops = stops(&self.context).ok_or_else(|| refused("its accesses cannot be told apart"))?;
+        let memory = Placed::new(&code).map_err(refused)?;
         Ok(self.finish(memory, key.function, kernel, residents, stops))
     }
 

@@ -231,7 +231,7 @@ pub(crate) struct NativeContext {
     /// What its code was made for.
     pub(crate) mode: Mode,
     /// Where its frames may stand.
-    pub(crate) code: CodeMap,
+    pub(crate) code_map: CodeMap,
 }
 
 /// An entry of a function table.
@@ -289,7 +289,7 @@ pub(crate) struct Stopped {
 
 impl NativeContext {
     /// Blank.
-    pub(crate) fn new(code: CodeMap) -> Self {
+    pub(crate) fn new(code_map: CodeMap) -> Self {
         let nowhere = std::ptr::null_mut();
         let at = NativeFrame { function: 0, pc: 0 };
         Self {
@@ -333,7 +333,7 @@ impl NativeContext {
             id: None,
             stopped: Stopped { at, registers: arch::NO_REGISTERS, stack: 0, exit: 0 },
             mode: Mode { paging: Paging::Open, safepoints: Safepoints::Counting },
-            code,
+            code_map,
         }
     }
 
@@ -370,7 +370,8 @@ impl NativeContext {
         let mut cells = 0;
         // SAFETY: compiled code keeps a chain of frame pointers, below each of which stands its return address; it ends with a
         // return address that is none of compiled code's.
-        while let Some(site) = self.code.call_before(unsafe { pointer.add(RETURN_ADDRESS).cast::<usize>().read() }) {
+        while let Some(site) = self.code_map.call_before(unsafe { pointer.add(RETURN_ADDRESS).cast::<usize>().read() })
+        {
             cells += frames.registers_of(site.at.function).len() + HEADER_CELLS;
             // SAFETY: as above.
             pointer = unsafe { pointer.cast::<*mut u8>().read() };
@@ -389,7 +390,7 @@ impl NativeContext {
         pointer: *mut u8,
     ) -> Option<Innermost> {
         // SAFETY: the caller stands still, and so does what it has pushed.
-        let at = self.code.call_before(unsafe { returns.read() })?.at;
+        let at = self.code_map.call_before(unsafe { returns.read() })?.at;
         let distance = frames.registers_of(at.function).len() + HEADER_CELLS;
         // SAFETY: a function's frame lies behind that of its caller.
         let frame = unsafe { frame.sub(distance) };

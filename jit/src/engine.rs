@@ -259,6 +259,14 @@ impl Turn<'_, '_> {
         self.jit.modules.get(&wish.of)?.find(function, entry)
     }
 
+    /// Whether a function that is called has code, or another machine's can be used. Has it compiled if not.
+    fn has_code_or_wish(&mut self, function: u32) -> bool {
+        if self.code(function, Entry::Call).is_none() {
+            self.jit.wish(Wish { of: code_of(self.run), function, entry: Entry::Call });
+        }
+        self.code(function, Entry::Call).is_some()
+    }
+
     /// A native stack on which the innermost portable frame will go on as a native one.
     fn native_frames(&mut self, function: u32, entry: Entry, code: *const u8) -> Option<Box<Parked>> {
         let mut frames = self.run.frames();
@@ -331,11 +339,8 @@ impl Turn<'_, '_> {
             }
             Reason::Uncompiled(function) => {
                 self.jit.receive();
-                if self.code(function, Entry::Call).is_none() {
-                    self.jit.wish(Wish { of: code_of(self.run), function, entry: Entry::Call });
-                    if self.code(function, Entry::Call).is_none() {
-                        return self.leave(frames);
-                    }
+                if !self.has_code_or_wish(function) {
+                    return self.leave(frames);
                 }
                 *next = Some(frames);
                 None

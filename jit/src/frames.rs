@@ -35,9 +35,9 @@ impl Drop for Parked {
 
 impl Parked {
     /// Frames that do not exist yet: switching to them calls `context.target`.
-    pub(crate) fn new(pool: &Pool, code: &CodeMap, cells: usize, outermost: u32) -> Option<Self> {
+    pub(crate) fn new(pool: &Pool, code_map: &CodeMap, cells: usize, outermost: u32) -> Option<Self> {
         let mut stack = pool.take(cells)?;
-        let mut context = Box::new(NativeContext::new(code.clone()));
+        let mut context = Box::new(NativeContext::new(code_map.clone()));
         context.top = stack.top();
         context.native = arch::fresh(context.top);
         Some(Self { context, stack: Some(stack), pool: pool.clone(), outermost })
@@ -48,17 +48,17 @@ impl Parked {
         if self.context.is_in_svc() {
             self.context.innermost = self.context.innermost_at(self.context.native.frame);
         }
-        let (innermost, code) = (self.context.innermost, &self.context.code);
+        let (innermost, code_map) = (self.context.innermost, &self.context.code_map);
         let mut frames = vec![innermost.at];
         if let Some(returns) = innermost.entering {
             // SAFETY: the function that is about to be entered will return into the pad of this very call.
-            unsafe { returns.write(code.call_before(returns.read()).map_or(0, |site| site.pad)) };
+            unsafe { returns.write(code_map.call_before(returns.read()).map_or(0, |site| site.pad)) };
         }
         // SAFETY: compiled code keeps a chain of frame pointers, below each of which stands its return address.
         let (mut returns, mut pointer) =
             unsafe { (innermost.pointer.add(RETURN_ADDRESS), innermost.pointer.cast::<*mut u8>().read()) };
         // SAFETY: the chain ends with a return address that is none of compiled code's.
-        while let Some(site) = code.call_before(unsafe { returns.cast::<usize>().read() }) {
+        while let Some(site) = code_map.call_before(unsafe { returns.cast::<usize>().read() }) {
             frames.push(site.at);
             // SAFETY: as above; the frame will return into the pad of this very call.
             unsafe {
@@ -76,7 +76,7 @@ impl Parked {
         let mut first = self.context.frame;
         let held = native.iter().map(|frame| {
             let types = frames.registers_of(frame.function);
-            let residents = self.context.code.residents(self.context.functions, frame.function);
+            let residents = self.context.code_map.residents(self.context.functions, frame.function);
             // SAFETY: its code has noted there where its slots are.
             let held = residents.map(|residents| unsafe { held_in(&residents, frame.pc, *first.offset(SLOTS_AT)) });
             // SAFETY: frames lie one behind the other.

@@ -5,14 +5,14 @@ use limen_vm::Run;
 use crate::guard;
 
 /// What code of a module is made for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Mode {
     pub(crate) paging: Paging,
     pub(crate) safepoints: Safepoints,
 }
 
 /// Who sees to it that pages of home may be accessed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Paging {
     /// Nobody needs to.
     Open,
@@ -24,7 +24,7 @@ pub(crate) enum Paging {
 }
 
 /// What code does at its safepoints.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Safepoints {
     /// It burns a unit of fuel, and stops if there is none.
     Counting,

@@ -47,7 +47,7 @@ pub(crate) use slots::Slots;
 pub(crate) const CELL: i32 = 8;
 
 /// Where compiled code begins.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Entry {
     /// With the first instruction, by a call.
     Call,

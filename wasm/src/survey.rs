@@ -261,7 +261,7 @@ impl Walk<'_> {
             }
             byte::ELSE => {
                 let Frame { height, params, .. } = self.innermost();
-                self.stand_at(height + params);
+                self.stand_at(height.saturating_add(params));
             }
             byte::END => self.end(),
             byte::BR => self.skip_number()?,
@@ -329,7 +329,7 @@ impl Walk<'_> {
             byte::CATCH => {
                 let tag = self.number()?;
                 let payload = self.source.tags.get(tag as usize).map_or(0, |ty| self.shape(*ty).0);
-                self.stand_at(self.innermost().height + payload);
+                self.stand_at(self.innermost().height.saturating_add(payload));
             }
             byte::CATCH_ALL => self.stand_at(self.innermost().height),
             byte::DELEGATE => {
@@ -376,7 +376,7 @@ impl Walk<'_> {
 
     fn end(&mut self) {
         let Frame { height, results, .. } = self.frames.pop().unwrap_or_default();
-        self.stand_at(height + results);
+        self.stand_at(height.saturating_add(results));
     }
 
     fn innermost(&self) -> Frame {
@@ -384,7 +384,7 @@ impl Walk<'_> {
     }
 
     fn take(&mut self, pops: u32, pushes: u32) {
-        self.stand_at(self.height.saturating_sub(pops) + pushes);
+        self.stand_at(self.height.saturating_sub(pops).saturating_add(pushes));
     }
 
     #[inline(always)]

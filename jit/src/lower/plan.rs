@@ -21,7 +21,7 @@ use crate::ranges::operand;
 use crate::shape::Shape;
 
 /// No more instructions of the kernel than this take the place of one `svc`.
-const MAX_WORDS: usize = 256;
+const MAX_INSTRUCTIONS: usize = 256;
 
 /// Functions with loops that have more words than this are not taken in: who goes round a loop is not in a hurry.
 const MAX_LOOPING: usize = 32;
@@ -48,7 +48,7 @@ pub(crate) struct Plan {
     /// What can happen in it.
     pub(super) does: Deeds,
     /// How many instructions are taken in, those of functions that are called among them.
-    words: usize,
+    instructions: usize,
 }
 
 /// What can happen in something that is taken in.
@@ -86,13 +86,13 @@ impl Plan {
             written_before: BTreeMap::new(),
             changed_before: BTreeSet::new(),
             does: Deeds::default(),
-            words: 0,
+            instructions: 0,
         }
     }
 
     /// What a kernel's function does about an `svc` of this number; `None` if it comes to no end in this way.
     pub(super) fn of(module: &Module, function: u32, number: u32) -> Option<Rc<Self>> {
-        let plan = Planner { module, words: MAX_WORDS }.plan(function, Some(number), MAX_INLINED)?;
+        let plan = Planner { module, left: MAX_INSTRUCTIONS }.plan(function, Some(number), MAX_INLINED)?;
         plan.does.resumes.then(|| Rc::new(plan))
     }
 
@@ -178,7 +178,7 @@ impl Plan {
             let instructions = self.shape.instructions(code, shapes, *block);
             end.map_or(instructions.len(), |end| instructions.iter().filter(|pc| **pc <= end).count())
         };
-        self.blocks.iter().map(of_block).chain(self.calls.values().map(|called| called.words)).sum()
+        self.blocks.iter().map(of_block).chain(self.calls.values().map(|called| called.instructions)).sum()
     }
 
     /// Finds out before which blocks something may have been changed.
@@ -213,8 +213,8 @@ impl Plan {
 /// Makes plans.
 struct Planner<'m> {
     module: &'m Module,
-    /// So many words may still be taken in.
-    words: usize,
+    /// So many instructions may still be taken in.
+    left: usize,
 }
 
 /// What follows an instruction.
@@ -239,7 +239,7 @@ impl Planner<'_> {
             return None;
         }
         let mut plan = Plan::new(function, shape);
-        let (words, mut next, mut deeds) = (self.words, vec![0], BTreeMap::new());
+        let (left, mut next, mut deeds) = (self.left, vec![0], BTreeMap::new());
         while let Some(block) = next.pop() {
             if !plan.blocks.contains_key(&block) {
                 let (does, following) = self.take_block(&mut plan, block, number, depth)?;
@@ -248,15 +248,15 @@ impl Planner<'_> {
             }
         }
         plan.end_where_hopeless(self.module, &mut deeds);
-        plan.words = plan.count(self.module);
-        self.words = words.saturating_sub(plan.words);
+        plan.instructions = plan.count(self.module);
+        self.left = left.saturating_sub(plan.instructions);
         plan.does = deeds.values().fold(Deeds::default(), |all, does| all.and(*does));
         plan.spread_changes(deeds.iter().filter(|(_, does)| does.changes).map(|(block, _)| *block).collect());
         plan.flow(self.module);
         Some(plan)
     }
 
-    /// Takes in a block; says what happens in it, and which follow it. `None` if there are too many words.
+    /// Takes in a block; says what happens in it, and which follow it. `None` if there are too many instructions.
     fn take_block(
         &mut self,
         plan: &mut Plan,
@@ -269,7 +269,7 @@ impl Planner<'_> {
         let (mut does, mut last) = (Deeds::default(), 0);
         plan.blocks.insert(block, None);
         for pc in plan.shape.instructions(code, shapes, block) {
-            self.words = self.words.checked_sub(1)?;
+            self.left = self.left.checked_sub(1)?;
             if let Next::Nothing = self.take(plan, &mut does, pc, depth) {
                 plan.blocks.insert(block, Some(pc));
                 return Some((does, Vec::new()));
@@ -306,13 +306,13 @@ impl Planner<'_> {
             return Next::Instruction;
         }
         // A quarter of what is left stays with whoever calls.
-        let share = self.words - self.words / 4;
-        self.words -= share;
-        let mut planner = Planner { module: self.module, words: share };
+        let share = self.left - self.left / 4;
+        self.left -= share;
+        let mut planner = Planner { module: self.module, left: share };
         let is_worth_it =
             |called: &Plan| called.does.returns || called.does.resumes && !is_refusal(plan, code, shapes, pc);
         let called = planner.plan(function, None, depth - 1).filter(is_worth_it);
-        self.words += if called.is_some() { planner.words } else { share };
+        self.left += if called.is_some() { planner.left } else { share };
         let Some(called) = called else { return Next::Nothing };
         let next = if called.does.returns { Next::Instruction } else { Next::Nothing };
         // That it returns is not for its caller.

@@ -60,7 +60,7 @@ unsafe fn stop(info: &siginfo_t, place: &mut ucontext_t) -> Option<()> {
     }
     let registers = &mut place.uc_mcontext.gregs;
     let code = registers[libc::REG_RIP as usize] as usize;
-    let (at, exit) = native.code.stopped_at(code)?;
+    let (at, exit) = native.code_map.stopped_at(code)?;
     native.stopped = Stopped { at, registers: *registers, stack: registers[libc::REG_RSP as usize] as usize, exit };
     registers[libc::REG_RIP as usize] = stopped_stub as *const () as i64;
     registers[libc::REG_RDI as usize] = context as i64;
