@@ -211,6 +211,27 @@ fn megabytes_through_pipes() {
     assert!(String::from_utf8_lossy(&output.stderr).contains("nothing can wake it"), "{output:?}");
 }
 
+/// Input has ended, and all of it was taken, while nobody reads what comes out: the system is not at its end, since it waits for
+/// room.
+#[test]
+fn output_that_nobody_reads_yet_is_not_lost() {
+    let directory = directory();
+    let image = image(directory.path(), "echo.lim", &[CONSOLE]);
+    // Somewhere among these, what the host's pipe and the machine hold is full with the last of the input.
+    for kib in 120..150 {
+        let mut child = on_pipes(&image, Stdio::piped());
+        let sent: Vec<u8> = (0..kib << 10).map(|number: u32| (number >> 5) as u8 & 63).collect();
+        let (mut input, bytes) = (child.stdin.take().expect("it has input"), sent.clone());
+        let writer = std::thread::spawn(move || input.write_all(&bytes));
+        writer.join().expect("no panic").expect("all was taken");
+        std::thread::sleep(Duration::from_millis(30));
+        let mut came = Vec::new();
+        child.stdout.take().expect("it has output").read_to_end(&mut came).expect("it ends");
+        assert_eq!(wait(child).status.code(), Some(75));
+        assert!(came == [&sent[..], &[4]].concat(), "{kib} KiB: {} of {} bytes", came.len(), sent.len() + 1);
+    }
+}
+
 #[test]
 fn output_that_cannot_be_written_is_lost_aloud() {
     let directory = directory();

@@ -23,7 +23,7 @@ struct State {
     closed: bool,
     /// Nothing goes out any more.
     broken: bool,
-    /// Bytes were offered for which there was no room.
+    /// There was no room for all that was offered last: whoever offered it waits.
     was_full: bool,
     /// Whoever took the bytes has done with all of them.
     finished: bool,
@@ -36,6 +36,7 @@ impl Pipe {
     pub(crate) fn offer(&self, bytes: &[u8]) -> usize {
         let mut state = self.state();
         if state.broken || state.closed {
+            state.was_full = false;
             state.lost += bytes.len() as u64;
             return bytes.len();
         }
@@ -108,7 +109,7 @@ impl Pipe {
         let mut state = self.wait_while(|state| state.bytes.is_empty() && !state.closed && !state.broken);
         let count = state.take(into);
         self.changed.notify_all();
-        (count, std::mem::take(&mut state.was_full))
+        (count, state.was_full)
     }
 
     /// Nothing more comes in.
@@ -151,6 +152,11 @@ impl Pipe {
         !state.closed || !state.bytes.is_empty()
     }
 
+    /// Whether somebody waits for room, and is told when there is some.
+    pub(crate) fn is_waited_for(&self) -> bool {
+        self.state().was_full
+    }
+
     fn change(&self, change: impl FnOnce(&mut State)) {
         change(&mut self.state());
         self.changed.notify_all();
@@ -186,7 +192,9 @@ mod tests {
         assert_eq!(pipe.offer(&[7; 5]), 0);
         let mut bytes = vec![0; 10];
         assert_eq!(pipe.drain(&mut bytes), (10, true));
+        assert!(pipe.is_waited_for(), "until it is offered again");
         assert_eq!((pipe.offer(&[8; 5]), pipe.drain(&mut bytes)), (5, (10, false)));
+        assert!(!pipe.is_waited_for());
         pipe.close();
         assert!(pipe.has_future(), "what is there still goes out");
     }
@@ -214,6 +222,7 @@ mod tests {
         pipe.offer(&[1; 10]);
         pipe.break_off(3);
         assert_eq!((pipe.offer(&[1; 4]), pipe.fill(&[1])), (4, false));
+        assert!(!pipe.is_waited_for());
         pipe.finish();
         assert_eq!(pipe.flush(Duration::from_secs(60)), 17);
     }

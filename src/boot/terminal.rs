@@ -111,7 +111,7 @@ impl ConsoleBackend for Terminal {
     }
 
     fn listens(&self) -> bool {
-        self.input.has_future()
+        self.input.has_future() || self.output.is_waited_for()
     }
 }
 

@@ -16,7 +16,7 @@ pub trait ConsoleBackend: Send {
     fn read(&mut self, into: &mut [u8]) -> usize;
 
     /// Takes output; gives how many bytes of it, from the first one on. What is not taken is offered again once the console was
-    /// woken. One whose output is closed takes everything, and drops it.
+    /// woken; or nothing at all is, when nobody waits for room any more. One whose output is closed takes everything, and drops it.
     fn write(&mut self, bytes: &[u8]) -> usize;
 
     /// The size of the window that shows it.

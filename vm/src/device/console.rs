@@ -125,6 +125,8 @@ impl<B: ConsoleBackend> Device for Console<B> {
     fn reset(&mut self) {
         self.size = self.backend.size();
         self.sent = 0;
+        // Nobody waits for room any more.
+        self.backend.write(&[]);
     }
 
     fn give_up(&mut self) {
