@@ -22,6 +22,13 @@ pub const COMPILED: Comparison = Comparison {
     peers: &[("wasmtime", sides::wasmtime), ("epochs", sides::wasmtime_with_epochs), ("C -O2", sides::native)],
 };
 
+/// Compiled code with itself: what it costs that it can be stopped and its frames be taken out.
+pub const STOPPABLE: Comparison = Comparison {
+    title: "stoppable",
+    limen: sides::limen_compiled,
+    peers: &[("unstoppable", sides::limen_unstoppable)],
+};
+
 impl Comparison {
     /// The names of the peers.
     pub fn peers(&self) -> Vec<&'static str> {
@@ -32,14 +39,14 @@ impl Comparison {
     pub fn print(&self, kernels: &[&Kernel], rounds: u32, quick: bool) -> Vec<Vec<f64>> {
         print!("{:12} {:>10}", self.title, "limen ms");
         for (name, _) in self.peers {
-            print!("   {:>11} {:>6} {:>6} {:>6}", format!("{name} ms"), "ratio", "q1", "q3");
+            print!("   {:>14} {:>6} {:>6} {:>6}", format!("{name} ms"), "ratio", "q1", "q3");
         }
         println!();
         let ratios: Vec<Vec<f64>> = kernels.iter().map(|kernel| self.kernel(kernel, rounds, quick)).collect();
         print!("{:23}", "geometric mean");
         for peer in 0..self.peers.len() {
             let of_peer: Vec<f64> = ratios.iter().map(|ratios| ratios[peer]).collect();
-            print!("   {:11} {:>6.3} {:13}", "", geometric_mean(&of_peer), "");
+            print!("   {:14} {:>6.3} {:13}", "", geometric_mean(&of_peer), "");
         }
         println!();
         ratios
@@ -54,7 +61,7 @@ impl Comparison {
         for peer in peers {
             let ratios: Vec<f64> = limen.iter().zip(peer).map(|(limen, peer)| limen / peer).collect();
             let [q1, ratio, q3] = [0.25, 0.5, 0.75].map(|share| quantile(&ratios, share));
-            print!("   {:>11.2} {ratio:>6.3} {q1:>6.3} {q3:>6.3}", median(peer));
+            print!("   {:>14.2} {ratio:>6.3} {q1:>6.3} {q3:>6.3}", median(peer));
             medians.push(ratio);
         }
         println!();

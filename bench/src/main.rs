@@ -96,6 +96,8 @@ enum Engine {
     Interpreted,
     /// Compiled code, with wasmtime
     Compiled,
+    /// Compiled code, with the same that nobody can stop
+    Stoppable,
 }
 
 fn main() {
@@ -134,7 +136,12 @@ fn main() {
         ipc::print(arguments.rounds);
         println!();
     }
-    for (engine, comparison) in [(Engine::Interpreted, compare::INTERPRETED), (Engine::Compiled, compare::COMPILED)] {
+    let comparisons = [
+        (Engine::Interpreted, compare::INTERPRETED),
+        (Engine::Compiled, compare::COMPILED),
+        (Engine::Stoppable, compare::STOPPABLE),
+    ];
+    for (engine, comparison) in comparisons {
         if arguments.only.is_none_or(|only| only == engine) {
             let ratios = comparison.print(&chosen, arguments.rounds, arguments.quick);
             println!();

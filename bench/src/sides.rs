@@ -1,6 +1,7 @@
 //! Who is compared: each side runs a kernel in its own way.
 
 use limen_assembler::{NoFiles, Options, assemble};
+use limen_jit::Jit;
 use limen_vm::{Config, DomainId, EngineKind, Machine, Mode, Outcome, Value, verify};
 
 use crate::kernels::Kernel;
@@ -22,9 +23,14 @@ pub fn limen_compiled(kernel: &Kernel) -> Box<dyn Side> {
     limen(kernel.name, kernel.lim, EngineKind::Jit)
 }
 
+/// Compiled without what it takes to be stopped at a safepoint and to have frames taken out.
+pub fn limen_unstoppable(kernel: &Kernel) -> Box<dyn Side> {
+    Box::new(Limen::new(kernel.name, kernel.lim, EngineKind::Jit, Jit::default().unstoppable()))
+}
+
 /// A source with a function `run`.
 pub fn limen(name: &str, source: &str, engine: EngineKind) -> Box<dyn Side> {
-    Box::new(Limen::new(name, source, engine))
+    Box::new(Limen::new(name, source, engine, Jit::default()))
 }
 
 pub fn wasmi(kernel: &Kernel) -> Box<dyn Side> {
@@ -61,12 +67,12 @@ struct Limen {
 }
 
 impl Limen {
-    fn new(name: &str, source: &str, engine: EngineKind) -> Self {
+    fn new(name: &str, source: &str, kind: EngineKind, engine: Jit) -> Self {
         let assembled = assemble(name, source, &NoFiles, Options::default());
         let assembled = assembled.unwrap_or_else(|errors| panic!("{errors}"));
         let module = verify(assembled.module, Mode::User).unwrap_or_else(|error| panic!("{name}: {error}"));
-        let config = Config { engine, ..Config::default() };
-        let mut machine = limen_jit::machine(config).expect("the budget allows a machine");
+        let config = Config { engine: kind, ..Config::default() };
+        let mut machine = Machine::with_engine(config, Box::new(engine)).expect("the budget allows a machine");
         let domain = machine.instantiate(&module).expect("the budget allows a domain");
         Self { machine, domain }
     }

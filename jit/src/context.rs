@@ -455,7 +455,7 @@ impl NativeContext {
     pub(crate) fn slice<'a>(&'a mut self, processor: &'a mut Processor) -> &'a mut u64 {
         match self.mode.safepoints {
             Safepoints::Counting => &mut self.fuel,
-            Safepoints::Live => &mut processor.fuel.slice,
+            Safepoints::Live | Safepoints::Skipped => &mut processor.fuel.slice,
         }
     }
 
@@ -477,7 +477,7 @@ impl NativeContext {
         processor.fuel.slice = slice;
         let goes_on = match self.mode.safepoints {
             Safepoints::Counting => processor.fuel.next_slice(run),
-            Safepoints::Live => {
+            Safepoints::Live | Safepoints::Skipped => {
                 let is_disturbed = run.attend();
                 processor.renew(run);
                 !is_disturbed && (slice > 0 || processor.fuel.next_slice(run))

@@ -43,6 +43,8 @@ pub struct Jit {
     /// Bytes of memory that code may take.
     code_limit: usize,
     log: Log,
+    #[cfg(feature = "unstoppable")]
+    is_unstoppable: bool,
 }
 
 /// Bytes of memory that an engine's code may take unless it is told otherwise.
@@ -61,6 +63,8 @@ impl Default for Jit {
             background: Background::default(),
             code_limit: DEFAULT_CODE_LIMIT,
             log: Log::default(),
+            #[cfg(feature = "unstoppable")]
+            is_unstoppable: false,
         }
     }
 }
@@ -72,7 +76,7 @@ impl Engine for Jit {
             return self.interpreter.run(run, fuel);
         }
         // The kernel may have taken control of the pages of home.
-        let mode = Mode::of(run);
+        let mode = self.mode(run);
         let parked = run.native().and_then(|frames| (frames as &dyn Any).downcast_ref::<Parked>());
         if parked.is_some_and(|frames| frames.context.mode != mode) {
             run.settle();
@@ -104,6 +108,29 @@ impl Jit {
         Self { code_limit, ..self }
     }
 
+    /// The engine, whose code in live time nobody can stop before it ends: for measuring what it costs that others can be. Where
+    /// a function that was called faults, or takes its frames out, the process ends.
+    #[cfg(feature = "unstoppable")]
+    #[must_use]
+    pub fn unstoppable(self) -> Self {
+        Self { is_unstoppable: true, ..self }
+    }
+
+    /// What a context's code must be made for now.
+    fn mode(&self, run: &mut Run<'_>) -> Mode {
+        let mode = Mode::of(run);
+        #[cfg(feature = "unstoppable")]
+        if self.is_unstoppable {
+            return mode.unstoppable();
+        }
+        mode
+    }
+
+    /// Names the code that a context runs.
+    fn code_of(&self, run: &mut Run<'_>) -> CodeId {
+        CodeId { module: run.module_id(), mode: self.mode(run) }
+    }
+
     /// Whether there is memory for code that takes so many bytes.
     ///
     /// # Errors
@@ -116,7 +143,7 @@ impl Jit {
 
     /// Makes ready for the code of a module, when it first runs.
     fn prepare(&mut self, run: &mut Run<'_>) {
-        let id = code_of(run);
+        let id = self.code_of(run);
         let code =
             self.modules.entry(id).or_insert_with(|| ModuleCode::new(run.module(), handler(run), &self.code_map));
         if run.kind() == EngineKind::Jit && !code.is_eager {
@@ -181,11 +208,6 @@ fn handler(run: &Run<'_>) -> Option<Handler> {
     (address_of(&module) != address_of(run.module())).then_some(Handler { module, function })
 }
 
-/// Names the code that a context runs.
-fn code_of(run: &mut Run<'_>) -> CodeId {
-    CodeId { module: run.module_id(), mode: Mode::of(run) }
-}
-
 /// An entry of the log.
 fn described(module: &Module, wish: Wish, compiled: &Result<Compiled, Refusal>, ready: Duration) -> Compilation {
     let name = module.function_name(wish.function).map(str::to_owned);
@@ -239,14 +261,15 @@ impl Turn<'_, '_> {
             self.run.begin();
         }
         let (function, pc) = self.run.frames().position();
-        let entry = self.jit.modules.get_mut(&code_of(self.run))?.entry_at(function, pc)?;
+        let of = self.jit.code_of(self.run);
+        let entry = self.jit.modules.get_mut(&of)?.entry_at(function, pc)?;
         let code = self.code(function, entry)?;
         self.native_frames(function, entry, code).map(Ok)
     }
 
     /// Code from this entry on, if there is any; if compiling is all there is, it is compiled now, unless that takes long.
     fn code(&mut self, function: u32, entry: Entry) -> Option<*const u8> {
-        let wish = Wish { of: code_of(self.run), function, entry };
+        let wish = Wish { of: self.jit.code_of(self.run), function, entry };
         let code = self.jit.modules.get(&wish.of)?;
         if self.run.kind() == EngineKind::Jit && !code.was_tried(function, entry) {
             if is_large(self.run.module(), function) {
@@ -262,7 +285,7 @@ impl Turn<'_, '_> {
     /// Whether a function that is called has code, or another machine's can be used. Has it compiled if not.
     fn has_code_or_wish(&mut self, function: u32) -> bool {
         if self.code(function, Entry::Call).is_none() {
-            self.jit.wish(Wish { of: code_of(self.run), function, entry: Entry::Call });
+            self.jit.wish(Wish { of: self.jit.code_of(self.run), function, entry: Entry::Call });
         }
         self.code(function, Entry::Call).is_some()
     }
@@ -287,7 +310,7 @@ impl Turn<'_, '_> {
         context.frame = unsafe { stack.start.add(innermost as usize) };
         context.target = code;
         if entry == Entry::Call {
-            context.entry_fuel = entry_fuel(code_of(self.run).mode);
+            context.entry_fuel = entry_fuel(self.jit.code_of(self.run).mode);
             self.pass_arguments(context, function);
         }
         Some(Box::new(parked))
@@ -417,7 +440,7 @@ impl Turn<'_, '_> {
 
     /// Tells a native context what stays as it is while its context lives.
     fn introduce(&mut self, context: &mut NativeContext) {
-        let id = code_of(self.run);
+        let id = self.jit.code_of(self.run);
         context.mode = id.mode;
         if let Some(code) = self.jit.modules.get(&id) {
             (context.functions, context.indirect) = (code.functions(), code.indirect());
@@ -433,7 +456,7 @@ impl Turn<'_, '_> {
         self.jit.processor.close();
         let Some(entry) = self.run.svc_entry().filter(|entry| entry.kind != EngineKind::Interp) else { return };
         // A kernel whose home is under page control is entered by way of the machine.
-        let id = code_of(&mut self.run.of(entry.context));
+        let id = self.jit.code_of(&mut self.run.of(entry.context));
         let code = self.jit.modules.get(&id).filter(|_| id.mode.paging == Paging::Open);
         let code = code.and_then(|module| module.find(entry.function, Entry::Call));
         let Some(target) = code else { return };
@@ -498,7 +521,7 @@ impl Turn<'_, '_> {
     fn sample(&mut self) {
         self.jit.receive();
         let (function, pc) = self.run.frames().position();
-        let of = code_of(self.run);
+        let of = self.jit.code_of(self.run);
         let Some(code) = self.jit.modules.get_mut(&of) else { return };
         if code.sample(function) < HOT {
             return;

@@ -9,6 +9,7 @@ use limen_vm::NativeFrame;
 
 use super::{Translator, trusted};
 use crate::context::NativeContext;
+use crate::mode::Safepoints;
 use crate::nans::Nan;
 use crate::shape::RegisterSet;
 use crate::slow::{Kind, place};
@@ -40,6 +41,8 @@ pub(super) enum Way {
     Slow(Kind, Option<ir::Block>),
     /// Writes what is live, but for these registers, and returns.
     Return(Vec<u16>),
+    /// Ends the process: nobody can take the frame out here.
+    Nowhere,
     /// Has the interpreter go on from the instruction: asks the runtime for that, writes what is live, and returns.
     Leave,
 }
@@ -50,7 +53,7 @@ impl Way {
     }
 
     fn needs_frame(&self) -> bool {
-        self.is_cold() && !matches!(self, Self::Nan(..) | Self::StrangeNan(..))
+        self.is_cold() && !matches!(self, Self::Nan(..) | Self::StrangeNan(..) | Self::Nowhere)
     }
 }
 
@@ -73,6 +76,9 @@ impl Translator<'_, '_> {
     /// A cold block that writes what is live behind a call or `svc`, but for its results, and returns. The arguments have gone
     /// to the callee: unless they are live behind the call nobody reads them again, and they need not be kept for this.
     pub(crate) fn call_pad(&mut self, results: &[Reg]) -> ir::Block {
+        if self.mode.safepoints == Safepoints::Skipped {
+            return self.outlined_block(Way::Nowhere);
+        }
         let mut behind = self.live_behind.clone();
         results.iter().for_each(|register| behind.remove(register.0));
         let before = std::mem::replace(&mut self.live, behind);
@@ -151,6 +157,9 @@ impl Translator<'_, '_> {
                 self.ask(Kind::Call, Some(retry));
             }
             Way::Slow(kind, next) => self.ask(kind, next),
+            Way::Nowhere => {
+                self.builder.ins().trap(ir::TrapCode::unwrap_user(1));
+            }
             Way::Return(except) => self.return_portable(&except),
             Way::Leave if self.inlined.is_some() => self.leave_inlined(),
             Way::Leave => {

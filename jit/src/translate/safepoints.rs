@@ -41,6 +41,7 @@ impl Translator<'_, '_> {
         match self.mode.safepoints {
             Safepoints::Counting => self.burn(stop),
             Safepoints::Live => self.look(stop),
+            Safepoints::Skipped => {}
         }
     }
 
