@@ -1,5 +1,7 @@
 //! The shape of a function: its instructions, its basic blocks, and which registers are live where.
 
+use std::collections::BTreeMap;
+
 use limen_isa::codec::{ModuleShapes, for_each_register, for_each_target};
 use limen_isa::module::Module;
 use limen_isa::{Flow, Opcode, Role};
@@ -114,6 +116,30 @@ impl Shape {
     /// Whether any branch goes backwards.
     pub(crate) fn has_loops(&self) -> bool {
         self.blocks.iter().any(|block| block.loop_head.is_some())
+    }
+
+    /// The loops of the function that no way enters but by its head, if `entry` is the block that the function is entered at: by
+    /// the number of their first block, that of their last one.
+    pub(crate) fn loops_with_one_door(&self, entry: usize) -> BTreeMap<usize, usize> {
+        let mut loops: BTreeMap<usize, usize> = BTreeMap::new();
+        let ways = || {
+            self.blocks
+                .iter()
+                .enumerate()
+                .flat_map(|(from, block)| block.successors.iter().map(move |to| (from, self.index_of(*to))))
+        };
+        for (from, to) in ways().filter(|(from, to)| to <= from) {
+            let last = loops.entry(to).or_insert(from);
+            *last = from.max(*last);
+        }
+        let is_within = |block: usize, (head, last): (usize, usize)| (head..=last).contains(&block);
+        for (from, to) in ways().map(|(from, to)| (Some(from), to)).chain([(None, entry)]) {
+            loops.retain(|head, last| {
+                let it = (*head, *last);
+                to == *head || !is_within(to, it) || from.is_some_and(|from| is_within(from, it))
+            });
+        }
+        loops
     }
 
     /// Propagates liveness from the ends of blocks to their beginnings until nothing changes.

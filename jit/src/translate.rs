@@ -6,16 +6,17 @@
 //! to be done at a safepoint, or an instruction is left to the runtime, are they written to the frame's cells, in blocks that
 //! are cold.
 
+mod at_hand;
 mod outlined;
 mod safepoints;
 mod slots;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::mem::offset_of;
 
 use cranelift_codegen::ir::{
     self, AbiParam, BlockArg, BlockCall, ExceptionTableData, ExceptionTableItem, InstBuilder, MemFlagsData, SigRef,
-    Signature, SourceLoc, StackSlot, StackSlotData, StackSlotKind, Type, Value, types,
+    Signature, SourceLoc, Type, Value, types,
 };
 use cranelift_codegen::isa::CallConv;
 use cranelift_frontend::{FunctionBuilder, Variable};
@@ -39,6 +40,7 @@ use crate::passing::{Passing, REGISTER_RESULTS};
 use crate::shape::{RegisterSet, Shape};
 use crate::slow::Kind;
 
+use at_hand::AtHand;
 use outlined::{Outlined, Way};
 use safepoints::HeadPoll;
 pub(crate) use slots::Slots;
@@ -143,8 +145,7 @@ pub(crate) struct Translator<'a, 'b> {
     /// The fuel that is left, in a function with loops that counts it: polls take a step less than with the pinned register.
     /// That one has it wherever other code may look.
     pub(crate) fuel: Option<Variable>,
-    /// Where context and frame are kept for cold blocks.
-    at_hand: Option<StackSlot>,
+    at_hand: AtHand,
     entry: Entry,
     pub(crate) mode: Mode,
     /// The code that is being made.
@@ -224,7 +225,7 @@ impl<'a, 'b> Translator<'a, 'b> {
             frame: nothing,
             processor,
             fuel,
-            at_hand: None,
+            at_hand: AtHand::default(),
             entry,
             mode,
             itself,
@@ -302,34 +303,6 @@ impl<'a, 'b> Translator<'a, 'b> {
     /// What is translated now is as if it belonged to the instruction at the word `pc`, which begins a block.
     pub(crate) fn stand_at(&mut self, pc: u32) {
         (self.pc, self.live) = (pc, self.shape.live_at(pc).clone());
-    }
-
-    /// In a function with a loop that calls nothing, keeps context and frame where cold blocks find them, so that they need no
-    /// registers in there. Around a call they are kept in any case.
-    fn keep_at_hand(&mut self) {
-        let mut calls_in_loops = BTreeMap::new();
-        for (index, block) in self.shape.blocks.iter().enumerate() {
-            if let Some(head) = block.loop_head {
-                *calls_in_loops.entry(head).or_insert(false) |= self.calls_in(index);
-            }
-        }
-        if calls_in_loops.into_values().all(|calls| calls) {
-            return;
-        }
-        let data = StackSlotData::new(StackSlotKind::ExplicitSlot, 2 * CELL as u32, 3);
-        let slot = self.builder.create_sized_stack_slot(data);
-        self.builder.ins().stack_store(types::I64, self.context, slot, 0);
-        self.builder.ins().stack_store(types::I64, self.frame, slot, CELL);
-        self.at_hand = Some(slot);
-    }
-
-    /// Fetches context and frame for a cold block. By way of an address of its own, from which Cranelift does not see that it
-    /// has the values.
-    pub(crate) fn fetch_at_hand(&mut self) {
-        let Some(slot) = self.at_hand else { return };
-        let between = self.builder.ins().stack_addr(types::I64, slot, CELL / 2);
-        self.context = self.builder.ins().load(types::I64, trusted(), between, -CELL / 2);
-        self.frame = self.builder.ins().load(types::I64, trusted(), between, CELL / 2);
     }
 
     /// Sets parameters, and zeroes for all other registers.
@@ -457,7 +430,8 @@ impl<'a, 'b> Translator<'a, 'b> {
     pub(crate) fn way_to(&mut self, pc: u32) -> ir::Block {
         let target = self.shape.index_of(pc);
         let live = self.shape.live_at(pc);
-        let goes_straight = self.polls[target].is_none() && self.conversions(target, live).is_empty();
+        let is_ready = self.polls[target].is_none() && !self.fetches(target);
+        let goes_straight = is_ready && self.conversions(target, live).is_empty();
         if goes_straight { self.blocks[target] } else { self.edge_block(pc) }
     }
 

@@ -217,7 +217,7 @@ impl Translator<'_, '_> {
     }
 
     fn host_address(&mut self, address: Value) -> Value {
-        let home = self.field(constant(), types::I64, offset_of!(NativeContext, home));
+        let home = self.home();
         self.builder.ins().iadd(home, address)
     }
 

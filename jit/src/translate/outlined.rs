@@ -150,7 +150,10 @@ impl Translator<'_, '_> {
                 self.builder.ins().brif(is_canonical, next, &[], leave, &[]);
             }
             Way::Poll(next) => self.poll(block, next),
-            Way::Edge(next) => self.convert(next),
+            Way::Edge(next) => {
+                self.enter_loop(next);
+                self.convert(next);
+            }
             Way::Callee(function, retry) => {
                 let field = offset_of!(NativeContext, callee) as i32;
                 self.builder.ins().store(trusted(), function, self.context, field);

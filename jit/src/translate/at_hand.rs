@@ -1,0 +1,111 @@
+//! What is kept in the native frame, so that registers are free in loops.
+//!
+//! A value that is wanted all over a function lives from its beginning to its end. Cranelift then either gives it a register
+//! everywhere, in loops that hardly need it too, or in none, so that even the hottest loop fetches it at each use. What is kept
+//! here is fetched where it is wanted next: by cold blocks, and where loops begin.
+
+use std::collections::BTreeMap;
+use std::mem::offset_of;
+
+use cranelift_codegen::ir::{InstBuilder, StackSlot, StackSlotData, StackSlotKind, Value, types};
+use cranelift_frontend::Variable;
+
+use super::{CELL, Entry, Translator, constant, trusted};
+use crate::context::NativeContext;
+
+/// Where context and frame are kept for cold blocks, and home for loops.
+#[derive(Default)]
+pub(crate) struct AtHand {
+    slot: Option<StackSlot>,
+    /// By the first block of a loop that fetches where home begins: what it has it in.
+    loops: BTreeMap<usize, Variable>,
+    /// By block: as above, of the innermost loop that it is in.
+    homes: Vec<Option<Variable>>,
+}
+
+/// Where in the slot each is.
+const CONTEXT: i32 = 0;
+const FRAME: i32 = CELL;
+const HOME: i32 = 2 * CELL;
+/// A multiple of 16, which keeps what Cranelift spills behind it from lying across two lines of the cache.
+const BYTES: u32 = 4 * CELL as u32;
+
+/// Words of a function that has registers enough for all its loops.
+const SMALL: usize = 128;
+
+impl Translator<'_, '_> {
+    /// In a function with a loop that calls nothing, keeps context and frame where cold blocks find them, so that they need no
+    /// registers in there. Around a call they are kept in any case.
+    pub(super) fn keep_at_hand(&mut self) {
+        let mut calls_in_loops = BTreeMap::new();
+        for (index, block) in self.shape.blocks.iter().enumerate() {
+            if let Some(head) = block.loop_head {
+                *calls_in_loops.entry(head).or_insert(false) |= self.calls_in(index);
+            }
+        }
+        if calls_in_loops.into_values().all(|calls| calls) {
+            return;
+        }
+        let slot = self.builder.create_sized_stack_slot(StackSlotData::new(StackSlotKind::ExplicitSlot, BYTES, 3));
+        self.builder.ins().stack_store(types::I64, self.context, slot, CONTEXT);
+        self.builder.ins().stack_store(types::I64, self.frame, slot, FRAME);
+        self.at_hand.slot = Some(slot);
+        if self.function.code.len() > SMALL {
+            let home = self.field(trusted(), types::I64, offset_of!(NativeContext, home));
+            self.builder.ins().stack_store(types::I64, home, slot, HOME);
+            self.choose_loops();
+        }
+    }
+
+    /// Finds the loops that fetch where home begins: those that call nothing and have one door.
+    fn choose_loops(&mut self) {
+        let entry = match self.entry {
+            Entry::Call => 0,
+            Entry::Loop(word) => self.shape.index_of(word),
+        };
+        self.at_hand.homes = vec![None; self.shape.blocks.len()];
+        // Outer loops come before those in them.
+        for (head, last) in self.shape.loops_with_one_door(entry) {
+            if !(head..=last).any(|block| self.calls_in(block)) {
+                let variable = self.builder.declare_var(types::I64);
+                self.at_hand.loops.insert(head, variable);
+                self.at_hand.homes[head..=last].fill(Some(variable));
+            }
+        }
+    }
+
+    /// Fetches context and frame for a cold block.
+    pub(crate) fn fetch_at_hand(&mut self) {
+        let Some(slot) = self.at_hand.slot else { return };
+        self.context = self.fetch(slot, CONTEXT, CELL / 2);
+        self.frame = self.fetch(slot, FRAME, CELL / 2);
+    }
+
+    /// Fetches what is so far into the slot. By way of an address that is off by so many bytes, from which Cranelift does not see
+    /// that it has the value.
+    fn fetch(&mut self, slot: StackSlot, at: i32, off: i32) -> Value {
+        let other = self.builder.ins().stack_addr(types::I64, slot, off);
+        self.builder.ins().load(types::I64, trusted(), other, at - off)
+    }
+
+    /// Whether the loop that begins with this block fetches anything where it is entered.
+    pub(super) fn fetches(&self, head: usize) -> bool {
+        self.at_hand.loops.contains_key(&head)
+    }
+
+    /// On the way to a block from outside of the loop that begins with it, if one does: fetches what it wants.
+    pub(super) fn enter_loop(&mut self, head: usize) {
+        let (Some(slot), Some(variable)) = (self.at_hand.slot, self.at_hand.loops.get(&head).copied()) else { return };
+        // Cranelift sees that what two loops fetch is the same, unless the addresses differ.
+        let home = self.fetch(slot, HOME, head as i32 + 1);
+        self.builder.def_var(variable, home);
+    }
+
+    /// Where home begins in the host.
+    pub(crate) fn home(&mut self) -> Value {
+        match self.at_hand.homes.get(self.block) {
+            Some(Some(variable)) => self.builder.use_var(*variable),
+            _ => self.field(constant(), types::I64, offset_of!(NativeContext, home)),
+        }
+    }
+}
