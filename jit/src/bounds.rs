@@ -33,8 +33,13 @@ pub(crate) struct Place {
 }
 
 impl Place {
+    /// The registers that it is the sum of.
+    pub(crate) fn registers(&self) -> impl Iterator<Item = u16> {
+        [self.base].into_iter().chain(self.index.map(|(index, _)| index))
+    }
+
     fn contains(&self, register: u16) -> bool {
-        self.base == register || self.index.is_some_and(|(index, _)| index == register)
+        self.registers().any(|its| its == register)
     }
 
     /// The greatest address that it can be.

@@ -23,6 +23,7 @@
     allow(dead_code, reason = "without a port to the processor nothing is compiled")
 )]
 
+mod addresses;
 mod arch;
 mod background;
 mod bounds;

@@ -15,8 +15,8 @@ use std::collections::HashMap;
 use std::mem::offset_of;
 
 use cranelift_codegen::ir::{
-    self, AbiParam, BlockArg, BlockCall, ExceptionTableData, ExceptionTableItem, InstBuilder, MemFlagsData, SigRef,
-    Signature, SourceLoc, Type, Value, types,
+    self, AbiParam, BlockArg, BlockCall, ExceptionTableData, ExceptionTableItem, InstBuilder, InstructionData,
+    MemFlagsData, SigRef, Signature, SourceLoc, Type, Value, types,
 };
 use cranelift_codegen::isa::CallConv;
 use cranelift_frontend::{FunctionBuilder, Variable};
@@ -24,7 +24,9 @@ use limen_isa::codec::{ModuleShapes, for_each_register};
 use limen_isa::module::{Function, Module};
 use limen_isa::{Flow, Opcode, Reg, Role, ValueType};
 use limen_vm::HEADER_CELLS;
+use rustc_hash::FxHashSet;
 
+use crate::addresses::sources_of_addresses;
 use crate::bounds::{Bounds, access};
 use crate::context::NativeContext;
 use crate::lower::enter::{Handler, Inlined};
@@ -125,6 +127,8 @@ pub(crate) struct Translator<'a, 'b> {
     pub(crate) bounds: Bounds,
     /// What is known of the places that `bounds` follows.
     pub(crate) open: Vec<u32>,
+    /// The instructions, by their words, that write what is a part of an address next.
+    pub(crate) sources_of_addresses: FxHashSet<u32>,
     /// What was found out about references; only where no instruction can end one.
     pub(crate) known: Known,
     /// By basic block: what was known at its end.
@@ -214,6 +218,7 @@ impl<'a, 'b> Translator<'a, 'b> {
             nans: vec![Nan::Canonical; function.registers.len()],
             at_start,
             bounds: Bounds::of(module, index, shape, entry, mode.paging),
+            sources_of_addresses: sources_of_addresses(module, index, shape),
             open: Vec::new(),
             known: Known::default(),
             known_behind: HashMap::new(),
@@ -510,6 +515,19 @@ impl<'a, 'b> Translator<'a, 'b> {
             None => self.builder.def_var(self.variables[usize::from(register.0)], value),
         }
         self.forget_kept_in(register);
+    }
+
+    /// A number as 64 bits: without an instruction, if it was loaded as such.
+    pub(crate) fn extend(&mut self, value: Value) -> Value {
+        let dfg = &self.builder.func.dfg;
+        let origin = |value: Value| dfg.value_def(dfg.resolve_aliases(value)).inst().map(|inst| dfg.insts[inst]);
+        if let Some(InstructionData::Unary { opcode: ir::Opcode::Ireduce, arg }) = origin(value) {
+            let loads = [ir::Opcode::Uload8, ir::Opcode::Uload16, ir::Opcode::Uload32];
+            if self.slots.have_loaded(arg) || origin(arg).is_some_and(|origin| loads.contains(&origin.opcode())) {
+                return arg;
+            }
+        }
+        self.builder.ins().uextend(types::I64, value)
     }
 
     pub(crate) fn type_of(&self, register: Reg) -> ValueType {

@@ -161,9 +161,9 @@ impl Translator<'_, '_> {
 
     /// An address as a number.
     fn number(&mut self, address: Address) -> Value {
-        let base = self.builder.ins().uextend(types::I64, address.base);
+        let base = self.extend(address.base);
         let Some((index, size)) = address.index else { return base };
-        let index = self.builder.ins().uextend(types::I64, index);
+        let index = self.extend(index);
         let offset = self.builder.ins().ishl_imm_u(index, i64::from(size.trailing_zeros()));
         self.builder.ins().iadd(base, offset)
     }
@@ -213,7 +213,7 @@ impl Translator<'_, '_> {
     /// A register's value as 64 bits.
     fn extended(&mut self, register: Reg) -> Value {
         let value = self.get(register);
-        self.builder.ins().uextend(types::I64, value)
+        self.extend(value)
     }
 
     fn host_address(&mut self, address: Value) -> Value {
@@ -294,9 +294,13 @@ impl Translator<'_, '_> {
         flags: MemFlagsData,
     ) {
         let (ty, k) = (type_of(self.type_of(d)), k as i32);
+        let is_extended = self.sources_of_addresses.contains(&self.pc);
         let ins = self.builder.ins();
         // One instruction each: of two, Cranelift may forget where the first one stood.
         let value = match (extension, memory) {
+            (Extension::None, types::I32) if is_extended => ins.uload32(flags, place, k),
+            (Extension::Unsigned, types::I8) if is_extended => ins.uload8(types::I64, flags, place, k),
+            (Extension::Unsigned, types::I16) if is_extended => ins.uload16(types::I64, flags, place, k),
             (Extension::Signed, types::I8) => ins.sload8(ty, flags, place, k),
             (Extension::Unsigned, types::I8) => ins.uload8(ty, flags, place, k),
             (Extension::Signed, types::I16) => ins.sload16(ty, flags, place, k),
@@ -305,6 +309,8 @@ impl Translator<'_, '_> {
             (Extension::Unsigned, types::I32) => ins.uload32(flags, place, k),
             _ => ins.load(memory, flags, place, k),
         };
+        let is_wide = self.builder.func.dfg.value_type(value).bits() > ty.bits();
+        let value = if is_wide { self.builder.ins().ireduce(ty, value) } else { value };
         self.set(d, value);
     }
 

@@ -7,6 +7,7 @@ use cranelift_codegen::ir::{
     AliasRegionData, InstBuilder, MemFlagsData, StackSlot, StackSlotData, StackSlotKind, Type, Value, types,
 };
 use limen_isa::Reg;
+use rustc_hash::FxHashSet;
 
 use super::{CELL, Translator, trusted};
 use crate::frames::SLOTS_AT;
@@ -20,6 +21,8 @@ pub(crate) struct Slots {
     now: RegisterSet,
     /// All of them, one after the other.
     memory: Option<StackSlot>,
+    /// Whole slots that were loaded for the number of 32 bits in them, which is zeroes beyond it.
+    loaded: FxHashSet<Value>,
 }
 
 pub(super) struct Slot {
@@ -33,6 +36,11 @@ const REGION: AliasRegionData = AliasRegionData { user_id: 1, description: Cow::
 impl Slots {
     pub(crate) fn new(residents: Arc<Residents>) -> Self {
         Self { residents, ..Self::default() }
+    }
+
+    /// Whether this is a whole slot, loaded for the number of 32 bits in it.
+    pub(super) fn have_loaded(&self, value: Value) -> bool {
+        self.loaded.contains(&value)
     }
 
     /// Whether a register is in its slot.
@@ -86,7 +94,11 @@ impl Translator<'_, '_> {
     pub(super) fn load_slot(&mut self, slot: Slot, ty: Type) -> Value {
         let (address, flags) = self.address_of(slot);
         let value = self.builder.ins().load(types::I64, flags, address, 0);
-        if ty == types::I32 { self.builder.ins().ireduce(ty, value) } else { value }
+        if ty != types::I32 {
+            return value;
+        }
+        self.slots.loaded.insert(value);
+        self.builder.ins().ireduce(ty, value)
     }
 
     /// Whole slots are stored and loaded: an instruction that uses half a slot would have Cranelift keep the slot's address in a
@@ -94,7 +106,7 @@ impl Translator<'_, '_> {
     pub(super) fn store_slot(&mut self, slot: Slot, value: Value) {
         let (address, flags) = self.address_of(slot);
         let is_half = self.builder.func.dfg.value_type(value) == types::I32;
-        let value = if is_half { self.builder.ins().uextend(types::I64, value) } else { value };
+        let value = if is_half { self.extend(value) } else { value };
         self.builder.ins().store(flags, value, address, 0);
     }
 
