@@ -8,7 +8,7 @@ use limen_isa::module::Module;
 use limen_vm::{Config, DomainId, Machine, Mode, Verified, verify};
 
 use crate::statistics::median;
-use crate::{domains, starts, stops};
+use crate::{domains, stalls, starts, stops};
 
 /// Lines of the source that is assembled, and of one in the structured notation.
 const LINES: usize = 100_000;
@@ -22,7 +22,7 @@ pub fn print(rounds: u32) {
     machine_memory(); // first: what others leave behind could be used again, and would not show
     assembler_and_verifier(rounds);
     hello(rounds);
-    for table in [domains::print, starts::print, stops::print] {
+    for table in [domains::print, starts::print, stops::print, stalls::print] {
         println!();
         table(rounds);
     }

@@ -12,6 +12,7 @@ mod sides;
 mod sources;
 mod starts;
 mod statistics;
+mod stalls;
 mod stops;
 mod structured;
 mod system;

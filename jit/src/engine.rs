@@ -555,10 +555,14 @@ fn is_large(module: &Module, function: u32) -> bool {
     (LARGE..=MAX_WORDS).contains(&module.functions[function as usize].code.len())
 }
 
-/// The words at which code of a function can begin.
+/// The words at which code of a function can begin, unless it only does where it was found running. Of what is never compiled
+/// there are none.
 fn beginnings(module: &Module, function: u32) -> Vec<u32> {
-    let heads = if is_large(module, function) { Vec::new() } else { loop_heads(module, function) };
-    std::iter::once(0).chain(heads).collect()
+    match module.functions[function as usize].code.len() {
+        ..LARGE => std::iter::once(0).chain(loop_heads(module, function)).collect(),
+        LARGE..=MAX_WORDS => vec![0],
+        _ => Vec::new(),
+    }
 }
 
 /// Words of a function that takes about a tenth of a second.
