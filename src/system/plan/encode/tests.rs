@@ -121,7 +121,7 @@ fn services_are_records_of_24_words() {
     assert_eq!(first[2..], [3, 8, 2000, 10_000, 7, 5, 256, 4, 1, 1, 1, 100, 1000, 0, 10, 1, 1, 20, 0, 0, 0, 0]);
     let second: [u32; 24] = plan.record(4, 1);
     assert_eq!(plan.text(second[0], second[1]), "second");
-    assert_eq!(second[2..], [3, 8, 0, 0, 7, 5, 256, 4, 3, 1, 1, 100, 1000, 10, 2, 0, 0, 0, 0, 0, 0, 0]);
+    assert_eq!(second[2..], [3, 8, 0, 0, 7, 5, 256, 4, 3, 1, 1, 100, 1000, 10, 2, 0, 0, 20, 0, 0, 0, 0]);
 }
 
 #[test]
