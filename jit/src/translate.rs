@@ -368,6 +368,9 @@ impl<'a, 'b> Translator<'a, 'b> {
     fn block(&mut self, index: usize) {
         self.poll_before(index);
         self.builder.switch_to_block(self.blocks[index]);
+        if self.inlined.as_ref().is_some_and(|inlined| inlined.plan.leaves(index)) {
+            self.builder.set_cold_block(self.blocks[index]);
+        }
         (self.block, self.open, self.room) = (index, self.bounds.at_start(index), self.room_in_loops);
         self.slots.enter(index);
         self.take_known(index);
