@@ -137,9 +137,11 @@ pub(crate) struct Translator<'a, 'b> {
     pub(crate) room_in_loops: Option<usize>,
     pub(crate) context: Value,
     pub(crate) frame: Value,
-    /// What all contexts share, in a function that enters the kernel: it comes with each switch of stacks, and so is there
-    /// before anything can be fetched from the stack.
+    /// What all contexts share, in a function that enters the kernel.
     pub(crate) processor: Option<Variable>,
+    /// The port of the context, in such a function: it comes with each switch of stacks, and so is there before anything can be
+    /// fetched from the stack.
+    pub(crate) port: Option<Variable>,
     /// The fuel that is left, in a function with loops that counts it: polls take a step less than with the pinned register.
     /// That one has it wherever other code may look.
     pub(crate) fuel: Option<Variable>,
@@ -199,7 +201,7 @@ impl<'a, 'b> Translator<'a, 'b> {
         };
         let counts_in_loops = shape.has_loops() && mode.safepoints == Safepoints::Counting;
         let fuel = counts_in_loops.then(|| builder.declare_var(types::I64));
-        let processor = enters_kernel(function).then(|| builder.declare_var(types::I64));
+        let [processor, port] = [(); 2].map(|()| enters_kernel(function).then(|| builder.declare_var(types::I64)));
         Self {
             builder,
             module,
@@ -223,6 +225,7 @@ impl<'a, 'b> Translator<'a, 'b> {
             context: nothing,
             frame: nothing,
             processor,
+            port,
             fuel,
             at_hand: None,
             entry,
@@ -271,6 +274,10 @@ impl<'a, 'b> Translator<'a, 'b> {
         if let Some(variable) = self.processor {
             let processor = self.field(constant(), types::I64, offset_of!(NativeContext, processor));
             self.builder.def_var(variable, processor);
+        }
+        if let Some(variable) = self.port {
+            let port = self.field(constant(), types::I64, offset_of!(NativeContext, port));
+            self.builder.def_var(variable, port);
         }
         self.begin_kept();
         let entry = self.entry.word();
