@@ -60,11 +60,17 @@ scenarios! {
     bombs: COUNTED,
     /// Many callers and senders at one endpoint.
     floods: COUNTED,
+    /// A client with many threads fills a queue.
+    queues: COUNTED,
+    /// Whoever is high waits for who is low, while somebody between them has all the time.
+    inversion: COUNTED,
+    /// Lenders end while servers have what they have lent.
+    heirs: COUNTED,
     /// Servers that never answer.
     hung: COUNTED,
     /// Services without threads that fault, hang, never answer, call themselves, and are killed with callers inside.
     passive: ALWAYS,
-    /// Memory that is lent changes, and is gone in the middle of a call.
+    /// Memory that is lent changes, and the lender is gone in the middle of a call.
     vanishing: ALWAYS,
 }
 

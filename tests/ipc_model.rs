@@ -109,7 +109,10 @@ fn lends() {
         [&[LEND], &[CALL_IN_TIME], &[RECEIVE, USE_LEND, REPLY_RECEIVE], &[RESTART]],
     );
     holds_in_all_orders("and a revocation", [&[LEND], &[SEND], server, &[REVOKE]]);
-    holds_in_all_orders("putting off", [&[LEND], &[], &[RECEIVE, DEFER, USE_LEND, ANSWER, USE_LEND], &[KILL]]);
+    let late: &[_] = &[RECEIVE, DEFER, USE_LEND, ANSWER, USE_LEND];
+    holds_in_all_orders("putting off", [&[LEND], &[], late, &[KILL]]);
+    holds_in_all_orders("the lender ends", [&[CALL], &[LEND], server, &[KILL_SECOND]]);
+    holds_in_all_orders("and the answer is put off", [&[], &[LEND], late, &[KILL_SECOND]]);
 }
 
 /// The server asks the second client on behalf of the first.

@@ -95,6 +95,7 @@ fn a_system_becomes_an_image() {
     assert_eq!(store[3..10], [9, 2000, 10_000, 8 << 20, 0, 512, 8], "level, budget, account");
     assert_eq!(store[10..15], [0, 0, 1, 100, 1000], "engine, group, restart, deadline, heartbeat");
     assert_eq!(store[16..18], [2, 1], "references, interface");
+    assert_eq!([store[19], services[2].1[19]], [20, 0], "callers that wait");
     assert_eq!(services[3].1[2], store[2], "the same module");
     assert_eq!(services[2].1[10], 1, "the system's engine");
     assert_eq!(services[2].1[17], 0, "no endpoint");

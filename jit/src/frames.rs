@@ -112,8 +112,12 @@ pub(crate) unsafe fn go(context: *mut NativeContext) {
             (*(*context).port).native = std::ptr::null_mut();
         }
         let processor = (*context).processor;
-        // Frames that stand at an `svc` and are to return are told by a null in place of the processor.
-        let told = if (*context).unwinding == 0 { processor } else { std::ptr::null_mut() };
+        // Frames that stand at an `svc` and are to return are told by a null in place of the port.
+        let told: *mut () = match (*context).unwinding {
+            0 if arch::is_fresh(&(*context).native) => processor.cast(),
+            0 => (*context).port.cast(),
+            _ => std::ptr::null_mut(),
+        };
         // Who drives it may itself be native code of another context, which has asked the runtime.
         let driver = &raw mut (*processor).driver;
         let outer = *driver;

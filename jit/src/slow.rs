@@ -195,6 +195,6 @@ fn park(context: &mut NativeContext, reason: Reason) {
     // pointer.
     unsafe {
         let processor = (*context).processor;
-        arch::switch(&raw mut (*context).native, &raw const (*processor).driver, processor, 0);
+        arch::switch(&raw mut (*context).native, &raw const (*processor).driver, processor.cast(), 0);
     }
 }

@@ -143,9 +143,11 @@ pub(crate) struct Translator<'a, 'b> {
     pub(crate) room_in_loops: Option<usize>,
     pub(crate) context: Value,
     pub(crate) frame: Value,
-    /// What all contexts share, in a function that enters the kernel: it comes with each switch of stacks, and so is there
-    /// before anything can be fetched from the stack.
+    /// What all contexts share, in a function that enters the kernel.
     pub(crate) processor: Option<Variable>,
+    /// The port of the context, in such a function: it comes with each switch of stacks, and so is there before anything can be
+    /// fetched from the stack.
+    pub(crate) port: Option<Variable>,
     /// The fuel that is left, in a function with loops that counts it: polls take a step less than with the pinned register.
     /// That one has it wherever other code may look.
     pub(crate) fuel: Option<Variable>,
@@ -204,7 +206,7 @@ impl<'a, 'b> Translator<'a, 'b> {
         };
         let counts_in_loops = shape.has_loops() && mode.safepoints == Safepoints::Counting;
         let fuel = counts_in_loops.then(|| builder.declare_var(types::I64));
-        let processor = enters_kernel(function).then(|| builder.declare_var(types::I64));
+        let [processor, port] = [(); 2].map(|()| enters_kernel(function).then(|| builder.declare_var(types::I64)));
         Self {
             builder,
             module,
@@ -229,6 +231,7 @@ impl<'a, 'b> Translator<'a, 'b> {
             context: nothing,
             frame: nothing,
             processor,
+            port,
             fuel,
             at_hand: AtHand::default(),
             entry,
@@ -277,6 +280,10 @@ impl<'a, 'b> Translator<'a, 'b> {
         if let Some(variable) = self.processor {
             let processor = self.field(constant(), types::I64, offset_of!(NativeContext, processor));
             self.builder.def_var(variable, processor);
+        }
+        if let Some(variable) = self.port {
+            let port = self.field(constant(), types::I64, offset_of!(NativeContext, port));
+            self.builder.def_var(variable, port);
         }
         self.begin_kept();
         let entry = self.entry.word();
@@ -346,6 +353,9 @@ impl<'a, 'b> Translator<'a, 'b> {
     fn block(&mut self, index: usize) {
         self.poll_before(index);
         self.builder.switch_to_block(self.blocks[index]);
+        if self.inlined.as_ref().is_some_and(|inlined| inlined.plan.leaves(index)) {
+            self.builder.set_cold_block(self.blocks[index]);
+        }
         (self.block, self.open, self.room) = (index, self.bounds.at_start(index), self.room_in_loops);
         self.slots.enter(index);
         self.take_known(index);

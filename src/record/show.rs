@@ -8,8 +8,18 @@ use serde_json::{Value, json};
 use super::calls::{Call, Calls};
 
 /// What happens to a call besides being answered, from -1 on downwards: `std/ipc.lim`.
-const ERRORS: [&str; 9] =
-    ["Gone", "Restarted", "NotStarted", "TimedOut", "SessionLost", "BadMessage", "BadReply", "NoRoom", "Refused"];
+const ERRORS: [&str; 10] = [
+    "Gone",
+    "Restarted",
+    "NotStarted",
+    "TimedOut",
+    "SessionLost",
+    "BadMessage",
+    "BadReply",
+    "NoRoom",
+    "Refused",
+    "Crowded",
+];
 
 /// How a call ended, in a word; nothing if all is well.
 pub(crate) fn ending(call: &Call) -> String {

@@ -194,6 +194,7 @@ impl<'a> Linker<'a> {
             group: group.unwrap_or_default(),
             restart: it.restart,
             deadline_ms: it.deadline_ms,
+            queue: it.queue,
             heartbeat_ms: it.heartbeat_ms,
             references,
             interface,

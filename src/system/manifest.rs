@@ -123,6 +123,8 @@ pub(crate) struct Service {
     pub(crate) engine: Option<EngineKind>,
     pub(crate) restart: Restart,
     pub(crate) deadline_ms: u32,
+    /// So many calls of each client wait at most; 0 for as many as the kernel says.
+    pub(crate) queue: u32,
     pub(crate) heartbeat_ms: u32,
     pub(crate) after: Vec<Name>,
     /// Which of the interfaces that its module answers is that of its endpoint.

@@ -43,6 +43,8 @@ pub(crate) struct Service {
     pub(crate) group: u32,
     pub(crate) restart: Restart,
     pub(crate) deadline_ms: u32,
+    /// So many calls of each client wait at most; 0 for as many as the kernel says.
+    pub(crate) queue: u32,
     pub(crate) heartbeat_ms: u32,
     pub(crate) references: Vec<Reference>,
     /// Index of the interface of its endpoint; `None` if it has no endpoint.

@@ -57,8 +57,8 @@ fn print_faults(memory: &[u8], module: &Module) {
     const FAULTED: u32 = 3;
     for record in memory.chunks_exact(128) {
         let field = |at: usize| u32::from_le_bytes([record[at], record[at + 1], record[at + 2], record[at + 3]]);
-        let (code, function, pc) = (field(38), field(50), field(54));
-        if (field(8), field(34)) == (DOMAIN, FAULTED) {
+        let (code, function, pc) = (field(34), field(46), field(50));
+        if (field(4), field(30)) == (DOMAIN, FAULTED) {
             let place = module.locate(function, pc).map(|place| format!("{}:{}", place.file, place.line));
             println!("a domain stopped with fault {code} in function {function} at {pc}: {place:?}");
         }

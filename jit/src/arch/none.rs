@@ -3,7 +3,7 @@
 #[path = "unguarded.rs"]
 mod guard;
 
-use crate::context::{Control, Processor};
+use crate::context::Control;
 
 pub(crate) use guard::{NO_REGISTERS, Registers, effective_address, install as install_guard};
 
@@ -17,7 +17,11 @@ pub(crate) fn fresh(_: *mut u8) -> Control {
     Control::NOWHERE
 }
 
-pub(crate) unsafe extern "C" fn switch(_: *mut Control, _: *const Control, _: *mut Processor, _: u64) {}
+pub(crate) fn is_fresh(_: &Control) -> bool {
+    true
+}
+
+pub(crate) unsafe extern "C" fn switch(_: *mut Control, _: *const Control, _: *mut (), _: u64) {}
 
 pub(crate) unsafe extern "C" fn uncompiled_stub() {}
 

@@ -35,14 +35,20 @@ pub(crate) fn fresh(top: *mut u8) -> Control {
     Control { stack: top, frame: std::ptr::null_mut(), code: start as *const () as *const u8 }
 }
 
-/// Notes in `*save` where this stack stands, and goes on where `*to` says, with this processor and this fuel. Cranelift's
-/// `stack_switch` is the other half: it finds the processor in `rdi` and the fuel in `r15`.
+/// Whether nothing has run yet on a stack.
+pub(crate) fn is_fresh(control: &Control) -> bool {
+    std::ptr::eq(control.code, start as *const () as *const u8)
+}
+
+/// Notes in `*save` where this stack stands, and goes on where `*to` says, with this word and this fuel. Cranelift's
+/// `stack_switch` is the other half: it finds the word in `rdi`, which is the context's port or, if its frames are to return, null,
+/// and the fuel in `r15`; [`start`] finds the processor there.
 ///
 /// # Safety
 ///
 /// `*to` must be what [`fresh`], a former `switch` or a `stack_switch` left, and nothing may have run on that stack since.
 #[unsafe(naked)]
-pub(crate) unsafe extern "C" fn switch(save: *mut Control, to: *const Control, processor: *mut Processor, fuel: u64) {
+pub(crate) unsafe extern "C" fn switch(save: *mut Control, to: *const Control, word: *mut (), fuel: u64) {
     naked_asm!(
         "push rbx",
         "push r12",

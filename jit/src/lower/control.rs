@@ -115,7 +115,7 @@ impl Control for Translator<'_, '_> {
         let (results, arguments) = (results as usize, arguments as usize);
         let taken: Vec<Reg> = (0..results).map(|index| listed(words, 1, index)).collect();
         let given: Vec<Reg> = (results..results + arguments).map(|index| listed(words, 1, index)).collect();
-        let port = self.field(constant(), types::I64, offset_of!(NativeContext, port));
+        let port = self.port();
         let message = self.message(&given);
         let places = self.message_places(&taken);
         for (first, pair) in (0..).step_by(2 * CELL as usize).zip(&message.pairs) {
@@ -126,7 +126,7 @@ impl Control for Translator<'_, '_> {
             }
         }
         self.note_place();
-        self.enter_kernel(port, number, message, &taken);
+        let port = self.enter_kernel(port, number, message, &taken);
         for (register, place) in taken.into_iter().zip(places) {
             let ty = type_of(self.type_of(register));
             let value = self.builder.ins().load(ty, trusted(), port, layout::PORT_TAKEN as i32 + place);

@@ -49,9 +49,9 @@ pub(crate) struct Svc {
     pub(super) native: Value,
     pub(super) port: Value,
     pub(super) message: GivenMessage,
-    /// Parks the caller. Takes where to switch to.
+    /// Parks the caller. Takes where to switch to, and what is to be found there.
     parked: Block,
-    /// Goes on behind the `svc`, which is answered.
+    /// Goes on behind the `svc`, which is answered. Takes the port.
     answered: Block,
     /// Has the interpreter go on with the kernel, whose frames are in their cells.
     left: Block,
@@ -112,11 +112,13 @@ impl Inlined {
 
 impl Translator<'_, '_> {
     /// An `svc` whose message is in the port: lets the kernel deal with it, or has the driver ask the machine. Goes on when it is
-    /// answered; if frames are to return, this one does so, leaving out of its cells the registers that the answer goes to.
-    pub(super) fn enter_kernel(&mut self, port: Value, number: u32, message: GivenMessage, taken: &[Reg]) {
+    /// answered, with the port; if frames are to return, this one does so, leaving out of its cells the registers that the answer
+    /// goes to.
+    pub(super) fn enter_kernel(&mut self, port: Value, number: u32, message: GivenMessage, taken: &[Reg]) -> Value {
         let [ask, parked, answered, left, again] = [(); 5].map(|()| self.builder.create_block());
         [ask, left, again].into_iter().for_each(|block| self.builder.set_cold_block(block));
-        let to = self.builder.append_block_param(parked, types::I64);
+        let [to, word] = [(); 2].map(|()| self.builder.append_block_param(parked, types::I64));
+        let port_again = self.builder.append_block_param(answered, types::I64);
         let svc = Svc { native: self.context, port, message, parked, answered, left, again };
         let inlined =
             self.kernel.and_then(|handler| Some((handler, Plan::of(&handler.module, handler.function, number)?)));
@@ -128,11 +130,15 @@ impl Translator<'_, '_> {
         self.ask_machine(&svc);
         self.builder.switch_to_block(parked);
         let own = self.builder.ins().iadd_imm_s(self.context, offset_of!(NativeContext, native) as i64);
-        let processor = self.switch_stacks(own, to);
+        let found = self.switch_stacks(own, to, word);
         let leave = self.call_pad(taken);
-        self.builder.ins().brif(processor, answered, &[], leave, &[]);
+        self.builder.ins().brif(found, answered, &[found.into()], leave, &[]);
         self.builder.switch_to_block(answered);
+        if let Some(variable) = self.port {
+            self.builder.def_var(variable, port_again);
+        }
         self.forget_kept();
+        port_again
     }
 
     /// Has the driver ask the machine about an `svc`.
@@ -147,7 +153,7 @@ impl Translator<'_, '_> {
         self.builder.ins().store(trusted(), fuel, native, offset_of!(NativeContext, fuel) as i32);
         let processor = self.processor();
         let control = self.builder.ins().iadd_imm_s(processor, offset_of!(Processor, driver) as i64);
-        self.builder.ins().jump(svc.parked, &[control.into()]);
+        self.builder.ins().jump(svc.parked, &[control.into(), processor.into()]);
     }
 
     /// Calls the kernel's function on the kernel's stack; entering it is a safepoint.
@@ -167,7 +173,8 @@ impl Translator<'_, '_> {
         }
         self.runs_next(kernel);
         let control = self.builder.ins().iadd_imm_s(kernel, offset_of!(NativeContext, native) as i64);
-        self.builder.ins().jump(svc.parked, &[control.into()]);
+        let processor = self.processor();
+        self.builder.ins().jump(svc.parked, &[control.into(), processor.into()]);
     }
 
     /// Notes in its port that the context stands at an `svc`, with its frames as they are.
@@ -192,17 +199,13 @@ impl Translator<'_, '_> {
     }
 
     /// Notes in `*own` where this stack stands, and goes on where `*to` says. As [`crate::arch::switch`], but without a call, so
-    /// that the processor goes on predicting where calls return to. Gives what all contexts share, or null if the frames are to
-    /// return.
-    pub(super) fn switch_stacks(&mut self, own: Value, to: Value) -> Value {
+    /// that the processor goes on predicting where calls return to. Gives the word that is found by what stands there; here that is
+    /// the port of this context, or null if the frames are to return.
+    pub(super) fn switch_stacks(&mut self, own: Value, to: Value, word: Value) -> Value {
         self.show_fuel();
-        let processor = self.processor();
-        let processor = self.builder.ins().stack_switch(own, to, processor);
-        if let Some(variable) = self.processor {
-            self.builder.def_var(variable, processor);
-        }
+        let found = self.builder.ins().stack_switch(own, to, word);
         self.take_fuel();
-        processor
+        found
     }
 }
 
@@ -264,7 +267,7 @@ impl Translator<'_, '_> {
             Mode { paging: Paging::Open, ..self.mode },
         );
         (inner.context, inner.frame) = (context, frame);
-        (inner.processor, inner.fuel) = (self.processor, self.fuel);
+        (inner.processor, inner.port, inner.fuel) = (self.processor, self.port, self.fuel);
         (inner.inlined, inner.lends) = (Some(inlined), self.lends || plan.does.lends);
         // Nothing is kept: a reference that ends here would have to be forgotten by the caller, too.
         inner.kept.clear();
@@ -412,12 +415,15 @@ impl Translator<'_, '_> {
     }
 
     /// In the place of an `svc`: lets this native context go on, whose port says so already. The caller has not been parked.
-    pub(super) fn go_on_with(&mut self, svc: &Svc, native: Value) {
+    pub(super) fn go_on_with(&mut self, svc: &Svc, native: Value, port: Value) {
         let is_caller = self.builder.ins().icmp(IntCC::Equal, native, svc.native);
-        self.unless(is_caller, svc.answered);
+        let next = self.builder.create_block();
+        self.builder.ins().brif(is_caller, svc.answered, &[port.into()], next, &[]);
+        self.builder.switch_to_block(next);
+        self.builder.seal_block(next);
         self.runs_next(native);
         let control = self.builder.ins().iadd_imm_s(native, offset_of!(NativeContext, native) as i64);
-        self.builder.ins().jump(svc.parked, &[control.into()]);
+        self.builder.ins().jump(svc.parked, &[control.into(), port.into()]);
     }
 }
 

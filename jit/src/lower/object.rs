@@ -101,6 +101,14 @@ impl Translator<'_, '_> {
         }
     }
 
+    /// The port of the context that runs.
+    pub(crate) fn port(&mut self) -> Value {
+        match self.port {
+            Some(variable) => self.builder.use_var(variable),
+            None => self.field(constant(), types::I64, offset_of!(NativeContext, port)),
+        }
+    }
+
     /// What all contexts of the machine share.
     pub(crate) fn processor(&mut self) -> Value {
         match self.processor {

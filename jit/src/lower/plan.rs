@@ -110,6 +110,11 @@ impl Plan {
         self.ends_at(block, pc) && !self.calls.contains_key(&pc)
     }
 
+    /// Whether a basic block ends with the interpreter going on, or with the kernel being called.
+    pub(crate) fn leaves(&self, block: usize) -> bool {
+        self.blocks.get(&block).is_some_and(|end| end.is_some_and(|pc| !self.calls.contains_key(&pc)))
+    }
+
     /// What is taken in of the function that the call at this word calls.
     pub(super) fn called_at(&self, pc: u32) -> Option<Rc<Self>> {
         self.calls.get(&pc).cloned()

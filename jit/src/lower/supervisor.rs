@@ -30,13 +30,13 @@ impl Supervisor for Translator<'_, '_> {
         let (port, native) = self.waiting(&usual, c);
         self.leave_svc(port);
         if let Some(svc) = self.inlined.as_ref().map(|inlined| inlined.svc.clone()) {
-            return self.go_on_with(&svc, native);
+            return self.go_on_with(&svc, native, port);
         }
         self.runs_next(native);
         let control = self.builder.ins().iadd_imm_s(native, offset_of!(NativeContext, native) as i64);
         let processor = self.processor();
         let own = self.builder.ins().iadd_imm_s(processor, offset_of!(Processor, nowhere) as i64);
-        self.switch_stacks(own, control);
+        self.switch_stacks(own, control, port);
         // The frame is no more.
         self.builder.ins().trap(TrapCode::unwrap_user(1));
     }

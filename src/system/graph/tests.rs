@@ -14,6 +14,7 @@ fn service(name: &str, targets: &[Target]) -> Service {
         group: 0,
         restart: Restart::Always,
         deadline_ms: 0,
+        queue: 0,
         heartbeat_ms: 0,
         references: targets.iter().map(reference).collect(),
         interface: None,

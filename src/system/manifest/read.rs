@@ -146,6 +146,7 @@ pub(super) fn service(fields: &mut Fields<'_>) -> Service {
         engine: fields.optional("engine", engine),
         restart: fields.or("restart", Restart::Always, one_of(&restarts)),
         deadline_ms: fields.or("deadline", 0, milliseconds),
+        queue: fields.or("queue", 0, number(1..=u32::MAX)),
         heartbeat_ms: fields.or("heartbeat", 0, milliseconds),
         after: fields.or("after", Vec::new(), texts),
         interface: fields.optional("interface", text),

@@ -80,8 +80,8 @@ fn service(words: &mut Vec<u32>, it: &Service, first: u32, strings: &mut Strings
     words.extend([it.account.bytes as u32, (it.account.bytes >> 32) as u32, it.account.objects, it.account.contexts]);
     words.extend([it.engine, it.group, it.restart as u32, it.deadline_ms, it.heartbeat_ms, first, count]);
     words.push(it.interface.map_or(0, |index| index + 1));
-    words.push(u32::from(it.is_passive));
-    words.extend([0; 5]);
+    words.extend([u32::from(it.is_passive), it.queue]);
+    words.extend([0; 4]);
     first + count
 }
 

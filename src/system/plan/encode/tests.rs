@@ -21,6 +21,7 @@ fn service(name: &str, references: Vec<Reference>) -> Service {
         group: 1,
         restart: Restart::OnFailure,
         deadline_ms: 100,
+        queue: 20,
         heartbeat_ms: 1000,
         references,
         interface: Some(0),
@@ -117,10 +118,10 @@ fn services_are_records_of_24_words() {
     let plan = read();
     let first: [u32; 24] = plan.record(4, 0);
     assert_eq!(plan.text(first[0], first[1]), "first");
-    assert_eq!(first[2..], [3, 8, 2000, 10_000, 7, 5, 256, 4, 1, 1, 1, 100, 1000, 0, 10, 1, 1, 0, 0, 0, 0, 0]);
+    assert_eq!(first[2..], [3, 8, 2000, 10_000, 7, 5, 256, 4, 1, 1, 1, 100, 1000, 0, 10, 1, 1, 20, 0, 0, 0, 0]);
     let second: [u32; 24] = plan.record(4, 1);
     assert_eq!(plan.text(second[0], second[1]), "second");
-    assert_eq!(second[2..], [3, 8, 0, 0, 7, 5, 256, 4, 3, 1, 1, 100, 1000, 10, 2, 0, 0, 0, 0, 0, 0, 0]);
+    assert_eq!(second[2..], [3, 8, 0, 0, 7, 5, 256, 4, 3, 1, 1, 100, 1000, 10, 2, 0, 0, 20, 0, 0, 0, 0]);
 }
 
 #[test]
