@@ -32,7 +32,8 @@ pub(crate) struct Processor {
     pub(crate) current: *mut NativeContext,
     /// The kernel's context, ready to enter the kernel for an `svc`; null while only the machine can do that.
     pub(crate) kernel: *mut NativeContext,
-    /// The kernel's module, as [`crate::lower::enter::address_of`] names it, while code of it may take the place of an `svc`.
+    /// The kernel's module, as [`crate::lower::enter::address_of`] names it, while code of it may take the place of an `svc`: its
+    /// home is as large as the module declares.
     pub(crate) door: usize,
     /// A context that was left at another epoch must not be gone on with before the driver has looked at it.
     pub(crate) epoch: u64,
@@ -136,9 +137,10 @@ impl Processor {
         }
     }
 
-    /// Lets native code enter the kernel for an `svc`, on this context.
-    pub(crate) fn open(&mut self, kernel: &mut NativeContext) {
-        (self.door, self.kernel) = (kernel.module, kernel);
+    /// Lets native code enter the kernel for an `svc`, on this context, of whose home so many bytes are declared.
+    pub(crate) fn open(&mut self, kernel: &mut NativeContext, declared: u64) {
+        self.door = if kernel.home_length >= declared { kernel.module } else { 0 };
+        self.kernel = kernel;
     }
 
     /// Only the machine can enter the kernel.

@@ -22,6 +22,7 @@ use crate::context::{NativeContext, Processor, Reason};
 use crate::frames::{self, Parked};
 use crate::log::{Compilation, Log};
 use crate::lower::enter::{Handler, address_of};
+use crate::lower::home::declared_home;
 use crate::mode::{Mode, Paging, Safepoints};
 use crate::passing::{Passing, REGISTER_RESULTS, cells_of};
 use crate::shape::{loop_heads, outermost_loop, targets};
@@ -429,6 +430,7 @@ impl Turn<'_, '_> {
         context.renew(self.run);
         context.fuel = self.run.attention().map_or(self.fuel.slice, |word| word as u64);
         let processor = &mut *self.jit.processor;
+        self.run.put_by_attention(std::ptr::from_mut(processor).expose_provenance());
         processor.current = context;
         (processor.fuel, processor.fuel_told) = (self.fuel, self.fuel.slice);
         processor.interpreter = &raw mut self.jit.interpreter;
@@ -458,8 +460,8 @@ impl Turn<'_, '_> {
         // A kernel whose home is under page control is entered by way of the machine.
         let id = self.jit.code_of(&mut self.run.of(entry.context));
         let code = self.jit.modules.get(&id).filter(|_| id.mode.paging == Paging::Open);
-        let code = code.and_then(|module| module.find(entry.function, Entry::Call));
-        let Some(target) = code else { return };
+        let code = code.and_then(|code| Some((code.find(entry.function, Entry::Call)?, declared_home(&code.module))));
+        let Some((target, declared)) = code else { return };
         // SAFETY: both ends are of one stack.
         let cells = unsafe { entry.stack.end.offset_from(entry.stack.start) } as usize;
         let fresh = || Parked::new(&self.jit.pool, &self.jit.code_map, cells, entry.function).map(Box::new);
@@ -477,7 +479,7 @@ impl Turn<'_, '_> {
             context.entry_fuel = entry_fuel(id.mode);
         }
         (context.native, context.done) = (arch::fresh(context.top), 0);
-        self.jit.processor.open(context);
+        self.jit.processor.open(context, declared);
         self.jit.kernel = Some(frames);
     }
 

@@ -10,6 +10,7 @@ mod integer;
 pub(crate) mod kept;
 pub(crate) mod leave;
 mod lend;
+mod message;
 pub(crate) mod object;
 pub(crate) mod plan;
 mod reference;

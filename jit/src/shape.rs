@@ -10,6 +10,8 @@ use limen_isa::{Flow, Opcode, Role};
 pub(crate) struct Shape {
     /// Basic blocks, in order of their first word.
     pub(crate) blocks: Vec<Block>,
+    /// The registers that instructions write.
+    pub(crate) written: RegisterSet,
     registers: usize,
 }
 
@@ -93,7 +95,8 @@ impl Shape {
         let code = &module.functions[function as usize].code;
         let registers = module.functions[function as usize].registers.len();
         let shapes = ModuleShapes { module, function };
-        let mut shape = Self { blocks: blocks(code, shapes, registers), registers };
+        let (blocks, written) = (blocks(code, shapes, registers), written(code, shapes, registers));
+        let mut shape = Self { blocks, written, registers };
         shape.flow(code, shapes);
         shape
     }
@@ -255,6 +258,19 @@ pub(crate) fn outermost_loop(module: &Module, function: u32, word: u32) -> Optio
         pc += for_each_register(words, &shapes, |_, _| {});
     }
     outermost
+}
+
+/// The registers that instructions write.
+fn written(code: &[u64], shapes: ModuleShapes<'_>, registers: usize) -> RegisterSet {
+    let (mut written, mut pc) = (RegisterSet::new(registers), 0);
+    while pc < code.len() {
+        pc += for_each_register(&code[pc..], &shapes, |role, register| {
+            if role != Role::Read {
+                written.insert(register.0);
+            }
+        });
+    }
+    written
 }
 
 /// Cuts a function into basic blocks.

@@ -277,10 +277,7 @@ impl<'a, 'b> Translator<'a, 'b> {
         (self.context, self.frame) = (params[0], params[1]);
         self.keep_at_hand();
         self.take_fuel();
-        if let Some(variable) = self.processor {
-            let processor = self.field(constant(), types::I64, offset_of!(NativeContext, processor));
-            self.builder.def_var(variable, processor);
-        }
+        self.renew_processor();
         if let Some(variable) = self.port {
             let port = self.field(constant(), types::I64, offset_of!(NativeContext, port));
             self.builder.def_var(variable, port);
@@ -538,6 +535,12 @@ impl<'a, 'b> Translator<'a, 'b> {
             }
         }
         self.builder.ins().uextend(types::I64, value)
+    }
+
+    /// Whether a register is zero wherever the function stands, since nothing ever writes it.
+    pub(crate) fn is_always_zero(&self, register: Reg) -> bool {
+        let parameters = self.module.types[self.function.signature as usize].params.len();
+        usize::from(register.0) >= parameters && !self.shape.written.contains(register.0)
     }
 
     pub(crate) fn type_of(&self, register: Reg) -> ValueType {

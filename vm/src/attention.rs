@@ -3,15 +3,19 @@
 //! machine that sleeps is woken by the same.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::mem::offset_of;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 /// What other threads tell a machine.
 #[derive(Debug, Default)]
+#[repr(C)]
 pub(crate) struct Attention {
     /// Not zero if there may be something to look at.
     word: AtomicU64,
+    /// Belongs to the engine: what its code finds from the word.
+    by_word: AtomicUsize,
     /// Raised by the host.
     stop: AtomicBool,
     /// Raised by devices that want to work.
@@ -21,10 +25,18 @@ pub(crate) struct Attention {
     came: Condvar,
 }
 
+/// How many bytes behind the word that is.
+pub(crate) const BY_WORD: usize = offset_of!(Attention, by_word) - offset_of!(Attention, word);
+
 impl Attention {
     /// What compiled code looks at. It stays where it is.
     pub(crate) fn word(&self) -> *const u64 {
         self.word.as_ptr()
+    }
+
+    /// Puts a number beside it.
+    pub(crate) fn put_by_word(&self, number: usize) {
+        self.by_word.store(number, Ordering::Relaxed);
     }
 
     /// Has the machine look at whatever there may be.

@@ -9,7 +9,7 @@ use limen_isa::{Fault, Field, Fields, Opcode, Role, ValueType};
 
 use crate::account::AccountKey;
 use crate::engine::{Frames, NativeFrame, NativeFrames, PageWait};
-use crate::port::{MESSAGE_REFS, MESSAGE_WORDS, Message, OwnPort};
+use crate::port::{MESSAGE_REFS, MESSAGE_WORDS, Message, OwnPort, Port};
 use crate::room::Cells;
 use crate::store::DomainKey;
 use crate::verify::Verified;
@@ -405,8 +405,8 @@ impl Context {
         self.port.state = State::InSvc;
         let Some(svc) = Svc::at(self, module) else { return };
         let given = svc.arguments().map(|(ty, register)| (ty, self.register(register)));
-        self.port.given = message_of(given);
-        self.port.taken = Message::default();
+        let given = message_of(given);
+        self.port.exchange(given, Message::default());
         for (ty, register) in svc.results().collect::<Vec<_>>() {
             self.set_register(ty, register, 0);
         }
@@ -415,7 +415,7 @@ impl Context {
     /// The message that the context gives: the arguments of its `svc`, or the results it finished with.
     pub(crate) fn outgoing(&self) -> Option<Outgoing<'_>> {
         match self.port.state {
-            State::InSvc => Some(Outgoing::Svc(&self.port.given)),
+            State::InSvc => Some(Outgoing::Svc(&self.port)),
             State::Ready | State::Faulted(..) | State::WaitsForPage(_) => None,
             State::Finished => self.returned.as_deref().map(Outgoing::Returned),
         }
@@ -453,7 +453,7 @@ impl Context {
     fn take_answer(&mut self, module: &Verified<Module>) {
         let Some(svc) = Svc::at(self, module) else { return };
         let (length, targets) = (svc.length(), svc.results().collect::<Vec<_>>());
-        let Message { words, refs } = self.port.taken;
+        let Message { words, refs } = self.port.taken();
         let (mut words, mut refs) = (words.into_iter(), refs.into_iter());
         for (ty, register) in targets {
             let bits = if ty == ValueType::Ref { refs.next() } else { words.next() };
@@ -478,7 +478,7 @@ impl Context {
 
 /// A message that a context gives.
 pub(crate) enum Outgoing<'a> {
-    Svc(&'a Message),
+    Svc(&'a Port),
     Returned(&'a [(ValueType, u64)]),
 }
 
@@ -486,7 +486,7 @@ impl Outgoing<'_> {
     /// Word `index`, 0 if it has fewer.
     pub(crate) fn word(&self, index: usize) -> u64 {
         match self {
-            Outgoing::Svc(message) => message.words.get(index).copied().unwrap_or(0),
+            Outgoing::Svc(port) => port.given_word(index),
             Outgoing::Returned(values) => alike(values, false).nth(index).unwrap_or(0),
         }
     }
@@ -494,7 +494,7 @@ impl Outgoing<'_> {
     /// Reference `index`, null if it has fewer.
     pub(crate) fn reference(&self, index: usize) -> u64 {
         match self {
-            Outgoing::Svc(message) => message.refs.get(index).copied().unwrap_or(0),
+            Outgoing::Svc(port) => port.given_ref(index),
             Outgoing::Returned(values) => alike(values, true).nth(index).unwrap_or(0),
         }
     }
@@ -502,7 +502,7 @@ impl Outgoing<'_> {
     /// As much of it as an `svc` can take.
     pub(crate) fn message(&self) -> Message {
         match self {
-            Outgoing::Svc(message) => **message,
+            Outgoing::Svc(port) => port.given(),
             Outgoing::Returned(values) => message_of(values.iter().copied()),
         }
     }

@@ -290,6 +290,11 @@ impl<'a> Run<'a> {
         self.store.attention()
     }
 
+    /// Puts a number of the engine's beside that word, where its code can find it.
+    pub fn put_by_attention(&self, number: usize) {
+        self.store.put_by_attention(number);
+    }
+
     /// Whether the machine wants to look at something before this code runs further. The word is zero again; [`Run::may_switch`]
     /// may have changed.
     pub fn attend(&mut self) -> bool {

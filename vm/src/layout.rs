@@ -2,6 +2,7 @@
 
 use std::mem::offset_of;
 
+use crate::attention::BY_WORD;
 pub use crate::memory::HOME_REACH;
 use crate::memory::PageState;
 use crate::object::{Details, EMPTY, Entry, View};
@@ -67,6 +68,9 @@ pub const PAGE_STOPS_WRITES: u8 = PageState::STOPS_WRITES;
 /// What the kernel has noted in an entry.
 pub const ENTRY_PAYLOAD: usize = offset_of!(Entry, payload);
 
+/// What [`crate::Run::put_by_attention`] puts there, from the word of [`crate::Run::attention`].
+pub const BY_ATTENTION: usize = BY_WORD;
+
 /// The number of a context's state, 32 bits.
 pub const PORT_STATE: usize = offset_of!(Port, state);
 
@@ -85,8 +89,16 @@ pub const PORT_PAYLOAD: usize = offset_of!(Port, payload);
 /// The message that a context gives.
 pub const PORT_GIVEN: usize = offset_of!(Port, given);
 
+/// Which cells are not in that, a bit each, and all other bits of 32; they count as zero. Those of the message that it takes follow.
+pub const PORT_GIVEN_LACKS: usize = offset_of!(Port, given_lacks);
+
 /// The message that it takes.
 pub const PORT_TAKEN: usize = offset_of!(Port, taken);
+
+/// Which cells are not in that, as [`PORT_GIVEN_LACKS`].
+pub const PORT_TAKEN_LACKS: usize = offset_of!(Port, taken_lacks);
+
+const _: () = assert!(PORT_GIVEN_LACKS.is_multiple_of(8) && PORT_TAKEN_LACKS == PORT_GIVEN_LACKS + size_of::<u32>());
 
 /// See [`Port::native`].
 pub const PORT_NATIVE: usize = offset_of!(Port, native);

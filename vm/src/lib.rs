@@ -70,7 +70,7 @@ pub use host::{Host, NoServices, SvcCall, SvcOutcome};
 pub use interp::{Interpreter, Stop, Stops};
 pub use machine::{Boot, Config, DomainId, Machine, MachineError, Outcome, StopHandle};
 pub use object::{Kind, Ref, Rights};
-pub use port::{MESSAGE_REFS, MESSAGE_WORDS, Message, Port};
+pub use port::{MESSAGE_CELLS, MESSAGE_REFS, MESSAGE_WORDS, Message, Port};
 pub use snapshot::{CheckpointError, FrameProblem, Snapshot, SnapshotError};
 pub use value::Value;
 pub use verify::{Mode, REFUSED, Rule, Verified, VerifyError, verify, verify_later};

@@ -507,7 +507,7 @@ impl Machine {
         let module = self.store.code_of(context).clone();
         let parked = self.store.context_mut(context);
         parked.port.state = State::InSvc;
-        let (number, arguments) = (parked.svc_number(&module), parked.port.given.words);
+        let (number, arguments) = (parked.svc_number(&module), parked.port.given().words);
         let (time, now) = (self.store.clock.time(), self.store.clock.now());
         let home = self.store.home_of(self.store.context(context).domain);
         let memory = self.store.memory_mut(home).bytes_mut();
@@ -519,7 +519,7 @@ impl Machine {
             SvcOutcome::Fault(fault, detail) => self.faulted(context, fault, detail),
             SvcOutcome::Continue => {
                 let parked = self.store.context_mut(context);
-                parked.port.taken = Message { words, ..Message::default() };
+                parked.port.take(Message { words, ..Message::default() });
                 parked.leave_svc(&module);
                 None
             }

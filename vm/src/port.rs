@@ -13,6 +13,12 @@ pub const MESSAGE_WORDS: usize = 8;
 /// References of the message of an `svc`, each way.
 pub const MESSAGE_REFS: usize = 4;
 
+/// Words and references of a message, each of which takes a cell.
+pub const MESSAGE_CELLS: usize = MESSAGE_WORDS + MESSAGE_REFS;
+
+/// What a message lacks that has all cells.
+const NOTHING: u32 = u32::MAX << MESSAGE_CELLS;
+
 /// The message of an `svc`, one way: what is not in it is 0 or null.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(C)]
@@ -23,6 +29,17 @@ pub struct Message {
     pub refs: [u64; MESSAGE_REFS],
 }
 
+impl Message {
+    /// The same without some cells, a bit each.
+    fn without(mut self, cells: u32) -> Self {
+        if cells != NOTHING {
+            let all = self.words.iter_mut().chain(&mut self.refs);
+            all.enumerate().filter(|(cell, _)| cells >> cell & 1 != 0).for_each(|(_, element)| *element = 0);
+        }
+        self
+    }
+}
+
 /// A context's port. It stays where it is while the context lives, and compiled code knows the offsets of its fields.
 #[repr(C, align(64))]
 pub struct Port {
@@ -31,9 +48,14 @@ pub struct Port {
     /// The context's own entry in the object table; null for contexts of the host.
     pub(crate) itself: Ref,
     /// What the context gives, while it stands at an `svc`.
-    pub given: Message,
+    pub(crate) given: Message,
     /// What it will take when it goes on behind it.
-    pub taken: Message,
+    pub(crate) taken: Message,
+    /// Which cells are not in the message that it gives, a bit each: they count as zero, whatever they are, so that nobody has to write
+    /// all that is not in a message. All bits that stand for no cell are set.
+    pub(crate) given_lacks: u32,
+    /// The same of the message that it takes.
+    pub(crate) taken_lacks: u32,
     /// Belongs to the engine: where native frames wait that stand at an `svc`, null if there are none such.
     pub native: *mut u8,
     /// What the kernel has noted in the context's own entry: it is what it looks for first.
@@ -42,6 +64,40 @@ pub struct Port {
 
 // Compiled code copies messages by 16 bytes at once.
 const _: () = assert!(offset_of!(Port, given).is_multiple_of(16) && offset_of!(Port, taken).is_multiple_of(16));
+
+impl Port {
+    /// What the context gives, while it stands at an `svc`.
+    pub(crate) fn given(&self) -> Message {
+        self.given.without(self.given_lacks)
+    }
+
+    /// A word of that, 0 if it has fewer.
+    pub(crate) fn given_word(&self, index: usize) -> u64 {
+        if index < MESSAGE_WORDS && self.given_lacks >> index & 1 == 0 { self.given.words[index] } else { 0 }
+    }
+
+    /// A reference of that, null if it has fewer.
+    pub(crate) fn given_ref(&self, index: usize) -> u64 {
+        let cell = MESSAGE_WORDS + index;
+        if index < MESSAGE_REFS && self.given_lacks >> cell & 1 == 0 { self.given.refs[index] } else { 0 }
+    }
+
+    /// What it will take when it goes on behind it.
+    pub(crate) fn taken(&self) -> Message {
+        self.taken.without(self.taken_lacks)
+    }
+
+    /// Gives a message, and will take another one.
+    pub(crate) fn exchange(&mut self, given: Message, taken: Message) {
+        (self.given, self.given_lacks) = (given, NOTHING);
+        self.take(taken);
+    }
+
+    /// Will take a message.
+    pub(crate) fn take(&mut self, message: Message) {
+        (self.taken, self.taken_lacks) = (message, NOTHING);
+    }
+}
 
 /// The only owner of a port. Compiled code has its address, so it is no `Box`, which would claim to be the only way to it.
 pub(crate) struct OwnPort(NonNull<Port>);
@@ -53,6 +109,8 @@ impl OwnPort {
             itself: Ref::NULL,
             given: Message::default(),
             taken: Message::default(),
+            given_lacks: NOTHING,
+            taken_lacks: NOTHING,
             native: std::ptr::null_mut(),
             payload: 0,
         };

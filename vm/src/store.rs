@@ -145,6 +145,11 @@ impl Store {
         (!counts).then(|| self.attention.word())
     }
 
+    /// See [`crate::Run::put_by_attention`].
+    pub(crate) fn put_by_attention(&self, number: usize) {
+        self.attention.put_by_word(number);
+    }
+
     /// Whether the machine should look at something, as [`Store::is_disturbed`], now that compiled code has found its word
     /// raised, which it no longer is. The kernel goes on if it is an interrupt; but from now on contexts may not be switched
     /// without asking the machine, since the interrupt is pending.
@@ -962,10 +967,11 @@ impl Store {
         let (context, module) = self.present(context)?;
         match context.port.state {
             State::InSvc => {
-                let taken = &mut context.port.taken;
+                let mut taken = context.port.taken();
                 let elements = if references { &mut taken.refs[..] } else { &mut taken.words[..] };
                 if let Some(element) = elements.get_mut(index as usize) {
                     *element = bits;
+                    context.port.take(taken);
                 }
                 Ok(())
             }
@@ -988,7 +994,7 @@ impl Store {
         if receiver.port.state != State::InSvc {
             return Err(Fault::State);
         }
-        receiver.port.taken = sent;
+        receiver.port.take(sent);
         Ok(())
     }
 

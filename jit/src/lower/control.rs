@@ -3,13 +3,11 @@
 use std::mem::offset_of;
 
 use cranelift_codegen::ir::condcodes::IntCC;
-use cranelift_codegen::ir::{self, BlockCall, InstBuilder, JumpTableData, MemFlagsData, Value, types};
+use cranelift_codegen::ir::{self, BlockCall, InstBuilder, JumpTableData, Value, types};
 use limen_isa::codec::ModuleShapes;
 use limen_isa::module::Signature;
 use limen_isa::{Control, Field, Fields, Opcode, Reg, ValueType};
-use limen_vm::{Message, layout};
 
-use super::enter::GivenMessage;
 use super::inline::is_inlined;
 use crate::context::{IndirectEntry, NativeContext};
 use crate::mode::Safepoints;
@@ -115,68 +113,18 @@ impl Control for Translator<'_, '_> {
         let (results, arguments) = (results as usize, arguments as usize);
         let taken: Vec<Reg> = (0..results).map(|index| listed(words, 1, index)).collect();
         let given: Vec<Reg> = (results..results + arguments).map(|index| listed(words, 1, index)).collect();
-        let port = self.port();
-        let message = self.message(&given);
-        let places = self.message_places(&taken);
-        for (first, pair) in (0..).step_by(2 * CELL as usize).zip(&message.pairs) {
-            self.builder.ins().store(trusted(), *pair, port, layout::PORT_GIVEN as i32 + first);
-            if places.iter().any(|place| (first..first + 2 * CELL).contains(place)) {
-                let nothing = self.zero(types::I64X2);
-                self.builder.ins().store(trusted(), nothing, port, layout::PORT_TAKEN as i32 + first);
-            }
+        if self.mode.safepoints == Safepoints::Live {
+            self.renew_processor();
         }
+        let port = self.port();
+        let message = self.give(port, &given);
         self.note_place();
         let port = self.enter_kernel(port, number, message, &taken);
-        for (register, place) in taken.into_iter().zip(places) {
-            let ty = type_of(self.type_of(register));
-            let value = self.builder.ins().load(ty, trusted(), port, layout::PORT_TAKEN as i32 + place);
-            self.set(register, value);
-        }
+        self.take(port, &taken);
     }
 }
 
 impl Translator<'_, '_> {
-    /// Where in a message these registers stand.
-    fn message_places(&self, registers: &[Reg]) -> Vec<i32> {
-        let (mut words, mut refs) = (0, 0);
-        let place = |register: &Reg| {
-            let (first, index) = match self.type_of(*register) {
-                ValueType::Ref => (layout::MESSAGE_REFS_AT, &mut refs),
-                _ => (layout::MESSAGE_WORDS_AT, &mut words),
-            };
-            *index += 1;
-            first as i32 + (*index - 1) * CELL
-        };
-        registers.iter().map(place).collect()
-    }
-
-    /// The message of these registers.
-    fn message(&mut self, registers: &[Reg]) -> GivenMessage {
-        let nothing = self.zero(types::I64);
-        let mut cells = vec![nothing; size_of::<Message>() / CELL as usize];
-        let mut pairs = vec![self.zero(types::I64X2); cells.len() / 2];
-        for (register, place) in registers.iter().zip(self.message_places(registers)) {
-            let cell = (place / CELL) as usize;
-            cells[cell] = self.message_cell(*register);
-            pairs[cell / 2] = self.builder.ins().insertlane(pairs[cell / 2], cells[cell], (cell % 2) as u8);
-        }
-        GivenMessage { cells, pairs }
-    }
-
-    /// A register's value as a cell of a message holds it.
-    fn message_cell(&mut self, register: Reg) -> Value {
-        let value = self.get_canonical(register);
-        match self.builder.func.dfg.value_type(value) {
-            types::I32 => self.builder.ins().uextend(types::I64, value),
-            types::F32 => {
-                let bits = self.builder.ins().bitcast(types::I32, MemFlagsData::new(), value);
-                self.builder.ins().uextend(types::I64, bits)
-            }
-            types::F64 => self.builder.ins().bitcast(types::I64, MemFlagsData::new(), value),
-            _ => value,
-        }
-    }
-
     /// Goes on at a distance if the condition holds, else behind the instruction.
     pub(crate) fn branch_if(&mut self, condition: Value, to: i32) {
         let (target, behind) = (self.target(to), self.pc + self.length() as u32);
@@ -330,7 +278,7 @@ impl Translator<'_, '_> {
 
     /// Goes to `exit` if the condition holds, and on otherwise.
     pub(crate) fn unless(&mut self, condition: Value, exit: ir::Block) {
-        let next = self.builder.create_block();
+        let next = self.continuation();
         self.builder.ins().brif(condition, exit, &[], next, &[]);
         self.builder.switch_to_block(next);
         self.builder.seal_block(next);

@@ -17,6 +17,7 @@ use limen_isa::Reg;
 use limen_isa::module::Module;
 use limen_vm::{NativeFrame, Verified, layout};
 
+use super::message::GivenMessage;
 use super::object::Known;
 use super::plan::Plan;
 use crate::context::{NativeContext, Processor};
@@ -24,7 +25,7 @@ use crate::mode::{Mode, Paging};
 use crate::nans::Nan;
 use crate::passing::listed;
 use crate::slow::place;
-use crate::translate::{CELL, Entry, Translator, trusted, type_of};
+use crate::translate::{CELL, Entry, Translator, constant, trusted, type_of};
 
 /// What of a kernel deals with an `svc`.
 #[derive(Clone)]
@@ -32,14 +33,6 @@ pub(crate) struct Handler {
     pub(crate) module: Verified<Module>,
     /// The function: it takes the caller's reference and the number of the `svc`.
     pub(crate) function: u32,
-}
-
-/// The message that is given at an `svc`.
-#[derive(Clone)]
-pub(crate) struct GivenMessage {
-    /// By cell, and two by two: the processor forwards to a load what one store wrote, not what two did.
-    pub(super) cells: Vec<Value>,
-    pub(super) pairs: Vec<Value>,
 }
 
 /// The `svc` whose place code of the kernel takes.
@@ -116,7 +109,6 @@ impl Translator<'_, '_> {
     /// goes to.
     pub(super) fn enter_kernel(&mut self, port: Value, number: u32, message: GivenMessage, taken: &[Reg]) -> Value {
         let [ask, parked, answered, left, again] = [(); 5].map(|()| self.builder.create_block());
-        [ask, left, again].into_iter().for_each(|block| self.builder.set_cold_block(block));
         let [to, word] = [(); 2].map(|()| self.builder.append_block_param(parked, types::I64));
         let port_again = self.builder.append_block_param(answered, types::I64);
         let svc = Svc { native: self.context, port, message, parked, answered, left, again };
@@ -126,8 +118,7 @@ impl Translator<'_, '_> {
             Some((handler, plan)) => self.inline_kernel(&svc, ask, handler, number, plan),
             None => self.call_kernel(&svc, ask, number),
         }
-        self.builder.switch_to_block(ask);
-        self.ask_machine(&svc);
+        self.fill_cold(ask, |cold| cold.ask_machine(&svc));
         self.builder.switch_to_block(parked);
         let own = self.builder.ins().iadd_imm_s(self.context, offset_of!(NativeContext, native) as i64);
         let found = self.switch_stacks(own, to, word);
@@ -166,7 +157,7 @@ impl Translator<'_, '_> {
         self.unless(is_own, ask);
         self.pass_next(ask);
         self.stand_in_svc(svc.port);
-        let itself = self.builder.ins().load(types::I64, trusted(), svc.port, layout::PORT_ITSELF as i32);
+        let itself = self.builder.ins().load(types::I64, constant(), svc.port, layout::PORT_ITSELF as i32);
         let number = self.builder.ins().iconst(types::I64, i64::from(number));
         for (place, value) in (offset_of!(NativeContext, integers)..).step_by(CELL as usize).zip([itself, number]) {
             self.builder.ins().store(trusted(), value, kernel, place as i32);
@@ -222,7 +213,7 @@ impl Translator<'_, '_> {
         let fuel = self.fuel();
         self.pass_next(ask);
         self.stand_in_svc(svc.port);
-        let itself = self.builder.ins().load(types::I64, trusted(), svc.port, layout::PORT_ITSELF as i32);
+        let itself = self.builder.ins().load(types::I64, constant(), svc.port, layout::PORT_ITSELF as i32);
         let numeral = self.builder.ins().iconst(types::I32, i64::from(number));
         let frame = self.field_of(kernel, offset_of!(NativeContext, frame));
         let given = Holders { caller: 0b01, number: 0b10 };
@@ -240,12 +231,14 @@ impl Translator<'_, '_> {
         };
         let arguments = [(itself, Nan::Canonical), (numeral, Nan::Canonical)];
         self.inline_function(&handler.module, (kernel, frame), inlined, &arguments);
-        self.builder.switch_to_block(svc.left);
-        self.runs_next(kernel);
-        self.leave_to_driver(svc, kernel);
-        self.builder.switch_to_block(svc.again);
-        self.set_fuel(fuel);
-        self.call_kernel(svc, ask, number);
+        self.fill_cold(svc.left, |cold| {
+            cold.runs_next(kernel);
+            cold.leave_to_driver(svc, kernel);
+        });
+        self.fill_cold(svc.again, |cold| {
+            cold.set_fuel(fuel);
+            cold.call_kernel(svc, ask, number);
+        });
     }
 
     /// Puts a function of the kernel here, for the native context and the frame.
@@ -279,9 +272,6 @@ impl Translator<'_, '_> {
             inner.known = std::mem::take(&mut self.known);
         }
         inner.stand_at(0);
-        if is_outermost {
-            inner.look_for_declared_home();
-        }
         inner.jump_to(0);
         inner.body(plan.blocks());
         if is_outermost {
@@ -417,10 +407,12 @@ impl Translator<'_, '_> {
     /// In the place of an `svc`: lets this native context go on, whose port says so already. The caller has not been parked.
     pub(super) fn go_on_with(&mut self, svc: &Svc, native: Value, port: Value) {
         let is_caller = self.builder.ins().icmp(IntCC::Equal, native, svc.native);
-        let next = self.builder.create_block();
-        self.builder.ins().brif(is_caller, svc.answered, &[port.into()], next, &[]);
-        self.builder.switch_to_block(next);
-        self.builder.seal_block(next);
+        let caller = self.builder.create_block();
+        self.unless(is_caller, caller);
+        self.builder.seal_block(caller);
+        let next = self.builder.current_block();
+        self.fill_cold(caller, |cold| cold.builder.ins().jump(svc.answered, &[port.into()]));
+        self.builder.switch_to_block(next.unwrap_or(caller));
         self.runs_next(native);
         let control = self.builder.ins().iadd_imm_s(native, offset_of!(NativeContext, native) as i64);
         self.builder.ins().jump(svc.parked, &[control.into(), port.into()]);

@@ -17,7 +17,7 @@ use std::mem::offset_of;
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::{self, AliasRegionData, InstBuilder, MemFlagsData, Type, Value, types};
 use cranelift_codegen::isa::CallConv;
-use limen_isa::module::PAGE_SIZE;
+use limen_isa::module::{Module, PAGE_SIZE};
 use limen_isa::{Home, Reg};
 use limen_vm::layout;
 
@@ -190,9 +190,9 @@ impl Translator<'_, '_> {
     }
 
     /// Leaves the function to the interpreter if home is smaller than the module declares.
-    pub(crate) fn look_for_declared_home(&mut self) {
+    fn look_for_declared_home(&mut self) {
         let slow = self.leave_block();
-        let declared = u64::from(self.module.home.min_pages) * u64::from(PAGE_SIZE);
+        let declared = declared_home(self.module);
         let length = self.field(constant(), types::I64, offset_of!(NativeContext, home_length));
         let is_smaller = self.builder.ins().icmp_imm_u(IntCC::UnsignedLessThan, length, declared as i64);
         self.unless(is_smaller, slow);
@@ -410,6 +410,11 @@ impl Translator<'_, '_> {
         };
         self.builder.ins().store(flags, number, place, k as i32);
     }
+}
+
+/// Bytes of home that a module declares.
+pub(crate) fn declared_home(module: &Module) -> u64 {
+    u64::from(module.home.min_pages) * u64::from(PAGE_SIZE)
 }
 
 /// Where an access may go.

@@ -111,7 +111,6 @@ impl Translator<'_, '_> {
         let index = self.kept.iter().position(is_of)?;
         let Kept { reach, base, room, .. } = self.kept[index];
         let (known, unknown, next) = (self.continuation(), self.continuation(), self.continuation());
-        self.builder.set_cold_block(unknown);
         let address = self.builder.append_block_param(next, types::I64);
         let (offset, kept_room) = (self.get(place.1), self.builder.use_var(room));
         let is_inside = self.builder.ins().icmp(IntCC::UnsignedLessThan, offset, kept_room);
@@ -121,15 +120,16 @@ impl Translator<'_, '_> {
         let found = self.builder.ins().iadd(first, offset);
         self.builder.ins().jump(next, &[found.into()]);
 
-        self.builder.switch_to_block(unknown);
-        let (first, length) = self.seg_span(usual, place, memory, rights);
-        self.builder.def_var(base, first);
-        let more = self.builder.ins().iadd_imm_s(length, 1 - i64::from(reach));
-        let none = self.zero(types::I64);
-        let more = self.builder.ins().smax(more, none);
-        self.builder.def_var(room, more);
-        let found = self.builder.ins().iadd(first, offset);
-        self.builder.ins().jump(next, &[found.into()]);
+        self.fill_cold(unknown, |cold| {
+            let (first, length) = cold.seg_span(usual, place, memory, rights);
+            cold.builder.def_var(base, first);
+            let more = cold.builder.ins().iadd_imm_s(length, 1 - i64::from(reach));
+            let none = cold.zero(types::I64);
+            let more = cold.builder.ins().smax(more, none);
+            cold.builder.def_var(room, more);
+            let found = cold.builder.ins().iadd(first, offset);
+            cold.builder.ins().jump(next, &[found.into()]);
+        });
         self.builder.switch_to_block(next);
         Some(address)
     }

@@ -5,11 +5,12 @@
 use std::mem::offset_of;
 
 use cranelift_codegen::ir::condcodes::IntCC;
-use cranelift_codegen::ir::{self, InstBuilder, MemFlagsData, Type, Value, types};
+use cranelift_codegen::ir::{self, DataFlowGraph, InstBuilder, MemFlagsData, Type, Value, types};
 use limen_isa::Reg;
 use limen_vm::{Kind, Rights, layout};
 
 use crate::context::{LIVE, NativeContext, PEERS, Peer, Processor};
+use crate::mode::Safepoints;
 use crate::slow;
 use crate::translate::{Translator, constant, trusted};
 
@@ -30,6 +31,21 @@ pub(crate) struct Known {
     met: Vec<Met>,
     /// References, and the slots from which they were got.
     got: Vec<(Value, Value)>,
+    /// The port at which a message was last put that is to be taken, and the cells that it had, a bit each.
+    taken: Option<(Value, u32)>,
+}
+
+impl Known {
+    /// In the place of an `svc`: a message with these cells, a bit each, is to be taken at a port.
+    pub(super) fn takes(&mut self, port: Value, cells: u32) {
+        self.taken = Some((port, cells));
+    }
+
+    /// Whether the message that is to be taken at a port is known to have a cell.
+    pub(super) fn is_taken(&self, dfg: &DataFlowGraph, port: Value, cell: usize) -> bool {
+        let is_same = |other: Value| dfg.resolve_aliases(other) == dfg.resolve_aliases(port);
+        self.taken.is_some_and(|(other, cells)| is_same(other) && cells >> cell & 1 != 0)
+    }
 }
 
 /// What was found when a reference was looked at.
@@ -113,8 +129,25 @@ impl Translator<'_, '_> {
     pub(crate) fn processor(&mut self) -> Value {
         match self.processor {
             Some(variable) => self.builder.use_var(variable),
-            None => self.field(constant(), types::I64, offset_of!(NativeContext, processor)),
+            None => self.find_processor(),
         }
+    }
+
+    /// Where an `svc` begins: finds anew what all contexts of the machine share, so that nobody waits for the stack that has just been
+    /// switched to.
+    pub(crate) fn renew_processor(&mut self) {
+        if let Some(variable) = self.processor {
+            let processor = self.find_processor();
+            self.builder.def_var(variable, processor);
+        }
+    }
+
+    fn find_processor(&mut self) -> Value {
+        if self.mode.safepoints == Safepoints::Live {
+            let word = self.builder.ins().get_pinned_reg(types::I64);
+            return self.builder.ins().load(types::I64, constant(), word, layout::BY_ATTENTION as i32);
+        }
+        self.field(constant(), types::I64, offset_of!(NativeContext, processor))
     }
 
     /// A field of what all contexts of the machine share. Between instructions that the runtime executes none of them changes.
@@ -181,7 +214,6 @@ impl Translator<'_, '_> {
     /// Gives the payload, too.
     fn look_for(&mut self, usual: &Usual, reference: Value, kind: Kind, rights: Rights) -> (Value, Value) {
         let [unknown, next] = [(); 2].map(|()| self.continuation());
-        self.builder.set_cold_block(unknown);
         let [entry, payload] = [(); 2].map(|()| self.builder.append_block_param(next, types::I64));
         let number = self.builder.ins().band_imm_u(reference, LIVE as i64 - 1);
         let offset = self.builder.ins().ishl_imm_u(number, 3);
@@ -196,18 +228,18 @@ impl Translator<'_, '_> {
         let its = [entries, payloads].map(|at| self.builder.ins().load(types::I64, trusted(), place, at).into());
         self.builder.ins().jump(next, &its);
 
-        self.builder.switch_to_block(unknown);
         self.builder.seal_block(unknown);
-        let (index, its) = self.indexed(usual, reference);
-        let generation = self.differs(reference, its, Kind::NONE, Rights::NONE);
-        self.unless(generation, usual.slow);
-        self.check_anchor(usual, index, its);
-        let noted = self.entry_field(types::I64, its, layout::ENTRY_PAYLOAD);
-        for (value, at) in [(reference, live), (its, entries), (noted, payloads)] {
-            self.builder.ins().store(trusted(), value, place, at);
-        }
-        self.builder.ins().jump(next, &[its.into(), noted.into()]);
-
+        self.fill_cold(unknown, |cold| {
+            let (index, its) = cold.indexed(usual, reference);
+            let generation = cold.differs(reference, its, Kind::NONE, Rights::NONE);
+            cold.unless(generation, usual.slow);
+            cold.check_anchor(usual, index, its);
+            let noted = cold.entry_field(types::I64, its, layout::ENTRY_PAYLOAD);
+            for (value, at) in [(reference, live), (its, entries), (noted, payloads)] {
+                cold.builder.ins().store(trusted(), value, place, at);
+            }
+            cold.builder.ins().jump(next, &[its.into(), noted.into()]);
+        });
         self.builder.switch_to_block(next);
         self.builder.seal_block(next);
         if kind != Kind::NONE {
@@ -245,7 +277,7 @@ impl Translator<'_, '_> {
 
     /// Goes on if all that an entry hangs on is live.
     fn check_anchor(&mut self, usual: &Usual, index: Value, entry: Value) {
-        let (further, next) = (self.builder.create_block(), self.continuation());
+        let [further, next] = [(); 2].map(|()| self.continuation());
         let [below, its] = [types::I64, types::I32].map(|ty| self.builder.append_block_param(further, ty));
         let anchor = self.entry_field(types::I32, entry, layout::ENTRY_ANCHOR);
         let hangs = self.builder.ins().icmp(IntCC::NotEqual, anchor, index);
@@ -336,7 +368,6 @@ impl Translator<'_, '_> {
     /// The port and the native context of a context whose native frames wait at an `svc`: most likely that is known, see [`Peer`].
     fn peer(&mut self, usual: &Usual, reference: Value) -> (Value, Value) {
         let [unknown, next] = [(); 2].map(|()| self.continuation());
-        self.builder.set_cold_block(unknown);
         let [port, native] = [(); 2].map(|()| self.builder.append_block_param(next, types::I64));
         let peer = self.place_of_peer(reference);
         let at = |field: usize| (offset_of!(Processor, peers) + field) as i32;
@@ -351,13 +382,14 @@ impl Translator<'_, '_> {
         self.unless(differs, unknown);
         self.builder.ins().jump(next, &[port_there.into(), native_there.into()]);
 
-        self.builder.switch_to_block(unknown);
         self.builder.seal_block(unknown);
-        let new = self.look_at_peer(usual, reference);
-        for (value, at) in [(reference, found), (new.0, its), (new.1, waits)] {
-            self.builder.ins().store(trusted(), value, peer, at);
-        }
-        self.builder.ins().jump(next, &[new.0.into(), new.1.into()]);
+        self.fill_cold(unknown, |cold| {
+            let new = cold.look_at_peer(usual, reference);
+            for (value, at) in [(reference, found), (new.0, its), (new.1, waits)] {
+                cold.builder.ins().store(trusted(), value, peer, at);
+            }
+            cold.builder.ins().jump(next, &[new.0.into(), new.1.into()]);
+        });
         self.builder.switch_to_block(next);
         self.builder.seal_block(next);
         (port, native)

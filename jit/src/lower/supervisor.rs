@@ -5,7 +5,7 @@ use std::mem::offset_of;
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::{InstBuilder, TrapCode, Value, types};
 use limen_isa::{Reg, Supervisor};
-use limen_vm::{Kind, MESSAGE_REFS, MESSAGE_WORDS, Message, layout};
+use limen_vm::{Kind, MESSAGE_REFS, MESSAGE_WORDS, layout};
 
 use super::object::Usual;
 use super::slowly;
@@ -69,14 +69,9 @@ impl Supervisor for Translator<'_, '_> {
         let usual = self.usual();
         let (to_port, _) = self.waiting(&usual, to);
         let (from_port, _) = self.waiting(&usual, from);
-        let known = self.svc_of_caller(from).map(|svc| svc.message.pairs.clone());
-        for (index, place) in (0..size_of::<Message>()).step_by(size_of::<u128>()).enumerate() {
-            let given = (layout::PORT_GIVEN + place) as i32;
-            let pair = match &known {
-                Some(pairs) => pairs[index],
-                None => self.builder.ins().load(types::I64X2, trusted(), from_port, given),
-            };
-            self.builder.ins().store(trusted(), pair, to_port, (layout::PORT_TAKEN + place) as i32);
+        match self.svc_of_caller(from).map(|svc| svc.message.clone()) {
+            Some(message) => self.hand(to_port, &message),
+            None => self.copy_message(to_port, from_port),
         }
         self.end(usual);
     }
@@ -159,10 +154,10 @@ impl Translator<'_, '_> {
         }
         let usual = self.usual();
         let (port, _) = self.waiting(&usual, c);
-        let place = first as i32 + k as i32 * CELL;
+        let cell = first / CELL as usize + k as usize;
         let element = match self.svc_of_caller(c) {
-            Some(svc) => svc.message.cells[(place / CELL) as usize],
-            None => self.builder.ins().load(types::I64, trusted(), port, layout::PORT_GIVEN as i32 + place),
+            Some(svc) => svc.message.cells[cell],
+            None => self.given_cell(port, cell),
         };
         self.set(d, element);
         self.end(usual);
@@ -176,8 +171,7 @@ impl Translator<'_, '_> {
         let usual = self.usual();
         let (port, _) = self.waiting(&usual, c);
         let value = self.get(v);
-        let place = (layout::PORT_TAKEN + first) as i32 + k as i32 * CELL;
-        self.builder.ins().store(trusted(), value, port, place);
+        self.set_taken_cell(port, first / CELL as usize + k as usize, value);
         self.end(usual);
     }
 }

@@ -102,6 +102,16 @@ impl Translator<'_, '_> {
         self.outlined_block(Way::StrangeNan(nan, next))
     }
 
+    /// Fills a block, and those that go on from it, with what is hardly ever done.
+    pub(crate) fn fill_cold<T>(&mut self, block: ir::Block, fill: impl FnOnce(&mut Self) -> T) -> T {
+        self.builder.set_cold_block(block);
+        self.builder.switch_to_block(block);
+        let was_cold = std::mem::replace(&mut self.is_cold, true);
+        let result = fill(self);
+        self.is_cold = was_cold;
+        result
+    }
+
     /// A block that goes on from the one that is being filled.
     pub(crate) fn continuation(&mut self) -> ir::Block {
         let block = self.builder.create_block();

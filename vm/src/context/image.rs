@@ -16,7 +16,7 @@ impl Context {
     pub(crate) fn state_image(&self) -> StateImage {
         match self.port.state {
             State::Ready => StateImage::Ready,
-            State::InSvc => StateImage::InSvc(self.port.given, self.port.taken),
+            State::InSvc => StateImage::InSvc(self.port.given(), self.port.taken()),
             State::Faulted(fault, detail) => StateImage::Faulted(fault, detail),
             State::WaitsForPage(_) => StateImage::WaitsForPage,
             State::Finished => StateImage::Finished(self.returned.clone()),
@@ -39,7 +39,7 @@ impl Context {
         port.state = match &image.state {
             StateImage::Ready => State::Ready,
             StateImage::InSvc(given, taken) => {
-                (port.given, port.taken) = (*given, *taken);
+                port.exchange(*given, *taken);
                 State::InSvc
             }
             StateImage::Faulted(fault, detail) => State::Faulted(*fault, *detail),
