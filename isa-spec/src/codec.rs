@@ -2,6 +2,8 @@
 //!
 //! This is the convenient form for assemblers, disassemblers and tests. Engines and the verifier read words directly.
 
+use std::sync::LazyLock;
+
 use thiserror::Error;
 
 use crate::module::{Module, Signature};
@@ -304,12 +306,45 @@ impl Counts {
     }
 }
 
+/// What there is to know of an instruction of which each one has the same registers and the same length. Compilers go through all of
+/// a function's instructions again and again.
+struct Plain {
+    /// All of them are in the first word.
+    registers: Vec<(Role, Field)>,
+    length: usize,
+}
+
+impl Plain {
+    fn of(opcode: Opcode) -> Option<Self> {
+        let row = opcode.row();
+        let mut registers = Vec::new();
+        for operand in row.operands {
+            match operand.kind {
+                OperandKind::Register { role, .. } if operand.place.word == 0 => {
+                    registers.push((role, operand.place.field));
+                }
+                OperandKind::Register { .. } | OperandKind::List(_) => return None,
+                OperandKind::Function | OperandKind::Signature => return None,
+                _ => {}
+            }
+        }
+        Some(Self { registers, length: row.fixed_words() })
+    }
+}
+
+/// By opcode; `None` of those that are not plain.
+static PLAIN: LazyLock<Vec<Option<Plain>>> = LazyLock::new(|| Opcode::ALL.into_iter().map(Plain::of).collect());
+
 /// Calls `visit` with each register that an instruction names and what happens to it, in the order of its row; gives the
 /// instruction's length in words.
 ///
 /// `words` begin with the instruction. It must be one of a verified function: what does not decode is passed over.
 pub fn for_each_register(words: &[u64], shapes: &dyn CallShapes, mut visit: impl FnMut(Role, Reg)) -> usize {
     let Some(opcode) = Opcode::of_word(words[0]) else { return 1 };
+    if let Some(plain) = &PLAIN[opcode as usize] {
+        plain.registers.iter().for_each(|(role, field)| visit(*role, Reg(field.get(words[0]) as u16)));
+        return plain.length;
+    }
     let Ok(counts) = Counts::of(opcode, words, shapes) else { return 1 };
     let mut slots = first_slot(List::CallResults)..;
     for operand in opcode.row().operands {
