@@ -351,6 +351,124 @@ export fn svc(c: ref, number: i32) {
     assert_eq!(System::new(kernel, user).same_in_all_ways().0, Outcome::Halted(0));
 }
 
+/// Messages of all lengths, one after the other in the same places: what is not in one is zero, whatever was in those before it.
+#[test]
+fn a_message_has_nothing_of_those_before_it() {
+    let exchange = |call: &str| {
+        let sum: String = "abcdefgh".chars().map(|word| format!("    t = i64.add t, {word}\n")).collect();
+        format!("    a, b, c, d, e, f, g, h = svc {call}\n{sum}")
+    };
+    let all = "(m, m, m, m, m, m, m, m)";
+    let alone = ["1(x, y)", "3(x, y)", "4(x)", "5(x)", "6(x)", "7(x)"];
+    let alone: String = alone.into_iter().map(|call| exchange(&format!("1{all}")) + &exchange(call)).collect();
+    let with_server = exchange("11(x)") + &exchange("12(x)") + &exchange("11(y)") + &exchange("12(y)");
+    let user = format!(
+        "
+export fn main() {{
+    reg role: i64
+    role = svc 20()
+    i64.br_nei role, 0, server
+    call client()
+    ret
+  server:
+    call serve()
+    ret
+}}
+fn client() {{
+    reg a, b, c, d, e, f, g, h, t, m, x, y: i64
+    reg n: i32
+    m = i64.const -1
+    x = i64.const 1
+    y = i64.const 2
+  again:
+{alone}{with_server}
+    n = i32.addi n, 1
+    i32.br_lt_si n, 5, again
+    svc 2(t)
+    ret
+}}
+fn serve() {{
+    reg a, b, c, d, e, f, g, h, t, sum, m: i64
+    m = i64.const -1
+{}  again:
+    sum = i64.mov t
+    t = i64.const 0
+{}    t = i64.const 0
+{}    jump again
+}}",
+        exchange(&format!("10{all}")),
+        exchange("13(sum)"),
+        exchange(&format!("13{all}")),
+    );
+    let kernel = "
+export fn boot() {
+    reg none, zero: i32
+    reg first: ref
+    call start(none)
+    first = slot.get [zero + 3]
+    slot.set [zero + 5], first
+    call start(none)
+    ctx.resume first
+}
+export fn svc(c: ref, number: i32) {
+    reg zero, code: i32
+    reg client, server: ref
+    reg word, lacking: i64
+    client = slot.get [zero + 3]
+    server = slot.get [zero + 5]
+    i32.br_eqi number, 20, who
+    br_table number, [same, same, done, same, before, behind, only, nothing, same, same, ready, get, give, reply, same]
+  who:
+    code = ref.eq c, server
+    i32.br_eqi code, 0, resume
+    word = i64.const 1
+    ctx.set_word c, 0, word
+  resume:
+    ctx.resume c
+  same:
+    ctx.transfer c, c
+    ctx.resume c
+  before:
+    word = i64.const 99
+    ctx.set_word c, 7, word
+    ctx.transfer c, c
+    ctx.resume c
+  behind:
+    ctx.transfer c, c
+    word = i64.const 5
+    ctx.set_word c, 5, word
+    ctx.resume c
+  only:
+    word = i64.const 7
+    ctx.set_word c, 3, word
+    ctx.resume c
+  nothing:
+    lacking = ctx.word c, 6
+    ctx.set_word c, 0, lacking
+    ctx.resume c
+  ready:
+    ctx.resume client
+  get:
+    ctx.transfer c, server
+    ctx.resume c
+  give:
+    ctx.transfer server, c
+    ctx.resume server
+  reply:
+    ctx.transfer client, c
+    ctx.resume client
+  done:
+    word = ctx.word c, 0
+    code = i32.from_i64 word
+    code = i32.addi code, 1000
+    halt code
+}";
+    // Each time six full messages and 3, 3, 1, 6, 7 and 0 in between; of the server a full one, twice the sum of what it got, and a
+    // full one.
+    let sum = 5 * (6 * -8 + 3 + 3 + 1 + 6 + 7 + (-8 + 1 + 1 - 8));
+    assert_eq!(System::new(kernel, &user).same_in_all_ways().0, Outcome::Halted(1000 + sum));
+}
+
 /// The kernel captures frames at every `svc` on the way down and up, some of which were captured before.
 #[test]
 fn frames_are_captured_again_after_they_were_resumed() {
