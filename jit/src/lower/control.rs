@@ -116,10 +116,13 @@ impl Control for Translator<'_, '_> {
         if self.mode.safepoints == Safepoints::Live {
             self.renew_processor();
         }
+        let context = self.fetch_context();
+        let known = std::mem::replace(&mut self.context, context);
         let port = self.port();
         let message = self.give(port, &given);
         self.note_place();
         let port = self.enter_kernel(port, number, message, &taken);
+        self.context = known;
         self.take(port, &taken);
     }
 }

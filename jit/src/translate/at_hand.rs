@@ -81,6 +81,14 @@ impl Translator<'_, '_> {
         self.frame = self.fetch(slot, FRAME, CELL / 2);
     }
 
+    /// The context, fetched for what follows at once: on a stack that has just been switched to nothing is in registers.
+    pub(crate) fn fetch_context(&mut self) -> Value {
+        match self.at_hand.slot {
+            Some(slot) => self.fetch(slot, CONTEXT, CELL / 2),
+            None => self.context,
+        }
+    }
+
     /// Fetches what is so far into the slot. By way of an address that is off by so many bytes, from which Cranelift does not see
     /// that it has the value.
     fn fetch(&mut self, slot: StackSlot, at: i32, off: i32) -> Value {
