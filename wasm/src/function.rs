@@ -71,7 +71,7 @@ pub(crate) struct Translator<'m> {
     /// Whether control cannot come here, and how many blocks were begun since.
     dead: Option<u32>,
     last: Option<Last>,
-    pub(crate) allocations: FuncValidatorAllocations,
+    allocations: FuncValidatorAllocations,
     /// More registers were wanted than a function can have.
     overflowed: bool,
 }
@@ -92,23 +92,50 @@ struct Last {
     condition: Option<Condition>,
 }
 
+/// What a translator keeps from one function to the next, and another one can go on with: room, and nothing in it.
+#[derive(Default)]
+pub(crate) struct Room {
+    code: Code,
+    registers: Vec<ValueType>,
+    locals: Vec<Local>,
+    named: Vec<u32>,
+    stack: Vec<Entry>,
+    homes: Vec<[Option<Register>; 4]>,
+    frames: Vec<Frame>,
+    listed: Vec<Register>,
+    allocations: FuncValidatorAllocations,
+}
+
+impl Room {
+    /// Whether it is so large that only few functions need it.
+    pub(crate) fn is_large(&self) -> bool {
+        const LARGE: usize = 1 << 17;
+        self.code.room() > LARGE
+    }
+}
+
 impl<'m> Translator<'m> {
     pub(crate) fn new(module: &'m Context, lines: Option<&'m Lines>) -> Self {
+        Self::within(Room::default(), module, lines)
+    }
+
+    pub(crate) fn within(room: Room, module: &'m Context, lines: Option<&'m Lines>) -> Self {
+        let Room { code, registers, locals, named, stack, homes, frames, listed, allocations } = room;
         Self {
             module,
             lines,
-            code: Code::default(),
-            registers: Vec::new(),
-            locals: Vec::new(),
+            code,
+            registers,
+            locals,
             spilled: None,
-            named: Vec::new(),
-            stack: Vec::new(),
+            named,
+            stack,
             first_named: 0,
             deep: Deep::default(),
-            homes: Vec::new(),
+            homes,
             zeros: [None; 5],
-            frames: Vec::new(),
-            listed: Vec::new(),
+            frames,
+            listed,
             index: 0,
             throws: false,
             exception: None,
@@ -117,9 +144,14 @@ impl<'m> Translator<'m> {
             dispatches: Vec::new(),
             dead: None,
             last: None,
-            allocations: FuncValidatorAllocations::default(),
+            allocations,
             overflowed: false,
         }
+    }
+
+    pub(crate) fn into_room(self) -> Room {
+        let Self { code, registers, locals, named, stack, homes, frames, listed, allocations, .. } = self;
+        Room { code, registers, locals, named, stack, homes, frames, listed, allocations }
     }
 
     /// Validates and translates a function, and says where its instructions come from if it knows lines.
