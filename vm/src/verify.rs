@@ -95,11 +95,6 @@ impl Verified<Module> {
         self.inner.places.start_of(function, || self.functions[function as usize].code.len() as u32)
     }
 
-    /// The functions whose places were asked for, in that order, without so many of the first: those that engines have come to.
-    pub fn placed(&self, without: usize) -> impl DoubleEndedIterator<Item = u32> + '_ {
-        self.inner.places.placed(without)
-    }
-
     /// The function that a word of the module's code belongs to, whose place was asked for.
     #[must_use]
     pub fn function_at(&self, position: u32) -> u32 {

@@ -46,8 +46,8 @@ use std::cell::Cell;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use limen_isa::Opcode;
 use limen_isa::module::{Body, Debug, Function, Home, Later, LineRow, Module};
-use limen_isa::{Field, Opcode};
 
 use context::{Context, Plan, Tables};
 use emit::Code;
@@ -184,18 +184,24 @@ impl Bodies {
         self.function(index, None).map_or_else(|_| self.refused(index), |(body, _)| body)
     }
 
+    /// The functions at whose bodies somebody has looked since this was asked before, in that order. They may not be there yet.
+    #[must_use]
+    pub fn wanted(&self) -> Vec<u32> {
+        std::mem::take(&mut *self.parts.ahead.wanted())
+    }
+
+    /// The functions that a function calls by name, in the order of its code; none if it has no body.
+    #[must_use]
+    pub fn callees(&self, index: u32) -> Vec<u32> {
+        if self.indices().contains(&index) { survey::callees(&self.parts.context.source, index) } else { Vec::new() }
+    }
+
     /// Translates a function at whose body nobody has looked, so that it is there when somebody does. One thread at a time does
-    /// that. Gives the functions that it calls by name, in the order of its code; none if it has no body of its own.
-    pub fn go_ahead(&self, index: u32) -> Vec<u32> {
-        let mut callees = Vec::new();
+    /// that.
+    pub fn go_ahead(&self, index: u32) {
         if self.indices().contains(&index) {
-            self.parts.ahead.put(index, || {
-                let body = self.made(index);
-                callees.extend(called(&body.code));
-                body
-            });
+            self.parts.ahead.put(index, || self.made(index));
         }
-        callees
     }
 
     /// Where the instructions of a function come from: it is translated once more, since nobody asks before there is a trap.
@@ -219,12 +225,6 @@ impl Bodies {
         let failure = self.indices().contains(&index).then(|| self.function(index, None).err())??;
         Some(failure.explain(&self.parts.context.source.wasm))
     }
-}
-
-/// The functions that code calls by name, in its order.
-pub fn called(code: &[u64]) -> impl DoubleEndedIterator<Item = u32> + '_ {
-    let calls = code.iter().filter(|word| Opcode::of_word(**word) == Some(Opcode::Call));
-    calls.map(|call| Field::Wide32.get(*call) as u32)
 }
 
 /// Finds out which functions have more operands than there are registers, of those that could, and makes room for them.

@@ -12,17 +12,28 @@ pub(crate) struct Stock {
     bodies: Box<[Mutex<Option<Body>>]>,
     /// The body that is made.
     in_work: AtomicU32,
+    /// What somebody wanted to take since that was looked at.
+    wanted: Mutex<Vec<u32>>,
 }
 
 const NOTHING: u32 = u32::MAX;
 
 impl Stock {
     pub(crate) fn new(bodies: usize) -> Self {
-        Self { bodies: (0..bodies).map(|_| Mutex::default()).collect(), in_work: NOTHING.into() }
+        Self {
+            bodies: (0..bodies).map(|_| Mutex::default()).collect(),
+            in_work: NOTHING.into(),
+            wanted: Mutex::default(),
+        }
     }
 
     fn place(&self, index: u32) -> MutexGuard<'_, Option<Body>> {
         self.bodies[index as usize].lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What was wanted since this was asked before.
+    pub(crate) fn wanted(&self) -> MutexGuard<'_, Vec<u32>> {
+        self.wanted.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn put(&self, index: u32, make: impl FnOnce() -> Body) {
@@ -34,6 +45,7 @@ impl Stock {
 
     /// A body if it is there, or is in work and comes soon: whoever makes it may have lost its processor.
     pub(crate) fn take(&self, index: u32, patience: Duration) -> Option<Body> {
+        self.wanted().push(index);
         let mut since = None;
         loop {
             let is_in_work = self.in_work.load(Ordering::Acquire) == index;
@@ -60,7 +72,9 @@ mod tests {
     fn what_is_there_is_taken_once() {
         let stock = Stock::new(3);
         stock.put(1, || body(7));
+        assert_eq!(*stock.wanted(), []);
         assert_eq!([0, 1, 1, 2].map(|index| stock.take(index, Duration::MAX)), [None, Some(body(7)), None, None]);
+        assert_eq!(*stock.wanted(), [0, 1, 1, 2]);
     }
 
     #[test]

@@ -48,6 +48,15 @@ impl Survey {
     }
 }
 
+/// The functions that a function calls by name, in the order of its code, which need not be valid.
+pub(crate) fn callees(source: &Source, function: u32) -> Vec<u32> {
+    let (mut frames, mut callees) = (Vec::new(), Vec::new());
+    let mut walk = Walk::new(source, function, &mut frames);
+    walk.callees = Some(&mut callees);
+    let _ = walk.all();
+    callees
+}
+
 /// A module's code in pieces, which two threads take in turn.
 struct Work {
     source: Arc<Source>,
@@ -108,20 +117,8 @@ impl Part {
         let mut frames = Vec::new();
         for index in bodies {
             let (function, body) = ((source.imported() + index) as u32, &source.bodies[index]);
-            frames.clear();
-            frames.push(Frame::default());
-            let code = source.operators(body);
-            let mut walk = Walk {
-                source,
-                function,
-                code,
-                graph: part.graph.as_mut(),
-                uses_tables: false,
-                height: 0,
-                most: 0,
-                exceptional: 0,
-                frames: &mut frames,
-            };
+            let mut walk = Walk::new(source, function, &mut frames);
+            walk.graph = part.graph.as_mut();
             walk.all()?;
             part.uses_tables |= walk.uses_tables;
             if could_be_deep(body.locals, walk.most as usize, walk.exceptional) {
@@ -287,6 +284,8 @@ struct Walk<'w> {
     code: &'w [u8],
     /// If there are exceptions.
     graph: Option<&'w mut Graph>,
+    /// If somebody wants to know them.
+    callees: Option<&'w mut Vec<u32>>,
     uses_tables: bool,
     /// Of the stack of operands. Where control cannot come it may be anything.
     height: u32,
@@ -297,7 +296,16 @@ struct Walk<'w> {
     frames: &'w mut Vec<Frame>,
 }
 
-impl Walk<'_> {
+impl<'w> Walk<'w> {
+    /// Of a function that has a body. Frames are only room.
+    fn new(source: &'w Source, function: u32, frames: &'w mut Vec<Frame>) -> Self {
+        frames.clear();
+        frames.push(Frame::default());
+        let code = source.operators(&source.bodies[function as usize - source.imported()]);
+        let (graph, callees) = (None, None);
+        Self { source, function, code, graph, callees, uses_tables: false, height: 0, most: 0, exceptional: 0, frames }
+    }
+
     fn all(&mut self) -> Option<()> {
         let rows = &*ROWS;
         while let Some((byte, code)) = self.code.split_first() {
@@ -401,6 +409,9 @@ impl Walk<'_> {
         self.take(params, results);
         if let Some(graph) = &mut self.graph {
             graph.call(self.function, function);
+        }
+        if let Some(callees) = &mut self.callees {
+            callees.push(function);
         }
         Some(())
     }

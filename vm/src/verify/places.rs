@@ -54,12 +54,6 @@ impl Places {
         start
     }
 
-    /// The functions that have their places, in the order in which somebody first asked, without so many of the first.
-    pub(super) fn placed(&self, without: usize) -> impl DoubleEndedIterator<Item = u32> + '_ {
-        let placed = &self.order[..self.count.load(Ordering::Acquire)];
-        placed.iter().skip(without).map(|entry| entry.load(Ordering::Relaxed) as u32)
-    }
-
     /// The function that has the word at this position; 0 if none has.
     pub(super) fn function_at(&self, position: u32) -> u32 {
         let placed = &self.order[..self.count.load(Ordering::Acquire)];
@@ -83,7 +77,6 @@ mod tests {
         let places = Places::new(4);
         assert_eq!(places.function_at(0), 0);
         assert_eq!([2, 0, 2, 3].map(|function| places.start_of(function, || 10 + function)), [0, 12, 0, 22]);
-        assert!(places.placed(0).eq([2, 0, 3]) && places.placed(2).eq([3]) && places.placed(5).eq([]));
         assert_eq!([0, 11, 12, 21, 22, 34].map(|position| places.function_at(position)), [2, 2, 0, 0, 3, 3]);
     }
 
