@@ -1,5 +1,6 @@
 //! The `limen` command.
 
+mod ahead;
 mod bare;
 mod boot;
 mod commands;

@@ -20,6 +20,7 @@ use limen_vm::{Mode, Verified, verify, verify_later};
 use limen_wasm::{Bodies, Translation, translate, translate_later};
 use sha2::{Digest, Sha256};
 
+use crate::ahead;
 use crate::failure::Failure;
 use crate::files;
 use crate::wasi::{self, WasiImports};
@@ -83,6 +84,7 @@ pub(crate) fn begun(path: &Path, wasm: Vec<u8>, file: Option<Entry>) -> Result<B
     let translated = translate_later(Arc::clone(&wasm), &mut WasiImports);
     let (translation, bodies) = translated.map_err(|error| Failure::of_file(path, error))?;
     let module = verify_later(for_wasi(translation), Mode::User).map_err(|error| Failure::of_file(path, error))?;
+    ahead::begin(&bodies, module.functions.len());
     let _keeping = entry.map(|entry| Keeping::begin(entry, wasm));
     Ok(Begun { module, bodies: Some(bodies), _keeping })
 }

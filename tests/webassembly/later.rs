@@ -199,3 +199,75 @@ fn threads_race_for_the_same_functions() {
         assert_eq!(module.write(), eager.write(), "{engine:?}");
     }
 }
+
+#[test]
+fn what_is_translated_ahead_comes_as_it_would_have() {
+    let wasm = chain(50);
+    let bytes = translate(&wasm, &mut NoImports).expect("it is valid").module.write();
+    for engine in ENGINES {
+        let (module, bodies) = later(&wasm);
+        let others = come(&module);
+        // Some are no bodies of WebAssembly, and some are not there at all.
+        (0..100).step_by(2).for_each(|function| bodies.go_ahead(function));
+        assert_eq!(come(&module), others, "nobody has looked");
+        assert!(bodies.wanted().is_empty());
+        assert_eq!(call(&module, engine, "wasm.f47", 2), Outcome::Returned(vec![Value::I32(47 + 48 + 49)]));
+        let wanted = bodies.wanted();
+        assert!(wanted.starts_with(&[47]) && [48, 49].iter().all(|function| wanted.contains(function)), "{wanted:?}");
+        assert!(bodies.wanted().is_empty());
+        assert_eq!(module.write(), bytes, "{engine:?}");
+    }
+}
+
+#[test]
+fn callees_are_known_before_a_function_is_translated() {
+    let (_, bodies) = later(&wasm(
+        "(module (table funcref (elem $c)) (func $a (call $c) (if (i32.const 1) (then (call $a) (call $b))))
+            (func $b (call_indirect (i32.const 0)) (drop (i64.const 0x1010))) (func $c))",
+    ));
+    assert_eq!(
+        [0, 1, 2, 3, 1000].map(|function| bodies.callees(function)),
+        [vec![2, 0, 1], vec![], vec![], vec![], vec![]]
+    );
+}
+
+#[test]
+fn what_is_not_valid_traps_when_it_was_translated_ahead() {
+    for engine in ENGINES {
+        let (module, bodies) = later(&half_valid());
+        (0..3).for_each(|function| bodies.go_ahead(function));
+        assert_eq!(bodies.callees(2), [1]);
+        assert_eq!(call(&module, engine, "wasm.good", 1), Outcome::Returned(vec![Value::I32(77)]), "{engine:?}");
+        let report = fault(call(&module, engine, "wasm.worse", 1));
+        assert_eq!((report.fault, report.detail), (Fault::Trap, u64::from(FIRST_REFUSED) + 1), "{engine:?}");
+        assert!(bodies.refusal(report.detail).is_some());
+    }
+}
+
+/// One thread translates what others are about to call, or are at themselves.
+#[test]
+fn a_thread_goes_ahead_of_programs() {
+    let wasm = chain(150);
+    let eager = translate(&wasm, &mut NoImports).expect("it is valid").module;
+    let whole = limen_vm::verify(eager.clone(), Mode::User).expect("it is good");
+    for engine in ENGINES {
+        let (module, bodies) = later(&wasm);
+        let barrier = Barrier::new(3);
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                barrier.wait();
+                (0..151).for_each(|function| bodies.go_ahead(function));
+            });
+            for first in [0, 75] {
+                let (module, whole, barrier) = (&module, &whole, &barrier);
+                scope.spawn(move || {
+                    let [call, wanted] = [module, whole]
+                        .map(|module| move || fault(call(module, engine, &format!("wasm.f{first}"), 150 - first)));
+                    barrier.wait();
+                    assert_eq!(call(), wanted(), "{engine:?}");
+                });
+            }
+        });
+        assert_eq!(module.write(), eager.write(), "{engine:?}");
+    }
+}

@@ -1,7 +1,7 @@
 //! What the translation of one function needs to know of the module, and leaves for it.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use limen_isa::module::{Function, MAX_TABLES, Module, Signature};
 use limen_isa::{Fault, ValueType};
@@ -95,7 +95,7 @@ pub(crate) enum Tables {
 }
 
 pub(crate) struct Context {
-    pub(crate) source: Source,
+    pub(crate) source: Arc<Source>,
     pub(crate) layout: Layout,
     pub(crate) plan: Plan,
     pub(crate) throws: Throws,
@@ -107,7 +107,7 @@ pub(crate) struct Context {
 }
 
 impl Context {
-    pub(crate) fn new(source: Source, throws: Throws, plan: Plan) -> Result<Self, Error> {
+    pub(crate) fn new(source: Arc<Source>, throws: Throws, plan: Plan) -> Result<Self, Error> {
         let mut signatures = Signatures::default();
         let callables = callables(&source, &mut signatures);
         let mut context =

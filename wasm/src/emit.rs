@@ -38,6 +38,11 @@ impl Code {
         self.settled = 0;
     }
 
+    /// For how many words there is room.
+    pub(crate) fn room(&self) -> usize {
+        self.words.capacity()
+    }
+
     /// Makes room for so many words.
     pub(crate) fn make_room(&mut self, words: usize) {
         self.words.reserve(words);

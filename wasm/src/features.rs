@@ -11,28 +11,47 @@ pub(crate) fn supported() -> WasmFeatures {
     core.union(WasmFeatures::EXTENDED_CONST).union(exceptions)
 }
 
-/// The proposals by which operators came that are translated, as the reader calls them.
-const PROPOSALS: [&str; 7] = [
-    "mvp",
-    "sign_extension",
-    "saturating_float_to_int",
-    "bulk_memory",
-    "reference_types",
-    "exceptions",
-    "legacy_exceptions",
-];
+/// The one block if operators are translated that came by this proposal, as the reader calls it, and else the other.
+macro_rules! if_supported {
+    (mvp $then:block else $else:block) => {
+        $then
+    };
+    (sign_extension $then:block else $else:block) => {
+        $then
+    };
+    (saturating_float_to_int $then:block else $else:block) => {
+        $then
+    };
+    (bulk_memory $then:block else $else:block) => {
+        $then
+    };
+    (reference_types $then:block else $else:block) => {
+        $then
+    };
+    (exceptions $then:block else $else:block) => {
+        $then
+    };
+    (legacy_exceptions $then:block else $else:block) => {
+        $then
+    };
+    ($other:ident $then:block else $else:block) => {
+        $else
+    };
+}
+
+pub(crate) use if_supported;
 
 /// Whether an operator is translated. Whoever reads one is not told.
 pub(crate) fn has(operator: &Operator<'_>) -> bool {
     macro_rules! proposal {
         ($(@$proposal:ident $op:ident $({ $($arg:ident: $ty:ty),* })? => $visit:ident ($($ann:tt)*))*) => {
             match operator {
-                $(Operator::$op { .. } => stringify!($proposal),)*
-                _ => "",
+                $(Operator::$op { .. } => if_supported!($proposal { true } else { false }),)*
+                _ => false,
             }
         };
     }
-    PROPOSALS.contains(&wasmparser::for_each_operator!(proposal))
+    wasmparser::for_each_operator!(proposal)
 }
 
 /// The others, by the names that the field has for them. One that needs another comes before it.

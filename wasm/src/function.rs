@@ -12,6 +12,7 @@ mod locals;
 mod memory;
 mod numbers;
 mod stack;
+mod step;
 
 use limen_isa::module::{Body, LineRow, MAX_FUNCTION_WORDS, MAX_REGISTERS};
 use limen_isa::{Opcode, ValueType};
@@ -33,6 +34,7 @@ pub(crate) use exceptions::Payload;
 use locals::{IN_REGISTERS, Local, Spilled};
 pub(crate) use locals::{SPILLED, spilled_bytes};
 use stack::Entry;
+use step::Step;
 
 /// Translates functions one after the other, and keeps its room.
 pub(crate) struct Translator<'m> {
@@ -55,6 +57,8 @@ pub(crate) struct Translator<'m> {
     /// By type: a register that is never written.
     zeros: [Option<Register>; 5],
     frames: Vec<Frame>,
+    /// Room for the registers of a call.
+    listed: Vec<Register>,
     /// The function's own index, and whether it can throw.
     index: u32,
     throws: bool,
@@ -67,7 +71,7 @@ pub(crate) struct Translator<'m> {
     /// Whether control cannot come here, and how many blocks were begun since.
     dead: Option<u32>,
     last: Option<Last>,
-    pub(crate) allocations: FuncValidatorAllocations,
+    allocations: FuncValidatorAllocations,
     /// More registers were wanted than a function can have.
     overflowed: bool,
 }
@@ -88,22 +92,50 @@ struct Last {
     condition: Option<Condition>,
 }
 
+/// What a translator keeps from one function to the next, and another one can go on with: room, and nothing in it.
+#[derive(Default)]
+pub(crate) struct Room {
+    code: Code,
+    registers: Vec<ValueType>,
+    locals: Vec<Local>,
+    named: Vec<u32>,
+    stack: Vec<Entry>,
+    homes: Vec<[Option<Register>; 4]>,
+    frames: Vec<Frame>,
+    listed: Vec<Register>,
+    allocations: FuncValidatorAllocations,
+}
+
+impl Room {
+    /// Whether it is so large that only few functions need it.
+    pub(crate) fn is_large(&self) -> bool {
+        const LARGE: usize = 1 << 17;
+        self.code.room() > LARGE
+    }
+}
+
 impl<'m> Translator<'m> {
     pub(crate) fn new(module: &'m Context, lines: Option<&'m Lines>) -> Self {
+        Self::within(Room::default(), module, lines)
+    }
+
+    pub(crate) fn within(room: Room, module: &'m Context, lines: Option<&'m Lines>) -> Self {
+        let Room { code, registers, locals, named, stack, homes, frames, listed, allocations } = room;
         Self {
             module,
             lines,
-            code: Code::default(),
-            registers: Vec::new(),
-            locals: Vec::new(),
+            code,
+            registers,
+            locals,
             spilled: None,
-            named: Vec::new(),
-            stack: Vec::new(),
+            named,
+            stack,
             first_named: 0,
             deep: Deep::default(),
-            homes: Vec::new(),
+            homes,
             zeros: [None; 5],
-            frames: Vec::new(),
+            frames,
+            listed,
             index: 0,
             throws: false,
             exception: None,
@@ -112,9 +144,14 @@ impl<'m> Translator<'m> {
             dispatches: Vec::new(),
             dead: None,
             last: None,
-            allocations: FuncValidatorAllocations::default(),
+            allocations,
             overflowed: false,
         }
+    }
+
+    pub(crate) fn into_room(self) -> Room {
+        let Self { code, registers, locals, named, stack, homes, frames, listed, allocations, .. } = self;
+        Room { code, registers, locals, named, stack, homes, frames, listed, allocations }
     }
 
     /// Validates and translates a function, and says where its instructions come from if it knows lines.
@@ -125,19 +162,17 @@ impl<'m> Translator<'m> {
         self.begin(index);
         self.code.make_room(body.as_bytes().len() / 2);
         self.read_locals(&source.type_of(index).params, &body, &mut validator)?;
-        let mut operators = body.get_operators_reader()?;
+        let mut operators = body.get_binary_reader_for_operators()?;
         let (start, mut rows) = (source.code_start, Vec::new());
         let mut cursor = self.lines.map(|lines| lines.cursor((body.range().start - start) as u32));
         while !operators.eof() {
             let offset = operators.original_position();
-            let operator = operators.read()?;
-            validator.op(offset, &operator)?;
             if let Some(cursor) = &mut cursor {
                 cursor.advance((offset - start) as u32, self.code.position(), &mut rows);
             }
-            self.operator(source.wasm[offset as usize], &operator);
+            operators.visit_operator(&mut Step { validator: validator.visitor(offset), translator: self })??;
         }
-        operators.finish()?;
+        operators.finish_expression(&validator.visitor(operators.original_position()))?;
         self.allocations = validator.into_allocations();
         let function = self.finish(index)?;
         // The last operators may have become nothing.
@@ -203,19 +238,14 @@ impl<'m> Translator<'m> {
         Ok(Body { registers: self.registers.clone(), code })
     }
 
-    /// Translates one operator, which was validated. Its first byte tells where to look first.
-    fn operator(&mut self, first: u8, operator: &Operator<'_>) {
+    /// Translates one operator, which was validated. Which one it is is known where this is called: see [`step`].
+    #[inline(always)]
+    fn operator(&mut self, operator: &Operator<'_>) {
         if self.dead.is_some() {
             self.skip(operator);
             return;
         }
-        let is_done = match first {
-            0x28..=0x3e => self.access(operator),
-            0x45..=0xc4 => self.number(operator),
-            0x1a..=0x1c | 0x20..=0x24 | 0x41..=0x44 => self.simple(operator),
-            0x02..=0x11 => false,
-            _ => self.simple(operator) || self.number(operator) || self.access(operator) || self.table(operator),
-        };
+        let is_done = self.simple(operator) || self.number(operator) || self.access(operator) || self.table(operator);
         if !is_done {
             self.control(operator);
         }
@@ -223,6 +253,7 @@ impl<'m> Translator<'m> {
     }
 
     /// What is about the stack alone.
+    #[inline(always)]
     fn simple(&mut self, operator: &Operator<'_>) -> bool {
         match operator {
             Operator::LocalGet { local_index } => self.get_local(*local_index),

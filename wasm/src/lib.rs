@@ -37,21 +37,24 @@ mod lines;
 mod operators;
 mod services;
 mod source;
+mod stock;
 mod survey;
 mod throws;
 mod types;
 
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::cell::Cell;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use limen_isa::Opcode;
 use limen_isa::module::{Body, Debug, Function, Home, Later, LineRow, Module};
-use wasmparser::FuncValidatorAllocations;
 
 use context::{Context, Plan, Tables};
 use emit::Code;
-use function::{Failure, Translator};
+use function::{Failure, Room, Translator};
 use lines::Lines;
 use source::Source;
+use stock::Stock;
 use survey::Survey;
 
 pub use context::{FIRST_REFUSED, Trap};
@@ -120,8 +123,14 @@ struct Parts {
     context: Context,
     /// Read when somebody first asks for them.
     lines: OnceLock<Lines>,
-    /// Room for the next function, if no other thread has it.
-    allocations: Mutex<FuncValidatorAllocations>,
+    /// By function, imported ones first.
+    ahead: Stock,
+}
+
+thread_local! {
+    /// For the next function that this thread translates. Were it shared, threads would wait for each other wherever something
+    /// grows: an allocator gives more of it from where its beginning came from.
+    static ROOM: Cell<Room> = Cell::default();
 }
 
 impl Parts {
@@ -134,14 +143,15 @@ impl Parts {
 impl Bodies {
     /// Translates all but the bodies, in whose places is nothing.
     fn begin(wasm: Arc<Vec<u8>>, imports: &mut dyn Imports) -> Result<(Translation, Self), Error> {
-        let source = Source::read(Arc::clone(&wasm), imports)?;
+        let source = Arc::new(Source::read(Arc::clone(&wasm), imports)?);
         let survey = Survey::of(&source).ok_or_else(|| features::refuse(&wasm));
         let Survey { uses_tables, deep, throws } = survey?;
         let tables = if uses_tables { Tables::InHome } else { Tables::Fixed };
         let mut context = Context::new(source, throws, Plan { tables, ..Plan::default() })?;
         foresee(&mut context, &deep)?;
         let mut translation = surroundings(&mut context)?;
-        let parts = Arc::new(Parts { context, lines: OnceLock::new(), allocations: Mutex::default() });
+        let ahead = Stock::new(context.source.functions.len());
+        let parts = Arc::new(Parts { context, lines: OnceLock::new(), ahead });
         if let Some(debug) = &mut translation.module.debug {
             let parts = Arc::clone(&parts);
             debug.files = Later::new(move || parts.lines().files.clone());
@@ -156,16 +166,42 @@ impl Bodies {
     }
 
     fn function(&self, index: u32, lines: Option<&Lines>) -> Result<(Body, Vec<LineRow>), Failure> {
-        let room = || self.parts.allocations.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut translator = Translator::new(&self.parts.context, lines);
-        translator.allocations = std::mem::take(&mut *room());
+        let mut translator = Translator::within(ROOM.take(), &self.parts.context, lines);
         let function = translator.function(index);
-        *room() = translator.allocations;
+        let room = translator.into_room();
+        ROOM.set(if room.is_large() { Room::default() } else { room });
         function
     }
 
     fn body(&self, index: u32) -> Body {
+        // Waiting for who is about to make it takes at most as long again as making it.
+        const PER_BYTE: Duration = Duration::from_nanos(20);
+        let patience = PER_BYTE * self.parts.context.source.size_of(index);
+        self.parts.ahead.take(index, patience).unwrap_or_else(|| self.made(index))
+    }
+
+    fn made(&self, index: u32) -> Body {
         self.function(index, None).map_or_else(|_| self.refused(index), |(body, _)| body)
+    }
+
+    /// The functions at whose bodies somebody has looked since this was asked before, in that order. They may not be there yet.
+    #[must_use]
+    pub fn wanted(&self) -> Vec<u32> {
+        std::mem::take(&mut *self.parts.ahead.wanted())
+    }
+
+    /// The functions that a function calls by name, in the order of its code; none if it has no body.
+    #[must_use]
+    pub fn callees(&self, index: u32) -> Vec<u32> {
+        if self.indices().contains(&index) { survey::callees(&self.parts.context.source, index) } else { Vec::new() }
+    }
+
+    /// Translates a function at whose body nobody has looked, so that it is there when somebody does. One thread at a time does
+    /// that.
+    pub fn go_ahead(&self, index: u32) {
+        if self.indices().contains(&index) {
+            self.parts.ahead.put(index, || self.made(index));
+        }
     }
 
     /// Where the instructions of a function come from: it is translated once more, since nobody asks before there is a trap.

@@ -56,6 +56,7 @@ impl Relation {
 }
 
 /// An operator that compares two values of this type.
+#[inline(always)]
 pub(crate) fn comparison(operator: &Operator<'_>) -> Option<(ValueType, Relation, bool)> {
     use Operator as O;
     use Relation::{Eq, Ge, Gt, Le, Lt, Ne};
@@ -97,6 +98,7 @@ pub(crate) fn comparison(operator: &Operator<'_>) -> Option<(ValueType, Relation
 }
 
 /// A load, a store: the instruction and the type of the value.
+#[inline(always)]
 pub(crate) fn load(operator: &Operator<'_>) -> Option<(Opcode, ValueType, wasmparser::MemArg)> {
     use Operator as O;
     Some(match operator {
@@ -119,6 +121,7 @@ pub(crate) fn load(operator: &Operator<'_>) -> Option<(Opcode, ValueType, wasmpa
 }
 
 /// As [`load`].
+#[inline(always)]
 pub(crate) fn store(operator: &Operator<'_>) -> Option<(Opcode, wasmparser::MemArg)> {
     use Operator as O;
     Some(match operator {
@@ -209,13 +212,22 @@ pub(crate) fn is_commutative(opcode: Opcode) -> bool {
 }
 
 /// An operator that is one instruction.
+#[inline(always)]
 pub(crate) fn plain(operator: &Operator<'_>) -> Option<Plain> {
-    let (opcode, operands, result) = binary(operator).or_else(|| unary(operator)).or_else(|| conversion(operator))?;
-    Some(Plain { opcode, operands, result })
+    let plain = |(opcode, operands, result)| Plain { opcode, operands, result };
+    // Not by `or_else`: what is called with an operator is to become part of the caller, who knows which one it is.
+    if let Some(shape) = binary(operator) {
+        return Some(plain(shape));
+    }
+    if let Some(shape) = unary(operator) {
+        return Some(plain(shape));
+    }
+    conversion(operator).map(plain)
 }
 
 type Shape = (Opcode, usize, ValueType);
 
+#[inline(always)]
 fn binary(operator: &Operator<'_>) -> Option<Shape> {
     use Operator as O;
     Some(match operator {
@@ -266,6 +278,7 @@ fn binary(operator: &Operator<'_>) -> Option<Shape> {
     })
 }
 
+#[inline(always)]
 fn unary(operator: &Operator<'_>) -> Option<Shape> {
     use Operator as O;
     Some(match operator {
@@ -298,6 +311,7 @@ fn unary(operator: &Operator<'_>) -> Option<Shape> {
     })
 }
 
+#[inline(always)]
 fn conversion(operator: &Operator<'_>) -> Option<Shape> {
     use Operator as O;
     Some(match operator {

@@ -51,7 +51,7 @@ pub(crate) struct Source {
 /// The code of a function, not validated yet.
 pub(crate) struct Body {
     /// Where it is in the module.
-    place: Range<usize>,
+    pub(crate) place: Range<usize>,
     /// Where its operators begin.
     operators: usize,
     /// How many locals it has, parameters among them.
@@ -357,6 +357,11 @@ impl Source {
     /// The operators of a body as they are in the module.
     pub(crate) fn operators(&self, body: &Body) -> &[u8] {
         &self.wasm[body.operators..body.place.end]
+    }
+
+    /// How many bytes the body of a function has, which is not imported.
+    pub(crate) fn size_of(&self, function: u32) -> u32 {
+        self.bodies[function as usize - self.imported()].place.len() as u32
     }
 
     /// The type whose parameters are the payload of a tag.

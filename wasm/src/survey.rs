@@ -6,7 +6,9 @@
 //! All bytes of all code pass here before a program begins, so this has a reader of its own. What follows an operator, and
 //! how many operands it takes and gives, it has from the reader that validates, which it asks once about each operator.
 
-use std::sync::LazyLock;
+use std::ops::Range;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, LazyLock, OnceLock};
 
 use wasmparser::{
     BinaryReader, BlockType, ContType, FrameKind, FuncType, ModuleArity, Operator, OperatorsReader, RefType, SubType,
@@ -15,7 +17,7 @@ use wasmparser::{
 
 use crate::features;
 use crate::function::could_be_deep;
-use crate::source::Source;
+use crate::source::{Body, Source};
 use crate::throws::{Graph, Throws};
 
 /// What is found out about a module's code.
@@ -29,32 +31,114 @@ pub(crate) struct Survey {
 
 impl Survey {
     /// `None` if some code has bytes that are no operator, or none that is supported.
-    pub(crate) fn of(source: &Source) -> Option<Self> {
-        let mut graph = (!source.tags.is_empty()).then(|| Graph::of(source));
-        let (mut uses_tables, mut deep, mut frames) = (false, Vec::new(), Vec::new());
-        for (function, body) in (source.imported() as u32..).zip(&source.bodies) {
-            frames.clear();
-            frames.push(Frame::default());
-            let code = source.operators(body);
-            let mut walk = Walk {
-                source,
-                function,
-                code,
-                graph: graph.as_mut(),
-                uses_tables: false,
-                height: 0,
-                most: 0,
-                exceptional: 0,
-                frames: &mut frames,
-            };
+    pub(crate) fn of(source: &Arc<Source>) -> Option<Self> {
+        let work = Arc::new(Work::new(source));
+        if work.pieces.len() > 1 {
+            let work = Arc::clone(&work);
+            // Where the host gives no thread, there is none that helps.
+            let _ = std::thread::Builder::new().name("limen-survey".to_owned()).spawn(move || work.help());
+        }
+        work.help();
+        // What the other thread is at is done here, too, rather than waited for: it may have no processor.
+        let mut parts = Vec::new();
+        for index in 0..work.pieces.len() {
+            parts.push(work.done[index].get().cloned().unwrap_or_else(|| work.part(index))?);
+        }
+        Some(Part::joined(parts, source))
+    }
+}
+
+/// The functions that a function calls by name, in the order of its code, which need not be valid.
+pub(crate) fn callees(source: &Source, function: u32) -> Vec<u32> {
+    let (mut frames, mut callees) = (Vec::new(), Vec::new());
+    let mut walk = Walk::new(source, function, &mut frames);
+    walk.callees = Some(&mut callees);
+    let _ = walk.all();
+    callees
+}
+
+/// A module's code in pieces, which two threads take in turn.
+struct Work {
+    source: Arc<Source>,
+    /// Ranges of bodies.
+    pieces: Vec<Range<usize>>,
+    /// The first piece that nobody has taken.
+    next: AtomicUsize,
+    done: Vec<OnceLock<Option<Part>>>,
+}
+
+impl Work {
+    fn new(source: &Arc<Source>) -> Self {
+        let pieces = pieces(&source.bodies);
+        let done = pieces.iter().map(|_| OnceLock::new()).collect();
+        Self { source: Arc::clone(source), pieces, next: 0.into(), done }
+    }
+
+    /// Does pieces until all are taken.
+    fn help(&self) {
+        loop {
+            let index = self.next.fetch_add(1, Ordering::Relaxed);
+            let Some(done) = self.done.get(index) else { return };
+            let _ = done.set(self.part(index));
+        }
+    }
+
+    fn part(&self, index: usize) -> Option<Part> {
+        Part::of(&self.source, self.pieces[index].clone())
+    }
+}
+
+/// Bodies in pieces that are large enough to be worth passing to another thread.
+fn pieces(bodies: &[Body]) -> Vec<Range<usize>> {
+    const WORTH_IT: usize = 64 << 10;
+    let (mut pieces, mut start, mut bytes) = (Vec::new(), 0, 0);
+    for (index, body) in bodies.iter().enumerate() {
+        bytes += body.place.len();
+        if bytes >= WORTH_IT || index + 1 == bodies.len() {
+            pieces.push(start..index + 1);
+            (start, bytes) = (index + 1, 0);
+        }
+    }
+    pieces
+}
+
+/// What is found out about functions that follow each other.
+#[derive(Clone)]
+struct Part {
+    uses_tables: bool,
+    deep: Vec<u32>,
+    graph: Option<Graph>,
+}
+
+impl Part {
+    fn of(source: &Source, bodies: Range<usize>) -> Option<Self> {
+        let graph = (!source.tags.is_empty()).then(|| Graph::of(source));
+        let mut part = Self { uses_tables: false, deep: Vec::new(), graph };
+        let mut frames = Vec::new();
+        for index in bodies {
+            let (function, body) = ((source.imported() + index) as u32, &source.bodies[index]);
+            let mut walk = Walk::new(source, function, &mut frames);
+            walk.graph = part.graph.as_mut();
             walk.all()?;
-            uses_tables |= walk.uses_tables;
+            part.uses_tables |= walk.uses_tables;
             if could_be_deep(body.locals, walk.most as usize, walk.exceptional) {
-                deep.push(function);
+                part.deep.push(function);
             }
         }
-        let throws = graph.map_or_else(Throws::default, |graph| graph.finish(source));
-        Some(Self { uses_tables, deep, throws })
+        Some(part)
+    }
+
+    fn joined(parts: Vec<Self>, source: &Source) -> Survey {
+        let mut survey = Survey { uses_tables: false, deep: Vec::new(), throws: Throws::default() };
+        let mut graphs = Vec::new();
+        for part in parts {
+            survey.uses_tables |= part.uses_tables;
+            survey.deep.extend(part.deep);
+            graphs.extend(part.graph);
+        }
+        let graph = graphs.into_iter().reduce(Graph::joined);
+        survey.throws = graph.map_or_else(Throws::default, |graph| graph.finish(source));
+        survey
     }
 }
 
@@ -200,6 +284,8 @@ struct Walk<'w> {
     code: &'w [u8],
     /// If there are exceptions.
     graph: Option<&'w mut Graph>,
+    /// If somebody wants to know them.
+    callees: Option<&'w mut Vec<u32>>,
     uses_tables: bool,
     /// Of the stack of operands. Where control cannot come it may be anything.
     height: u32,
@@ -210,7 +296,16 @@ struct Walk<'w> {
     frames: &'w mut Vec<Frame>,
 }
 
-impl Walk<'_> {
+impl<'w> Walk<'w> {
+    /// Of a function that has a body. Frames are only room.
+    fn new(source: &'w Source, function: u32, frames: &'w mut Vec<Frame>) -> Self {
+        frames.clear();
+        frames.push(Frame::default());
+        let code = source.operators(&source.bodies[function as usize - source.imported()]);
+        let (graph, callees) = (None, None);
+        Self { source, function, code, graph, callees, uses_tables: false, height: 0, most: 0, exceptional: 0, frames }
+    }
+
     fn all(&mut self) -> Option<()> {
         let rows = &*ROWS;
         while let Some((byte, code)) = self.code.split_first() {
@@ -240,8 +335,14 @@ impl Walk<'_> {
             let first = !u64::from_le_bytes(*next) & 0x8080_8080_8080_8080;
             let second = first & first.wrapping_sub(1);
             let behind = |ends: u64| 1 + ends.trailing_zeros() as usize / 8;
-            let lengths = [0, behind(first), behind(second)];
-            if let Some(length) = lengths.get(usize::from(row.numbers)).filter(|length| **length <= next.len()) {
+            // Not out of a table: it would have to be written first, and all that follows waits for this.
+            let length = match row.numbers {
+                0 => 0,
+                1 => behind(first),
+                2 => behind(second),
+                _ => usize::MAX,
+            };
+            if length <= next.len() {
                 self.code = self.code.get(length + usize::from(row.bytes)..)?;
                 return Some(());
             }
@@ -308,6 +409,9 @@ impl Walk<'_> {
         self.take(params, results);
         if let Some(graph) = &mut self.graph {
             graph.call(self.function, function);
+        }
+        if let Some(callees) = &mut self.callees {
+            callees.push(function);
         }
         Some(())
     }
@@ -467,8 +571,6 @@ impl ModuleArity for NoModule {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
     use crate::NoImports;
 
@@ -484,7 +586,7 @@ mod tests {
         wasm.push(0);
         wasm.extend(code);
         wasm.push(byte::END);
-        Survey::of(&Source::read(Arc::new(wasm), &mut NoImports).expect("its sections are valid"))
+        Survey::of(&Arc::new(Source::read(Arc::new(wasm), &mut NoImports).expect("its sections are valid")))
     }
 
     fn is_surveyed(code: &[u8]) -> Option<(bool, usize)> {

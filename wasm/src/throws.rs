@@ -33,6 +33,7 @@ impl Throws {
 }
 
 /// What is known while code is looked at: functions, and behind them a node for each function type: what is called through a table.
+#[derive(Clone)]
 pub(crate) struct Graph {
     /// Who throws if a node does.
     callers: Vec<Vec<u32>>,
@@ -73,6 +74,17 @@ impl Graph {
     pub(crate) fn throw(&mut self, function: u32, rethrows: bool) {
         self.throws[function as usize] = true;
         self.rethrow[function as usize] |= rethrows;
+    }
+
+    /// What this one knows, and another one of other code.
+    pub(crate) fn joined(mut self, other: Self) -> Self {
+        self.callers.iter_mut().zip(other.callers).for_each(|(callers, others)| callers.extend(others));
+        let marks =
+            [(&mut self.throws, other.throws), (&mut self.held, other.held), (&mut self.rethrow, other.rethrow)];
+        for (mine, others) in marks {
+            mine.iter_mut().zip(others).for_each(|(mark, other)| *mark |= other);
+        }
+        self
     }
 
     /// What comes of all that functions do.

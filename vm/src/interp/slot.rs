@@ -147,13 +147,9 @@ impl Code {
         (callee.start, callee.registers, callee.prepared) = (module.start_of(index), registers.len() as u16, true);
         let own = *callee;
         self.slots.resize(self.slots.len().max(own.start as usize + code.len()), EMPTY);
-        for (word, place) in code.iter().zip(own.start as usize..) {
-            let mut slot = decode(*word, own.registers);
-            if let Some(opcode) = Opcode::of_word(*word) {
-                let plain = || handler(opcode, Accumulating::default(), distance(opcode, *word) <= 0);
-                slot.head = Head { handler: self.small(own, opcode, *word).unwrap_or_else(plain) };
-            }
-            self.slots[place] = slot;
+        let (shapes, callees) = (&**SHAPES, &self.callees);
+        for (word, slot) in code.iter().zip(&mut self.slots[own.start as usize..]) {
+            *slot = decode(*word, own, callees, shapes);
         }
         for word in self.stops.map_or_else(Vec::new, |stops| stops(module, index)) {
             self.mark(own.start + word);
@@ -199,7 +195,8 @@ impl Code {
             let this = Chosen::of(*word, self.held[slot]);
             let behind = std::mem::replace(&mut next, this);
             let Some(this) = this else { continue };
-            let (handler, gain) = self.small(own, this.opcode, *word).map_or_else(|| this.single(), |small| (small, 0));
+            let (handler, gain) =
+                small(&self.callees, own, this.opcode, *word).map_or_else(|| this.single(), |small| (small, 0));
             self.slots[slot].head = Head { handler };
             gains[pc] = gain + gains[pc + 1];
             if let Some((handler, gain)) = behind.and_then(|behind| this.paired(behind))
@@ -210,17 +207,17 @@ impl Code {
             }
         }
     }
+}
 
-    /// The special handler of a call or return of few values.
-    fn small(&self, own: Callee, opcode: Opcode, word: u64) -> Option<Handler> {
-        match opcode {
-            Opcode::Call => {
-                let callee = self.callees[Field::Wide32.get(word) as usize];
-                small_call(callee.results, callee.params)
-            }
-            Opcode::Ret => small_return(own.results),
-            _ => None,
+/// The special handler of a call or return of few values.
+fn small(callees: &[Callee], own: Callee, opcode: Opcode, word: u64) -> Option<Handler> {
+    match opcode {
+        Opcode::Call => {
+            let callee = callees[Field::Wide32.get(word) as usize];
+            small_call(callee.results, callee.params)
         }
+        Opcode::Ret => small_return(own.results),
+        _ => None,
     }
 }
 
@@ -256,21 +253,24 @@ impl Chosen {
 /// Bits of the slots A to D of an instruction word.
 const LANE_BITS: u32 = 12;
 
-/// What of an instruction word is not an unsigned field of 12 bits.
-#[derive(Clone, Copy, Default)]
+/// What is known of an instruction by its opcode.
 struct Shape {
-    /// Which of the slots A to D are signed.
-    signed: [bool; 4],
-    wide: Option<(Field, Extension)>,
+    /// Which of the slots A to D are signed, if any is.
+    signed: Option<[bool; 4]>,
+    wide: Option<Wide>,
+    /// The handlers that read no accumulators: for branches that go forward and for such as go backward.
+    plain: [Handler; 2],
 }
 
-/// How a wide field comes to have 32 bits.
+/// A wide field, which is the uppermost of its word, and how it comes to have 32 bits.
 #[derive(Clone, Copy)]
-enum Extension {
-    Zero,
-    Sign,
-    /// Of a branch: its distance in bytes of slots.
-    Distance,
+struct Wide {
+    /// The bits below it.
+    below: u32,
+    /// The bits of its value that stay.
+    mask: u32,
+    /// Of a branch: its distance, which slots have in bytes of slots.
+    is_distance: bool,
 }
 
 /// Of all opcodes: asked for every word of every function that runs.
@@ -278,64 +278,70 @@ static SHAPES: LazyLock<Vec<Shape>> = LazyLock::new(|| Opcode::ALL.into_iter().m
 
 impl Shape {
     fn of(opcode: Opcode) -> Self {
-        let mut shape = Self::default();
+        let (mut signed, mut wide) = ([false; 4], None);
         for operand in opcode.row().operands.iter().filter(|operand| operand.place.word == 0) {
             match (operand.place.field, operand.kind) {
-                (field @ (Field::Wide24 | Field::Wide32), kind) => shape.wide = Some((field, Extension::of(kind))),
+                (field @ (Field::Wide24 | Field::Wide32), kind) => wide = Some(Wide::of(field, kind)),
                 (lane, OperandKind::Immediate { signed: true }) => {
-                    shape.signed[((lane.shift() - Field::A.shift()) / LANE_BITS) as usize] = true;
+                    signed[((lane.shift() - Field::A.shift()) / LANE_BITS) as usize] = true;
                 }
                 // Registers and unsigned immediates are as they stand.
                 (Field::A | Field::B | Field::C | Field::D, _) => {}
             }
         }
-        shape
+        let plain = [false, true].map(|backward| handler(opcode, Accumulating::default(), backward));
+        Self { signed: signed.contains(&true).then_some(signed), wide, plain }
+    }
+
+    /// How far a branch goes; 1 for what is no branch.
+    fn distance(&self, word: u64) -> i64 {
+        self.wide.filter(|wide| wide.is_distance).map_or(1, |wide| wide.value(word))
     }
 }
 
-impl Extension {
-    fn of(kind: OperandKind) -> Self {
-        match kind {
-            OperandKind::Label => Self::Distance,
-            OperandKind::Immediate { signed: true } => Self::Sign,
-            _ => Self::Zero,
-        }
+impl Wide {
+    fn of(field: Field, kind: OperandKind) -> Self {
+        debug_assert_eq!(field.shift() + field.width(), u64::BITS, "it is the uppermost");
+        let is_distance = kind == OperandKind::Label;
+        let is_signed = is_distance || kind == OperandKind::Immediate { signed: true };
+        let mask = if is_signed { u32::MAX } else { u32::MAX >> (u32::BITS - field.width()) };
+        Self { below: field.shift(), mask, is_distance }
     }
 
-    fn apply(self, field: Field, word: u64) -> u32 {
-        match self {
-            Self::Zero => field.get(word) as u32,
-            Self::Sign => field.get_signed(word) as u32,
-            Self::Distance => (field.get_signed(word) << SLOT_SHIFT) as u32,
-        }
+    /// Sign-extended.
+    fn value(self, word: u64) -> i64 {
+        word as i64 >> self.below
+    }
+
+    fn extended(self, word: u64) -> u32 {
+        let scale = if self.is_distance { SLOT_SHIFT } else { 0 };
+        (self.value(word) << scale) as u32 & self.mask
     }
 }
 
-/// A slot whose handler is yet to be chosen. `registers` is the frame size of the function, which a call must know to place
-/// the next frame.
-fn decode(word: u64, registers: u16) -> Slot {
+/// The slot of a word of a function, with a handler that reads no accumulators. A call must know the frame size of its function
+/// to place the next frame.
+fn decode(word: u64, own: Callee, callees: &[Callee], shapes: &[Shape]) -> Slot {
     let mut lanes = Field::SLOTS.map(|field| field.get(word) as u16);
     let Some(opcode) = Opcode::of_word(word) else {
         return slot(Head { raw: word }, lanes, None);
     };
-    let shape = SHAPES[opcode as usize];
-    for (lane, _) in lanes.iter_mut().zip(shape.signed).filter(|(_, is_signed)| *is_signed) {
+    let shape = &shapes[opcode as usize];
+    for (lane, _) in lanes.iter_mut().zip(shape.signed.into_iter().flatten()).filter(|(_, is_signed)| *is_signed) {
         let unused = u16::BITS - LANE_BITS;
         *lane = ((*lane << unused) as i16 >> unused) as u16;
     }
     if opcode == Opcode::Call {
-        lanes[0] = registers;
+        lanes[0] = own.registers;
     }
-    let wide = shape.wide.map(|(field, extension)| extension.apply(field, word));
-    slot(Head { handler: UNPREPARED }, lanes, wide)
+    let plain = || shape.plain[usize::from(shape.distance(word) <= 0)];
+    let handler = small(callees, own, opcode, word).unwrap_or_else(plain);
+    slot(Head { handler }, lanes, shape.wide.map(|wide| wide.extended(word)))
 }
 
 /// How far a branch goes; 1 for what is no branch.
 fn distance(opcode: Opcode, word: u64) -> i64 {
-    match SHAPES[opcode as usize].wide {
-        Some((field, Extension::Distance)) => field.get_signed(word),
-        _ => 1,
-    }
+    SHAPES[opcode as usize].distance(word)
 }
 
 fn slot(head: Head, [a, b, c, d]: [u16; 4], wide: Option<u32>) -> Slot {

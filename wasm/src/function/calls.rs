@@ -40,22 +40,24 @@ impl Translator<'_> {
             let null = self.zero(ValueType::Ref);
             arguments.extend(std::iter::repeat_n(null, callable.marks));
         }
-        self.call_with(first, &ty.results, &arguments, callable.throws);
+        self.call_with(first, &ty.results, arguments, callable.throws);
     }
 
     /// Writes a call and pushes its results.
-    fn call_with(&mut self, first: u64, results: &[Type], arguments: &[Register], throws: bool) {
-        let registers: Vec<Register> = results.iter().map(|ty| self.push_home(ty.register())).collect();
+    fn call_with(&mut self, first: u64, results: &[Type], arguments: Vec<Register>, throws: bool) {
+        let (count, mut listed) = (arguments.len(), arguments);
+        listed.extend(results.iter().map(|ty| self.push_home(ty.register())));
         let exception = throws.then(|| self.exception());
         let start = self.code.position();
+        let (arguments, registers) = listed.split_at(count);
         self.code.listed(first, registers.iter().chain(&exception).chain(arguments).copied());
         // Where a handler could see it, no local gets a result of a call that has none.
         let may_change = !throws || self.look_for_exception();
-        if let ([result], true) = (&registers[..], may_change) {
-            let result = *result;
+        if let (&[result], true) = (registers, may_change) {
             let place = Place::first_of(start + 1);
             self.last = Some(Last { start, end: self.code.position(), place, result, condition: None });
         }
+        self.listed = listed;
     }
 
     /// Calls a routine with what is on the stack.
@@ -63,7 +65,7 @@ impl Translator<'_> {
         let function = self.module.routine(name);
         let arguments = self.read_many(arguments);
         let results: &[Type] = if has_result { &[Type::I32] } else { &[] };
-        self.call_with(first_of_call(function), results, &arguments, false);
+        self.call_with(first_of_call(function), results, arguments, false);
     }
 }
 

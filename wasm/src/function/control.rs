@@ -67,6 +67,7 @@ impl Translator<'_> {
     }
 
     /// Whatever is not about values alone.
+    #[inline(always)]
     pub(super) fn control(&mut self, operator: &Operator<'_>) {
         match operator {
             Operator::Unreachable => {
@@ -89,6 +90,7 @@ impl Translator<'_> {
     }
 
     /// Passes over an operator that control cannot come to.
+    #[inline(always)]
     pub(super) fn skip(&mut self, operator: &Operator<'_>) {
         let begun = self.dead.unwrap_or(0);
         match operator {

@@ -76,10 +76,14 @@ impl Translator<'_> {
     }
 
     /// Behind an operator: what it pushed goes to the spill stack.
+    #[inline]
     pub(super) fn settle_deep(&mut self) {
-        if self.deep.first.is_none() {
-            return;
+        if self.deep.first.is_some() {
+            self.settle_all_deep();
         }
+    }
+
+    fn settle_all_deep(&mut self) {
         let mut depth = self.stack.len();
         while self.dead.is_none() && depth > SHALLOW && self.stack[depth - 1].is_in_register() {
             depth -= 1;

@@ -62,6 +62,7 @@ impl Payload {
 }
 
 impl Translator<'_> {
+    #[inline(always)]
     pub(super) fn exceptional(&mut self, operator: &Operator<'_>) {
         match operator {
             Operator::Throw { tag_index } => self.throw(*tag_index),

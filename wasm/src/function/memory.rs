@@ -14,6 +14,7 @@ const OFFSETS: u64 = 1 << 24;
 
 impl Translator<'_> {
     /// Accesses to the memory.
+    #[inline(always)]
     pub(super) fn access(&mut self, operator: &Operator<'_>) -> bool {
         if let Some((opcode, ty, place)) = load(operator) {
             if let Some((base, offset)) = self.address(place, 0) {
@@ -67,6 +68,7 @@ impl Translator<'_> {
         sum
     }
 
+    #[inline(always)]
     fn bulk(&mut self, operator: &Operator<'_>) -> bool {
         let base = u64::from(self.module.layout.base);
         match operator {
@@ -110,6 +112,7 @@ impl Translator<'_> {
     }
 
     /// Tables, as far as code does more with them than call through them.
+    #[inline(always)]
     pub(super) fn table(&mut self, operator: &Operator<'_>) -> bool {
         let (routine, arguments, has_result) = match operator {
             Operator::TableGet { table } => {

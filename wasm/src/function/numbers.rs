@@ -9,6 +9,7 @@ use crate::operators::{Plain, Relation, comparison, is_commutative, plain, with_
 
 impl Translator<'_> {
     /// Arithmetic, comparisons, conversions.
+    #[inline(always)]
     pub(super) fn number(&mut self, operator: &Operator<'_>) -> bool {
         match operator {
             Operator::I32Eqz => self.is_zero(),

@@ -142,9 +142,13 @@ impl Translator<'_> {
     /// Pops as many entries and gives their registers, deepest first.
     pub(super) fn read_many(&mut self, count: usize) -> Vec<Register> {
         let height = self.stack.len() - count;
-        let entries: Vec<Entry> = self.stack[height..].to_vec();
+        let mut registers = std::mem::take(&mut self.listed);
+        registers.clear();
+        for depth in height..self.stack.len() {
+            registers.push(self.read_at(self.stack[depth], depth));
+        }
         self.pop_to(height);
-        entries.into_iter().enumerate().map(|(above, entry)| self.read(entry, above)).collect()
+        registers
     }
 
     /// Brings the entry that was popped last into a register.

@@ -1,0 +1,65 @@
+//! Bodies of functions that are translated beside the program, so that they are there when it calls them.
+//!
+//! What a program calls next is mostly called by what it has just come to, or by something that this calls. So the functions
+//! whose bodies are wanted are followed: what they call comes first, the latest before all, and then what that calls, and so on.
+
+use std::collections::VecDeque;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use limen_wasm::Bodies;
+
+/// So long is it worth while: what a program has not called by then, it calls when it is at work.
+const BEGINNING: Duration = Duration::from_millis(200);
+
+/// So long does the program go on alone where nothing can be foreseen.
+const PAUSE: Duration = Duration::from_micros(100);
+
+/// By how much the program goes before, where there is one processor for both.
+const NICENESS: i32 = 5;
+
+/// Follows a program of so many functions that is about to begin, on a thread of its own; nobody needs to wait for that.
+pub(crate) fn begin(bodies: &Bodies, functions: usize) {
+    let mut ahead = Ahead { bodies: bodies.clone(), next: VecDeque::new(), is_done: vec![false; functions] };
+    // Where the host gives no thread, functions are translated when they are called.
+    let _ = thread::Builder::new().name("limen-ahead".to_owned()).spawn(move || {
+        let _ = rustix::process::nice(NICENESS);
+        let end = Instant::now() + BEGINNING;
+        while Instant::now() < end {
+            if !ahead.step() {
+                thread::sleep(PAUSE);
+            }
+        }
+    });
+}
+
+/// What may be called next.
+struct Ahead {
+    bodies: Bodies,
+    /// What to translate next.
+    next: VecDeque<u32>,
+    /// By function, whether nothing is left to do.
+    is_done: Vec<bool>,
+}
+
+impl Ahead {
+    /// Translates one more function; whether there was one.
+    fn step(&mut self) -> bool {
+        for function in self.bodies.wanted() {
+            self.is_done[function as usize] = true;
+            self.bodies.callees(function).into_iter().rev().for_each(|callee| self.next.push_front(callee));
+        }
+        let is_done = &mut self.is_done;
+        // Code that is not valid may name functions that are not there.
+        let mut is_left =
+            |function: &u32| is_done.get_mut(*function as usize).is_some_and(|is| !std::mem::replace(is, true));
+        while let Some(function) = self.next.pop_front() {
+            if is_left(&function) {
+                self.bodies.go_ahead(function);
+                self.next.extend(self.bodies.callees(function));
+                return true;
+            }
+        }
+        false
+    }
+}
