@@ -9,6 +9,7 @@ use std::mem::offset_of;
 
 use cranelift_codegen::ir::{InstBuilder, StackSlot, StackSlotData, StackSlotKind, Value, types};
 use cranelift_frontend::Variable;
+use limen_isa::{Reg, ValueType};
 
 use super::{CELL, Entry, Translator, constant, trusted};
 use crate::context::NativeContext;
@@ -30,20 +31,26 @@ const HOME: i32 = 2 * CELL;
 /// A multiple of 16, which keeps what Cranelift spills behind it from lying across two lines of the cache.
 const BYTES: u32 = 4 * CELL as u32;
 
+/// Where fewer numbers are live in a loop, there are registers for context and frame, too.
+const MANY: usize = 8;
+
 /// Words of a function that has registers enough for all its loops.
 const SMALL: usize = 128;
 
 impl Translator<'_, '_> {
-    /// In a function with a loop that calls nothing, keeps context and frame where cold blocks find them, so that they need no
-    /// registers in there. Around a call they are kept in any case.
+    /// In a function with a loop that calls nothing and has much to keep in registers, keeps context and frame where cold blocks find
+    /// them, so that they need none in there. Around a call they are kept in any case.
     pub(super) fn keep_at_hand(&mut self) {
-        let mut calls_in_loops = BTreeMap::new();
+        let (mut calls_in_loops, mut most) = (BTreeMap::new(), 0);
         for (index, block) in self.shape.blocks.iter().enumerate() {
             if let Some(head) = block.loop_head {
                 *calls_in_loops.entry(head).or_insert(false) |= self.calls_in(index);
+                most = most.max(self.numbers_at(block.start));
             }
         }
-        if calls_in_loops.into_values().all(|calls| calls) {
+        // Behind a switch of stacks nothing is in registers, however few it takes.
+        let is_wanted = most >= MANY || self.port.is_some();
+        if !is_wanted || calls_in_loops.into_values().all(|calls| calls) {
             return;
         }
         let slot = self.builder.create_sized_stack_slot(StackSlotData::new(StackSlotKind::ExplicitSlot, BYTES, 3));
@@ -55,6 +62,12 @@ impl Translator<'_, '_> {
             self.builder.ins().stack_store(types::I64, home, slot, HOME);
             self.choose_loops();
         }
+    }
+
+    /// How many registers that are live where a block begins are not floats, which are kept elsewhere.
+    fn numbers_at(&self, start: u32) -> usize {
+        let is_number = |register: &u16| !matches!(self.type_of(Reg(*register)), ValueType::F32 | ValueType::F64);
+        self.shape.live_at(start).iter().filter(is_number).count()
     }
 
     /// Finds the loops that fetch where home begins: those that call nothing and have one door.
