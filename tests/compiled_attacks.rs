@@ -4,6 +4,7 @@
 use std::fmt::Write;
 
 use limen_assembler::{NoFiles, Options, assemble};
+use limen_isa::Fault;
 use limen_isa::module::Module;
 use limen_vm::EngineKind::{Interp, Jit, Tiered};
 use limen_vm::{Config, EngineKind, Machine, Mode, NoServices, Outcome, Time, Verified, verify};
@@ -467,6 +468,109 @@ export fn svc(c: ref, number: i32) {
     // full one.
     let sum = 5 * (6 * -8 + 3 + 3 + 1 + 6 + 7 + (-8 + 1 + 1 - 8));
     assert_eq!(System::new(kernel, &user).same_in_all_ways().0, Outcome::Halted(1000 + sum));
+}
+
+/// What the kernel sets in a message is there, although a function that it called has put another message in the place of the one
+/// before.
+#[test]
+fn what_is_set_in_a_message_that_another_function_replaced_is_there() {
+    let user = "
+export fn main() {
+    reg x, word, more: i64
+    reg own, other: ref
+    reg n, zero: i32
+    svc 1()
+    x = i64.const 5
+  again:
+    word, more, other = svc 2(x, x, own)
+    i64.br_nei word, 77, wrong
+    i64.br_nei more, 0, wrong
+    ref.br_null other, wrong
+    n = i32.addi n, 1
+    i32.br_lt_si n, 5, again
+    svc 3(zero)
+  wrong:
+    zero = i32.const 66
+    svc 3(zero)
+    ret
+}";
+    let kernel = "
+export fn boot() {
+    reg none, zero: i32
+    reg first: ref
+    call start(none)
+    first = slot.get [zero + 3]
+    slot.set [zero + 5], first
+    call start(none)
+    ctx.resume first
+}
+export fn svc(c: ref, number: i32) {
+    reg zero, code: i32
+    reg client, silent: ref
+    reg word: i64
+    client = slot.get [zero + 3]
+    silent = slot.get [zero + 5]
+    br_table number, [done, first, call_it, done]
+  first:
+    code = ref.eq c, silent
+    i32.br_nei code, 0, begin
+    ctx.resume c
+  begin:
+    ctx.resume client
+  call_it:
+    ctx.transfer c, c
+    call replace(c, silent, number)
+    word = i64.const 77
+    ctx.set_word c, 0, word
+    ctx.set_ref c, 0, silent
+    ctx.resume c
+  done:
+    word = ctx.word c, 0
+    code = i32.from_i64 word
+    halt code
+}
+fn replace(c: ref, other: ref, number: i32) {
+    i32.br_eqi number, 9, done
+    ctx.transfer c, other
+  done:
+    ret
+}";
+    assert_eq!(System::new(kernel, user).same_in_all_ways().0, Outcome::Halted(0));
+}
+
+/// A register that no instruction writes is zero until the kernel sets it; the loop that goes on with it has been compiled.
+#[test]
+fn a_slot_is_looked_for_by_an_index_that_only_the_kernel_has_set() {
+    let user = "
+slots 4
+export fn main() {
+    reg zero, n: i32
+    reg r: ref
+  again:
+    r = slot.get [zero + 0]
+    slot.set [zero + 1], r
+    n = i32.addi n, 1
+    i32.br_nei n, 200, again
+    svc 1()
+    n = i32.const 0
+    jump again
+}";
+    let kernel = "
+export fn boot() {
+    reg none: i32
+    call start(none)
+    call run()
+    trap 1
+}
+export fn svc(c: ref, number: i32) {
+    reg zero: i32
+    reg index: i64
+    index = i64.const 500000
+    ctx.set_reg c, zero, zero, index
+    ctx.resume c
+}";
+    let (outcome, ..) = System::new(kernel, user).same_in_all_ways();
+    assert_eq!(outcome, Outcome::Halted(i32::from(Fault::Bounds.code())));
 }
 
 /// The kernel captures frames at every `svc` on the way down and up, some of which were captured before.

@@ -10,9 +10,10 @@
 use std::collections::HashMap;
 
 use limen_isa::codec::{ModuleShapes, for_each_register};
-use limen_isa::module::{Module, PAGE_SIZE};
+use limen_isa::module::Module;
 use limen_isa::{Opcode, Role};
 
+use crate::lower::home::declared_home;
 use crate::mode::Paging;
 use crate::ranges::{Greatest, operand};
 use crate::shape::Shape;
@@ -189,7 +190,7 @@ struct Step {
 fn steps(module: &Module, function: u32, shape: &Shape, block: usize, mut greatest: Greatest) -> Vec<Step> {
     let code = &module.functions[function as usize].code;
     let shapes = ModuleShapes { module, function };
-    let declared = u64::from(module.home.min_pages) * u64::from(PAGE_SIZE);
+    let declared = declared_home(module);
     let step = |pc: u32| {
         let words = &code[pc as usize..];
         let mut written = Vec::new();

@@ -6,6 +6,9 @@ use limen_isa::codec::{ModuleShapes, for_each_register, for_each_target};
 use limen_isa::module::Module;
 use limen_isa::{Flow, Opcode, Role};
 
+/// Of more loops than this, nobody asks which have one door: for each of them all ways are looked at.
+const MAX_LOOPS: usize = 512;
+
 /// What the compiler knows of a function before it compiles it.
 pub(crate) struct Shape {
     /// Basic blocks, in order of their first word.
@@ -122,7 +125,7 @@ impl Shape {
     }
 
     /// The loops of the function that no way enters but by its head, if `entry` is the block that the function is entered at: by
-    /// the number of their first block, that of their last one.
+    /// the number of their first block, that of their last one. None at all if there are very many loops.
     pub(crate) fn loops_with_one_door(&self, entry: usize) -> BTreeMap<usize, usize> {
         let mut loops: BTreeMap<usize, usize> = BTreeMap::new();
         let ways = || {
@@ -134,6 +137,9 @@ impl Shape {
         for (from, to) in ways().filter(|(from, to)| to <= from) {
             let last = loops.entry(to).or_insert(from);
             *last = from.max(*last);
+        }
+        if loops.len() > MAX_LOOPS {
+            return BTreeMap::new();
         }
         let is_within = |block: usize, (head, last): (usize, usize)| (head..=last).contains(&block);
         for (from, to) in ways().map(|(from, to)| (Some(from), to)).chain([(None, entry)]) {

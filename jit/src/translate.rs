@@ -537,10 +537,12 @@ impl<'a, 'b> Translator<'a, 'b> {
         self.builder.ins().uextend(types::I64, value)
     }
 
-    /// Whether a register is zero wherever the function stands, since nothing ever writes it.
+    /// Whether a register is zero wherever the function stands: it begins like that, and nothing ever writes it. Where code begins
+    /// within the function, a kernel or a snapshot may have set it to anything.
     pub(crate) fn is_always_zero(&self, register: Reg) -> bool {
         let parameters = self.module.types[self.function.signature as usize].params.len();
-        usize::from(register.0) >= parameters && !self.shape.written.contains(register.0)
+        let begins_zero = self.entry == Entry::Call && usize::from(register.0) >= parameters;
+        begins_zero && !self.shape.written.contains(register.0)
     }
 
     pub(crate) fn type_of(&self, register: Reg) -> ValueType {

@@ -1,7 +1,8 @@
 //! x86-64 with the System V calling convention: switching between native stacks, entering compiled code, and the stub by
 //! which compiled code calls the runtime without losing a register.
 //!
-//! Throughout compiled code, `r15` (Cranelift's pinned register) holds the fuel that is left.
+//! Throughout compiled code, `r15` (Cranelift's pinned register) holds the fuel that is left, or the address of the word to look at
+//! at safepoints if nobody counts fuel.
 
 // What a handler has to know of a signal is written down for Linux only.
 #[cfg_attr(not(target_os = "linux"), path = "unguarded.rs")]

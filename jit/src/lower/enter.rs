@@ -278,8 +278,9 @@ impl Translator<'_, '_> {
             return;
         }
         let known = inner.known_behind.remove(&0).unwrap_or_default();
-        // Whatever it does afterwards, it has been where it begins.
+        // Whatever it does afterwards, it has been where it begins: only messages can be others by then.
         self.known = if plan.does.lends { Known::default() } else { known };
+        self.known.forget_taken();
     }
 
     /// Puts a function that the kernel calls here, or leaves the call to the interpreter. Entering it is a safepoint.
@@ -406,6 +407,7 @@ impl Translator<'_, '_> {
 
     /// In the place of an `svc`: lets this native context go on, whose port says so already. The caller has not been parked.
     pub(super) fn go_on_with(&mut self, svc: &Svc, native: Value, port: Value) {
+        // Whom the kernel answers at once it mostly knows to be the caller when this is compiled; who is found out now is another.
         let is_caller = self.builder.ins().icmp(IntCC::Equal, native, svc.native);
         let caller = self.builder.create_block();
         self.unless(is_caller, caller);

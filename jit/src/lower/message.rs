@@ -3,7 +3,7 @@
 //! A message has a place in the port for all that there can be, and what is not in it counts as zero. So that nobody has to write all
 //! these zeroes, the port says which of its cells are not in it: they are whatever they are.
 
-use cranelift_codegen::ir::{InstBuilder, MemFlagsData, Value, types};
+use cranelift_codegen::ir::{InstBuilder, Value, types};
 use limen_isa::{Reg, ValueType};
 use limen_vm::{MESSAGE_CELLS, Message, layout};
 
@@ -136,18 +136,10 @@ impl Translator<'_, '_> {
         message
     }
 
-    /// A register's value as a cell of a message holds it.
+    /// A register's value as a cell of a message holds it; no register with a float is in a message.
     fn message_cell(&mut self, register: Reg) -> Value {
-        let value = self.get_canonical(register);
-        match self.builder.func.dfg.value_type(value) {
-            types::I32 => self.extend(value),
-            types::F32 => {
-                let bits = self.builder.ins().bitcast(types::I32, MemFlagsData::new(), value);
-                self.builder.ins().uextend(types::I64, bits)
-            }
-            types::F64 => self.builder.ins().bitcast(types::I64, MemFlagsData::new(), value),
-            _ => value,
-        }
+        let value = self.get(register);
+        if self.type_of(register) == ValueType::I32 { self.extend(value) } else { value }
     }
 }
 

@@ -22,7 +22,7 @@ pub(crate) struct Usual {
     next: Option<ir::Block>,
 }
 
-/// What was found out about references on all ways to an instruction.
+/// What was found out on all ways to an instruction: about references, and about what was done last.
 #[derive(Clone, Default)]
 pub(crate) struct Known {
     /// References whose entries were looked at.
@@ -39,6 +39,11 @@ impl Known {
     /// In the place of an `svc`: a message with these cells, a bit each, is to be taken at a port.
     pub(super) fn takes(&mut self, port: Value, cells: u32) {
         self.taken = Some((port, cells));
+    }
+
+    /// Other messages may have been put anywhere.
+    pub(super) fn forget_taken(&mut self) {
+        self.taken = None;
     }
 
     /// Whether the message that is to be taken at a port is known to have a cell.
@@ -129,7 +134,7 @@ impl Translator<'_, '_> {
     pub(crate) fn processor(&mut self) -> Value {
         match self.processor {
             Some(variable) => self.builder.use_var(variable),
-            None => self.find_processor(),
+            None => self.field(constant(), types::I64, offset_of!(NativeContext, processor)),
         }
     }
 
@@ -158,7 +163,8 @@ impl Translator<'_, '_> {
 
     /// How to load what changes only when the runtime executes an instruction. In the place of an `svc` it executes none; and
     /// all is found by way of the kernel's context or of what was loaded from the processor, of which each `svc` has values of its
-    /// own, so that Cranelift never takes what one has loaded for what the next one would load.
+    /// own, so that Cranelift never takes what one has loaded for what the next one would load: for Cranelift anything may have been
+    /// stored when stacks were switched.
     pub(crate) fn steady(&self) -> MemFlagsData {
         if self.inlined.is_some() { constant() } else { trusted() }
     }

@@ -13,6 +13,7 @@ use limen_isa::{Reg, ValueType};
 
 use super::{CELL, Entry, Translator, constant, trusted};
 use crate::context::NativeContext;
+use crate::shape::Block;
 
 /// Where context and frame are kept for cold blocks, and home for loops.
 #[derive(Default)]
@@ -41,16 +42,13 @@ impl Translator<'_, '_> {
     /// In a function with a loop that calls nothing and has much to keep in registers, keeps context and frame where cold blocks find
     /// them, so that they need none in there. Around a call they are kept in any case.
     pub(super) fn keep_at_hand(&mut self) {
-        let (mut calls_in_loops, mut most) = (BTreeMap::new(), 0);
-        for (index, block) in self.shape.blocks.iter().enumerate() {
-            if let Some(head) = block.loop_head {
-                *calls_in_loops.entry(head).or_insert(false) |= self.calls_in(index);
-                most = most.max(self.numbers_at(block.start));
-            }
-        }
+        let in_loops = |(_, block): &(usize, &Block)| block.loop_head.is_some();
+        let most =
+            self.shape.blocks.iter().enumerate().filter(in_loops).map(|(_, block)| self.numbers_at(block.start)).max();
         // Behind a switch of stacks nothing is in registers, however few it takes.
-        let is_wanted = most >= MANY || self.port.is_some();
-        if !is_wanted || calls_in_loops.into_values().all(|calls| calls) {
+        let is_wanted = most >= Some(MANY) || self.port.is_some();
+        let calls: Vec<bool> = (0..self.shape.blocks.len()).map(|block| self.calls_in(block)).collect();
+        if !is_wanted || !self.has_loop_without(&calls) {
             return;
         }
         let slot = self.builder.create_sized_stack_slot(StackSlotData::new(StackSlotKind::ExplicitSlot, BYTES, 3));
@@ -60,7 +58,7 @@ impl Translator<'_, '_> {
         if self.function.code.len() > SMALL {
             let home = self.field(trusted(), types::I64, offset_of!(NativeContext, home));
             self.builder.ins().stack_store(types::I64, home, slot, HOME);
-            self.choose_loops();
+            self.choose_loops(&calls);
         }
     }
 
@@ -70,8 +68,19 @@ impl Translator<'_, '_> {
         self.shape.live_at(start).iter().filter(is_number).count()
     }
 
-    /// Finds the loops that fetch where home begins: those that call nothing and have one door.
-    fn choose_loops(&mut self) {
+    /// Whether there is a loop in whose blocks, but for those of loops in it, nothing is called; by block, whether anything is.
+    fn has_loop_without(&self, calls: &[bool]) -> bool {
+        let mut calls_in_loops = BTreeMap::new();
+        for (block, calls) in self.shape.blocks.iter().zip(calls) {
+            if let Some(head) = block.loop_head {
+                *calls_in_loops.entry(head).or_insert(false) |= calls;
+            }
+        }
+        calls_in_loops.into_values().any(|calls| !calls)
+    }
+
+    /// Finds the loops that fetch where home begins: those that call nothing, which is said by block, and have one door.
+    fn choose_loops(&mut self, calls: &[bool]) {
         let entry = match self.entry {
             Entry::Call => 0,
             Entry::Loop(word) => self.shape.index_of(word),
@@ -79,7 +88,7 @@ impl Translator<'_, '_> {
         self.at_hand.homes = vec![None; self.shape.blocks.len()];
         // Outer loops come before those in them.
         for (head, last) in self.shape.loops_with_one_door(entry) {
-            if !(head..=last).any(|block| self.calls_in(block)) {
+            if !calls[head..=last].contains(&true) {
                 let variable = self.builder.declare_var(types::I64);
                 self.at_hand.loops.insert(head, variable);
                 self.at_hand.homes[head..=last].fill(Some(variable));
@@ -118,7 +127,7 @@ impl Translator<'_, '_> {
     pub(super) fn enter_loop(&mut self, head: usize) {
         let (Some(slot), Some(variable)) = (self.at_hand.slot, self.at_hand.loops.get(&head).copied()) else { return };
         // Cranelift sees that what two loops fetch is the same, unless the addresses differ.
-        let home = self.fetch(slot, HOME, head as i32 + 1);
+        let home = self.fetch(slot, HOME, BYTES as i32 + head as i32);
         self.builder.def_var(variable, home);
     }
 

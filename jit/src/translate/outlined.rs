@@ -102,7 +102,7 @@ impl Translator<'_, '_> {
         self.outlined_block(Way::StrangeNan(nan, next))
     }
 
-    /// Fills a block, and those that go on from it, with what is hardly ever done.
+    /// Fills a block, and those that go on from it, with what is hardly ever done. Whoever goes on elsewhere must switch to that.
     pub(crate) fn fill_cold<T>(&mut self, block: ir::Block, fill: impl FnOnce(&mut Self) -> T) -> T {
         self.builder.set_cold_block(block);
         self.builder.switch_to_block(block);
