@@ -440,3 +440,52 @@ fn nobody_waits_for_a_control_service_that_is_given_up() {
     assert_eq!(ask(&["stop"]).status.code(), Some(0));
     assert_eq!(wait(system).status.code(), Some(0));
 }
+
+/// A service that has moved its account away, to whoever took it, has not taken it from init: it ends with the service, which can be
+/// started again as often as anybody likes.
+#[test]
+fn an_account_that_was_given_away_ends_with_its_service() {
+    let directory = directory();
+    let (socket, manifest) = (directory.path().join("ctl"), directory.path().join("system.toml"));
+    let giver = "
+        use \"std/kernel.lim\"
+        slots 4
+        export \"slot_account\" = 0
+        export \"slot_store\" = 1
+        export fn main() {
+            let account, store, header = slot.get(0, 0), slot.get(1, 0), u64(0xfffe | 1 << 20)
+            reg status: i64
+            status = svc SVC_CALL(store, account, header)
+            loop {
+                Kernel.sleep(1_000_000) catch _error {
+                }
+            }
+        }
+    ";
+    let service = "
+        [service.giver]
+        module = \"giver.lim\"
+        account = { bytes = \"64MiB\" }
+        [service.giver.references]
+        account = \"account\"
+        store = { service = \"store\" }
+    ";
+    let built_in = include_str!("../os-services/system.toml");
+    let small = built_in.replace("[system]\n", "[system]\nmemory = \"256MiB\"\n");
+    std::fs::write(directory.path().join("giver.lim"), giver).expect("it can be written");
+    std::fs::write(&manifest, format!("{small}\n{service}")).expect("it can be written");
+    let mut system = limen();
+    system.arg("boot").arg(&manifest).arg("--ctl").arg(&socket);
+    let system = system.stdin(Stdio::piped()).stdout(Stdio::null()).spawn().expect("it starts");
+    until("there is a socket", || UnixStream::connect(&socket).is_ok());
+    let ask = |arguments: &[&str]| {
+        let mut command = limen();
+        command.arg("ctl").arg("--socket").arg(&socket).args(arguments);
+        wait(command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it can be started"))
+    };
+    for restart in 0..8 {
+        until(&format!("restart {restart}"), || ask(&["restart", "giver"]).status.success());
+    }
+    assert_eq!(ask(&["stop"]).status.code(), Some(0));
+    assert_eq!(wait(system).status.code(), Some(0));
+}

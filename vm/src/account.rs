@@ -57,51 +57,102 @@ impl Budget {
     }
 }
 
-/// All accounts of a machine. An account holds what it can still spend.
+#[derive(Default)]
+struct Account {
+    /// What it can still spend.
+    free: Budget,
+    /// How many things outlive it, if there are any when it is closed: memories that it pays for, and closed accounts whose heir
+    /// it is.
+    dependents: u32,
+    /// Of one that is closed: to whom goes what is given back.
+    heir: Option<AccountKey>,
+}
+
+/// All accounts of a machine, and closed ones for as long as something may be given back to them.
 #[derive(Default)]
 pub(crate) struct Accounts {
-    accounts: SlotMap<AccountKey, Budget>,
+    accounts: SlotMap<AccountKey, Account>,
 }
 
 impl Accounts {
     pub(crate) fn open(&mut self, budget: Budget) -> AccountKey {
-        self.accounts.insert(budget)
+        self.accounts.insert(Account { free: budget, ..Account::default() })
     }
 
-    /// Closes an account; what it could still spend is its parent's business.
-    pub(crate) fn close(&mut self, account: AccountKey) -> Budget {
-        self.accounts.remove(account).unwrap_or_default()
+    /// Closes an account: its heir has what it could still spend, and gets what is given back later.
+    pub(crate) fn close(&mut self, account: AccountKey, heir: AccountKey) {
+        let Some(closed) = self.accounts.get_mut(account) else { return };
+        let rest = std::mem::take(&mut closed.free);
+        closed.heir = Some(heir);
+        if closed.dependents == 0 {
+            self.accounts.remove(account);
+        } else {
+            self.depend(heir);
+        }
+        self.refund(heir, rest);
+    }
+
+    /// Notes that something may outlive an account that is to be given back to it.
+    pub(crate) fn depend(&mut self, account: AccountKey) {
+        if let Some(account) = self.accounts.get_mut(account) {
+            account.dependents += 1;
+        }
+    }
+
+    /// Notes that such a thing is no more.
+    pub(crate) fn depend_no_more(&mut self, account: AccountKey) {
+        let mut next = Some(account);
+        while let Some(key) = next.take()
+            && let Some(account) = self.accounts.get_mut(key)
+        {
+            account.dependents -= 1;
+            if let (0, Some(heir)) = (account.dependents, account.heir) {
+                self.accounts.remove(key);
+                next = Some(heir);
+            }
+        }
+    }
+
+    /// The account itself, or who has come to have what is given back to it; `None` if that is nobody.
+    pub(crate) fn heir_of(&self, account: AccountKey) -> Option<AccountKey> {
+        let mut key = account;
+        while let Some(heir) = self.accounts.get(key)?.heir {
+            key = heir;
+        }
+        Some(key)
     }
 
     pub(crate) fn is_open(&self, account: AccountKey) -> bool {
-        self.accounts.contains_key(account)
+        self.accounts.get(account).is_some_and(|account| account.heir.is_none())
     }
 
     pub(crate) fn free(&self, account: AccountKey) -> Budget {
-        self.accounts.get(account).copied().unwrap_or_default()
+        self.accounts.get(account).map(|account| account.free).unwrap_or_default()
     }
 
     /// Sets what an account can still spend.
     pub(crate) fn set_free(&mut self, account: AccountKey, free: Budget) {
         if let Some(account) = self.accounts.get_mut(account) {
-            *account = free;
+            account.free = free;
         }
     }
 
     /// Takes `cost` out of the account; false, and nothing taken, if it has not so much.
     pub(crate) fn charge(&mut self, account: AccountKey, cost: Budget) -> bool {
-        let Some(free) = self.accounts.get_mut(account) else { return false };
-        match free.less(cost) {
-            Some(rest) => *free = rest,
+        let Some(account) = self.accounts.get_mut(account).filter(|account| account.heir.is_none()) else {
+            return false;
+        };
+        match account.free.less(cost) {
+            Some(rest) => account.free = rest,
             None => return false,
         }
         true
     }
 
-    /// Gives `cost` back; to nobody, if the account is closed.
+    /// Gives `cost` back; to its heir, if the account is closed.
     pub(crate) fn refund(&mut self, account: AccountKey, cost: Budget) {
-        if let Some(free) = self.accounts.get_mut(account) {
-            *free = free.and(cost).unwrap_or(*free);
+        if let Some(account) = self.heir_of(account).and_then(|heir| self.accounts.get_mut(heir)) {
+            account.free = account.free.and(cost).unwrap_or(account.free);
         }
     }
 }

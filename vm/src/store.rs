@@ -291,8 +291,7 @@ impl Store {
     /// An account's objects end with it, and what it could spend goes back to the account it was taken from.
     fn delete_account(&mut self, account: AccountKey, parent: AccountKey) {
         self.sweep_account(account, usize::MAX);
-        let rest = self.accounts.close(account);
-        self.accounts.refund(parent, rest);
+        self.accounts.close(account, parent);
     }
 
     /// Ends a reference, and with it the object if the reference made it.
@@ -330,8 +329,7 @@ impl Store {
         let account = self.accounts.open(budget);
         let made = self.enter(parent, Budget::default(), root(Kind::ACCOUNT, Object::Account(account), parent, 0));
         if made.is_none() {
-            self.accounts.close(account);
-            self.accounts.refund(parent, budget);
+            self.accounts.close(account, parent);
         }
         made
     }
@@ -497,7 +495,9 @@ impl Store {
         if memory.is_none() {
             self.accounts.refund(owner, cost);
         }
-        Some(self.memories.insert((memory?, owner)))
+        let memory = memory?;
+        self.accounts.depend(owner);
+        Some(self.memories.insert((memory, owner)))
     }
 
     /// The first entry of a memory object.
@@ -519,6 +519,7 @@ impl Store {
             && let Some((memory, owner)) = self.memories.remove(memory)
         {
             self.accounts.refund(owner, Budget::bytes(memory.length()));
+            self.accounts.depend_no_more(owner);
         }
     }
 

@@ -110,9 +110,9 @@ impl Store {
         TableImage { entries, vacant: self.objects.vacant() }
     }
 
-    /// The number of an account that pays for something; none if it is closed.
+    /// The number of an account that pays for something, or of the heir of a closed one.
     fn owner(&self, numbered: &Numbered, owner: AccountKey) -> Option<u32> {
-        numbered.accounts.numbers.get(owner).copied().filter(|_| self.accounts.is_open(owner))
+        numbered.accounts.numbers.get(self.accounts.heir_of(owner)?).copied()
     }
 
     fn domain_image(&self, numbered: &mut Numbered, key: DomainKey) -> DomainImage {

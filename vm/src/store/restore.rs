@@ -100,6 +100,7 @@ impl Store {
         }
         // They are counted as they come.
         memory.users = 0;
+        self.accounts.depend(owner);
         Some(self.memories.insert((memory, owner)))
     }
 
