@@ -295,3 +295,47 @@ fn tables_of_exceptions_are_refused_by_name() {
     let error = translate(&wasm("(module (table 1 exnref))"), &mut NoImports).map(|_| ());
     assert_eq!(error, Err(Error::Unsupported(vec!["tables of exceptions"])));
 }
+
+/// Loops whose last operators leave them on a condition and else begin them anew: of every sort of condition, and where a value
+/// is brought to the head.
+#[test]
+fn loops_that_are_left_on_a_condition() {
+    // How often each counts before it is left, with its condition on the count.
+    let loops = [
+        ("signed", "(i32.ge_s (local.get $i) (local.get $n))", 7),
+        ("unsigned", "(i32.gt_u (local.get $i) (i32.const 9))", 10),
+        ("far", "(i32.eq (i32.mul (local.get $i) (i32.const 100000)) (i32.const 500000))", 5),
+        ("bits", "(i32.and (local.get $i) (i32.const 8))", 8),
+        ("wide", "(i64.le_s (i64.const 6) (i64.extend_i32_s (local.get $i)))", 6),
+        ("float", "(f64.gt (f64.convert_i32_s (local.get $i)) (f64.const 3.5))", 4),
+        ("none", "(f64.ne (f64.sqrt (f64.sub (f64.const 2) (f64.convert_i32_s (local.get $i)))) (local.get $root))", 3),
+        ("value", "(local.get $i)", 1),
+    ];
+    let mut text = String::from("(module\n");
+    for (name, condition, _) in loops {
+        // What is no number is neither less nor equal: with `none` the square root of a negative one ends it.
+        text += &format!(
+            "(func (export \"{name}\") (param $n i32) (result i32) (local $i i32) (local $root f64)
+                (block $out (loop $again
+                    (local.set $i (i32.add (local.get $i) (i32.const 1)))
+                    (local.set $root (f64.sqrt (f64.abs (f64.sub (f64.const 2) (f64.convert_i32_s (local.get $i))))))
+                    (br_if $out {condition})
+                    (br $again)))
+                (local.get $i))\n"
+        );
+    }
+    text += "(func (export \"brought\") (param $n i32) (result i32) (local $i i32)
+        (i32.const 0)
+        (block $out (param i32) (result i32) (loop $again (param i32) (result i32)
+            (local.set $i (i32.add (i32.const 3)))
+            (local.get $i)
+            (br_if $out (i32.ge_s (local.get $i) (local.get $n)))
+            (br $again))))
+    )";
+    on_every_engine(&text, |instance| {
+        for (name, _, wanted) in loops {
+            returns(instance, name, &[7], &[Value::I32(wanted)]);
+        }
+        returns(instance, "brought", &[7], &[Value::I32(9)]);
+    });
+}

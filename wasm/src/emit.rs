@@ -131,6 +131,16 @@ impl Code {
         self.fixups.push(Fixup { label: to, from, word: from, shift: 40 });
     }
 
+    /// Takes back the branch that was written last, if nothing follows it and nothing branches behind it.
+    pub(crate) fn take_back_branch(&mut self, start: usize) -> bool {
+        let is_last = start + 1 == self.words.len() && self.is_open(start);
+        if is_last {
+            self.words.truncate(start);
+            self.fixups.pop();
+        }
+        is_last
+    }
+
     pub(crate) fn jump(&mut self, to: Label) {
         let from = self.words.len();
         self.wide32(Opcode::Jump, 0, 0);

@@ -71,6 +71,7 @@ pub(crate) struct Translator<'m> {
     /// Whether control cannot come here, and how many blocks were begun since.
     dead: Option<u32>,
     last: Option<Last>,
+    branched: Option<Branched>,
     allocations: FuncValidatorAllocations,
     /// More registers were wanted than a function can have.
     overflowed: bool,
@@ -114,6 +115,15 @@ impl Room {
     }
 }
 
+/// The conditional branch that was written last.
+#[derive(Clone, Copy)]
+struct Branched {
+    condition: Condition,
+    to: Label,
+    /// Its word.
+    at: usize,
+}
+
 impl<'m> Translator<'m> {
     pub(crate) fn new(module: &'m Context, lines: Option<&'m Lines>) -> Self {
         Self::within(Room::default(), module, lines)
@@ -144,6 +154,7 @@ impl<'m> Translator<'m> {
             dispatches: Vec::new(),
             dead: None,
             last: None,
+            branched: None,
             allocations,
             overflowed: false,
         }
@@ -189,6 +200,7 @@ impl<'m> Translator<'m> {
         self.homes.clear();
         self.zeros = [None; 5];
         (self.spilled, self.dead, self.last, self.overflowed) = (None, None, None, false);
+        self.branched = None;
         (self.exception, self.mark_register, self.propagation) = (None, None, None);
         let source = &self.module.source;
         let callable = self.module.callable_of(index);

@@ -574,19 +574,25 @@ mod tests {
     use super::*;
     use crate::NoImports;
 
-    /// Surveys a module with a table, a memory, and a function of no parameters with these operators, whose `end` is added.
-    fn survey(code: &[u8]) -> Option<Survey> {
-        let mut wasm =
-            b"\0asm\x01\0\0\0\x01\x04\x01\x60\0\0\x03\x02\x01\0\x04\x04\x01\x70\0\x01\x05\x03\x01\0\x01".to_vec();
+    /// Surveys a module with a table, a memory, and functions of no parameters with these operators, whose `end`s are added.
+    fn survey_all(functions: &[Vec<u8>]) -> Option<Survey> {
+        let count = functions.len() as u8;
+        let mut wasm = b"\0asm\x01\0\0\0\x01\x04\x01\x60\0\0\x03".to_vec();
+        wasm.extend([count + 1, count]);
+        wasm.resize(wasm.len() + functions.len(), 0);
+        wasm.extend(b"\x04\x04\x01\x70\0\x01\x05\x03\x01\0\x01");
         let number = |value: usize| [value as u8 & 0x7f | 0x80, (value >> 7) as u8 & 0x7f | 0x80, (value >> 14) as u8];
+        let bodies = functions.iter().map(|code| [&number(code.len() + 2)[..], &[0], code, &[byte::END]].concat());
+        let bodies = bodies.collect::<Vec<_>>().concat();
         wasm.push(10);
-        wasm.extend(number(code.len() + 6));
-        wasm.push(1);
-        wasm.extend(number(code.len() + 2));
-        wasm.push(0);
-        wasm.extend(code);
-        wasm.push(byte::END);
+        wasm.extend(number(bodies.len() + 1));
+        wasm.push(count);
+        wasm.extend(bodies);
         Survey::of(&Arc::new(Source::read(Arc::new(wasm), &mut NoImports).expect("its sections are valid")))
+    }
+
+    fn survey(code: &[u8]) -> Option<Survey> {
+        survey_all(&[code.to_vec()])
     }
 
     fn is_surveyed(code: &[u8]) -> Option<(bool, usize)> {
@@ -616,6 +622,23 @@ mod tests {
         assert_eq!(is_surveyed(&[0x41, 0, 0x1a].repeat(2000)), Some((false, 0)), "never more than one");
         let block = [vec![0x02, NO_TYPE], [0x41, 0].repeat(600), vec![0x0c, 0, byte::END]].concat();
         assert_eq!(is_surveyed(&block.repeat(10)), Some((false, 0)), "they are gone behind each block");
+    }
+
+    #[test]
+    fn much_code_is_surveyed_in_pieces() {
+        let long = || [0x41, 0, 0x1a].repeat(10_000);
+        let deep = || [[0x41, 0].repeat(2000), vec![0x1a; 2000]].concat();
+        let uses_tables = || [long(), vec![0x41, 0, 0x25, 0, 0x1a]].concat();
+        for turn in 0..6 {
+            let mut functions = vec![long(), deep(), long(), long(), uses_tables(), deep()];
+            functions.rotate_left(turn);
+            let survey = survey_all(&functions).expect("all operators are there");
+            let mut wanted = [1, 5].map(|function| (function + 6 - turn as u32) % 6);
+            wanted.sort_unstable();
+            assert!(survey.uses_tables && survey.deep == wanted, "{turn}: {:?}", survey.deep);
+            functions[turn].push(0xff);
+            assert!(survey_all(&functions).is_none(), "{turn}");
+        }
     }
 
     #[test]

@@ -322,7 +322,9 @@ impl Wide {
 /// The slot of a word of a function, with a handler that reads no accumulators. A call must know the frame size of its function
 /// to place the next frame.
 fn decode(word: u64, own: Callee, callees: &[Callee], shapes: &[Shape]) -> Slot {
-    let mut lanes = Field::SLOTS.map(|field| field.get(word) as u16);
+    // One by one: in a loop over them, each would be asked where it lies.
+    let lane = |field: Field| field.get(word) as u16;
+    let mut lanes = [lane(Field::A), lane(Field::B), lane(Field::C), lane(Field::D)];
     let Some(opcode) = Opcode::of_word(word) else {
         return slot(Head { raw: word }, lanes, None);
     };

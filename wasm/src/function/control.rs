@@ -3,8 +3,8 @@
 use limen_isa::ValueType;
 use wasmparser::{BlockType, BrTable, Operator};
 
-use super::Translator;
 use super::exceptions::Handler;
+use super::{Branched, Translator};
 use crate::condition::{Condition, Right};
 use crate::context::Trap;
 use crate::emit::{Label, Register};
@@ -254,8 +254,14 @@ impl Translator<'_> {
             return self.ret(&values);
         }
         self.bring(first, self.frames[target].height, count);
-        self.frames[target].is_target = true;
-        self.code.jump(self.frames[target].label);
+        let Frame { kind, label, is_target, .. } = &mut self.frames[target];
+        *is_target = true;
+        let label = *label;
+        if matches!(kind, Kind::Loop) {
+            self.begin_anew(label);
+        } else {
+            self.code.jump(label);
+        }
     }
 
     fn branch_if(&mut self, relative_depth: u32) {
@@ -279,7 +285,20 @@ impl Translator<'_> {
             self.constant(register, condition.ty, constant as u64);
             condition.right = Right::Register(register);
         }
+        self.branched = Some(Branched { condition, to, at: self.code.position() });
         condition.branch(&mut self.code, to);
+    }
+
+    /// Begins a loop anew. Where the loop is left on a condition just before, the branch is the other way round: a turn of the
+    /// loop is then one instruction less, and leaving it one more.
+    fn begin_anew(&mut self, head: Label) {
+        match self.branched.take() {
+            Some(Branched { condition, to, at }) if self.code.take_back_branch(at) => {
+                condition.negated().branch(&mut self.code, head);
+                self.code.jump(to);
+            }
+            _ => self.code.jump(head),
+        }
     }
 
     fn branch_table(&mut self, targets: &BrTable<'_>) {
