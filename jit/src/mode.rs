@@ -29,7 +29,8 @@ pub(crate) enum Safepoints {
     /// It burns a unit of fuel, and stops if there is none.
     Counting,
     /// It looks whether the machine wants to look at something. Not at calls that it has put in line, nor at an `svc`, nor where
-    /// the kernel is entered for that: nobody comes to the same one again but by a branch backwards or a call, which look.
+    /// the kernel is entered for that: nobody comes to the same one again but by a branch backwards or a call, which look. Of a few
+    /// turns of a very short loop only the last one looks.
     Live,
     /// Nothing: nobody can stop it, nor take its frames out where it calls. Only for measuring what that costs.
     Skipped,

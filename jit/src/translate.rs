@@ -39,7 +39,7 @@ use crate::lower::stores::Waiting;
 use crate::mode::{Mode, Safepoints};
 use crate::nans::{Nan, Nans};
 use crate::passing::{Passing, REGISTER_RESULTS};
-use crate::shape::{RegisterSet, Shape};
+use crate::shape::{Block, RegisterSet, Shape};
 use crate::slow::Kind;
 
 use at_hand::AtHand;
@@ -49,6 +49,10 @@ pub(crate) use slots::Slots;
 
 /// Bytes of a cell of the stack.
 pub(crate) const CELL: i32 = 8;
+
+/// So many turns of a loop follow in line at most, and as many as have so many words.
+const MAX_TURNS: usize = 4;
+const TURNS_WORDS: usize = 24;
 
 /// Where compiled code begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -137,6 +141,8 @@ pub(crate) struct Translator<'a, 'b> {
     pub(crate) kept: Vec<Kept>,
     /// The basic block that is being translated.
     pub(crate) block: usize,
+    /// Where its next turn follows in line, if one does.
+    next_turn: Option<ir::Block>,
     /// For so many registers of a function that is called, a call before it in the basic block has found room.
     pub(crate) room: Option<usize>,
     /// For so many registers there is known to be room everywhere.
@@ -226,6 +232,7 @@ impl<'a, 'b> Translator<'a, 'b> {
             known_behind: HashMap::new(),
             kept,
             block: 0,
+            next_turn: None,
             room: None,
             room_in_loops: None,
             context: nothing,
@@ -349,10 +356,31 @@ impl<'a, 'b> Translator<'a, 'b> {
 
     fn block(&mut self, index: usize) {
         self.poll_before(index);
-        self.builder.switch_to_block(self.blocks[index]);
         if self.inlined.as_ref().is_some_and(|inlined| inlined.plan.leaves(index)) {
             self.builder.set_cold_block(self.blocks[index]);
         }
+        let mut here = self.blocks[index];
+        for copies_to_come in (0..self.turns_at_once(index)).rev() {
+            let next = (copies_to_come > 0).then(|| self.builder.create_block());
+            self.next_turn = next;
+            self.builder.switch_to_block(here);
+            self.instructions_of(index);
+            here = next.unwrap_or(here);
+        }
+    }
+
+    /// How many turns of a loop follow in line, each with code of its own, before it polls: as many as are short together, if it is one
+    /// basic block that calls nothing and need not count its turns.
+    fn turns_at_once(&self, index: usize) -> usize {
+        let Block { start, end, .. } = self.shape.blocks[index];
+        let is_short = self.polls[index].as_ref().is_some_and(|poll| (start..end).contains(&poll.branch));
+        if !is_short || self.mode.safepoints == Safepoints::Counting || self.port.is_some() || self.calls_in(index) {
+            return 1;
+        }
+        (TURNS_WORDS / (end - start) as usize).clamp(1, MAX_TURNS)
+    }
+
+    fn instructions_of(&mut self, index: usize) {
         (self.block, self.open, self.room) = (index, self.bounds.at_start(index), self.room_in_loops);
         self.slots.enter(index);
         self.take_known(index);
@@ -459,6 +487,11 @@ impl<'a, 'b> Translator<'a, 'b> {
             return self.way_to(target);
         }
         let head = self.shape.index_of(target);
+        if let Some(next) =
+            self.next_turn.filter(|_| head == self.block && self.conversions(head, &self.live).is_empty())
+        {
+            return next;
+        }
         match &self.polls[head] {
             Some(poll) if self.conversions(head, &self.live).is_empty() => poll.block,
             _ => self.outlined_block(Way::Poll(head)),
