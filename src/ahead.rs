@@ -16,6 +16,7 @@ const BEGINNING: Duration = Duration::from_millis(200);
 const PAUSE: Duration = Duration::from_micros(100);
 
 /// By how much the program goes before, where there is one processor for both.
+#[cfg(target_os = "linux")]
 const NICENESS: i32 = 5;
 
 /// Follows a program of so many functions that is about to begin, on a thread of its own; nobody needs to wait for that.
@@ -23,6 +24,8 @@ pub(crate) fn begin(bodies: &Bodies, functions: usize) {
     let mut ahead = Ahead { bodies: bodies.clone(), next: VecDeque::new(), is_done: vec![false; functions] };
     // Where the host gives no thread, functions are translated when they are called.
     let _ = thread::Builder::new().name("limen-ahead".to_owned()).spawn(move || {
+        // Elsewhere it would be that of the whole process.
+        #[cfg(target_os = "linux")]
         let _ = rustix::process::nice(NICENESS);
         let end = Instant::now() + BEGINNING;
         while Instant::now() < end {

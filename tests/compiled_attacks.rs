@@ -135,6 +135,19 @@ export fn fault(c: ref, code: i32) {
 }
 ";
 
+/// How kernels here begin with two contexts: the one that runs first is in slot 5.
+const BOOT_TWO: &str = "
+export fn boot() {
+    reg none, zero: i32
+    reg first: ref
+    call start(none)
+    first = slot.get [zero + 3]
+    slot.set [zero + 5], first
+    call start(none)
+    ctx.resume first
+}
+";
+
 /// In a compiled loop the reference is checked in each round, and used again behind the place where it ends.
 #[test]
 fn a_reference_ends_between_two_uses_in_a_loop() {
@@ -402,15 +415,6 @@ fn serve() {{
         exchange(&format!("13{all}")),
     );
     let kernel = "
-export fn boot() {
-    reg none, zero: i32
-    reg first: ref
-    call start(none)
-    first = slot.get [zero + 3]
-    slot.set [zero + 5], first
-    call start(none)
-    ctx.resume first
-}
 export fn svc(c: ref, number: i32) {
     reg zero, code: i32
     reg client, server: ref
@@ -467,7 +471,8 @@ export fn svc(c: ref, number: i32) {
     // Each time six full messages and 3, 3, 1, 6, 7 and 0 in between; of the server a full one, twice the sum of what it got, and a
     // full one.
     let sum = 5 * (6 * -8 + 3 + 3 + 1 + 6 + 7 + (-8 + 1 + 1 - 8));
-    assert_eq!(System::new(kernel, &user).same_in_all_ways().0, Outcome::Halted(1000 + sum));
+    let kernel = format!("{BOOT_TWO}{kernel}");
+    assert_eq!(System::new(&kernel, &user).same_in_all_ways().0, Outcome::Halted(1000 + sum));
 }
 
 /// What the kernel sets in a message is there, although a function that it called has put another message in the place of the one
@@ -495,15 +500,6 @@ export fn main() {
     ret
 }";
     let kernel = "
-export fn boot() {
-    reg none, zero: i32
-    reg first: ref
-    call start(none)
-    first = slot.get [zero + 3]
-    slot.set [zero + 5], first
-    call start(none)
-    ctx.resume first
-}
 export fn svc(c: ref, number: i32) {
     reg zero, code: i32
     reg client, silent: ref
@@ -535,7 +531,8 @@ fn replace(c: ref, other: ref, number: i32) {
   done:
     ret
 }";
-    assert_eq!(System::new(kernel, user).same_in_all_ways().0, Outcome::Halted(0));
+    let kernel = format!("{BOOT_TWO}{kernel}");
+    assert_eq!(System::new(&kernel, user).same_in_all_ways().0, Outcome::Halted(0));
 }
 
 /// A register that no instruction writes is zero until the kernel sets it; the loop that goes on with it has been compiled.

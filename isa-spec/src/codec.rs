@@ -323,9 +323,18 @@ impl Plain {
                 OperandKind::Register { role, .. } if operand.place.word == 0 => {
                     registers.push((role, operand.place.field));
                 }
-                OperandKind::Register { .. } | OperandKind::List(_) => return None,
-                OperandKind::Function | OperandKind::Signature => return None,
-                _ => {}
+                // Of these the length depends on what is called, or on a count.
+                OperandKind::Register { .. }
+                | OperandKind::List(_)
+                | OperandKind::Function
+                | OperandKind::Signature => return None,
+                OperandKind::Immediate { .. }
+                | OperandKind::Bits32
+                | OperandKind::Float32
+                | OperandKind::Literal64
+                | OperandKind::Float64
+                | OperandKind::Label
+                | OperandKind::Table => {}
             }
         }
         Some(Self { registers, length: row.fixed_words() })

@@ -113,9 +113,7 @@ impl Control for Translator<'_, '_> {
         let (results, arguments) = (results as usize, arguments as usize);
         let taken: Vec<Reg> = (0..results).map(|index| listed(words, 1, index)).collect();
         let given: Vec<Reg> = (results..results + arguments).map(|index| listed(words, 1, index)).collect();
-        if self.mode.safepoints == Safepoints::Live {
-            self.renew_processor();
-        }
+        self.renew_processor();
         let context = self.fetch_context();
         let known = std::mem::replace(&mut self.context, context);
         let port = self.port();

@@ -138,21 +138,16 @@ impl Translator<'_, '_> {
         }
     }
 
-    /// Where an `svc` begins: finds anew what all contexts of the machine share, so that nobody waits for the stack that has just been
-    /// switched to.
+    /// Where a function or an `svc` begins: finds what all contexts of the machine share. In live time from the pinned register, so
+    /// that nobody waits for the stack that has just been switched to.
     pub(crate) fn renew_processor(&mut self) {
-        if let Some(variable) = self.processor {
-            let processor = self.find_processor();
-            self.builder.def_var(variable, processor);
-        }
-    }
-
-    fn find_processor(&mut self) -> Value {
-        if self.mode.safepoints == Safepoints::Live {
-            let word = self.builder.ins().get_pinned_reg(types::I64);
-            return self.builder.ins().load(types::I64, constant(), word, layout::BY_ATTENTION as i32);
-        }
-        self.field(constant(), types::I64, offset_of!(NativeContext, processor))
+        let Some(variable) = self.processor else { return };
+        let (from, at) = match self.mode.safepoints {
+            Safepoints::Live => (self.builder.ins().get_pinned_reg(types::I64), layout::BY_ATTENTION),
+            Safepoints::Counting | Safepoints::Skipped => (self.context, offset_of!(NativeContext, processor)),
+        };
+        let processor = self.builder.ins().load(types::I64, constant(), from, at as i32);
+        self.builder.def_var(variable, processor);
     }
 
     /// A field of what all contexts of the machine share. Between instructions that the runtime executes none of them changes.

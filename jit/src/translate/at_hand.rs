@@ -13,7 +13,6 @@ use limen_isa::{Reg, ValueType};
 
 use super::{CELL, Entry, Translator, constant, trusted};
 use crate::context::NativeContext;
-use crate::shape::Block;
 
 /// Where context and frame are kept for cold blocks, and home for loops.
 #[derive(Default)]
@@ -42,11 +41,9 @@ impl Translator<'_, '_> {
     /// In a function with a loop that calls nothing and has much to keep in registers, keeps context and frame where cold blocks find
     /// them, so that they need none in there. Around a call they are kept in any case.
     pub(super) fn keep_at_hand(&mut self) {
-        let in_loops = |(_, block): &(usize, &Block)| block.loop_head.is_some();
-        let most =
-            self.shape.blocks.iter().enumerate().filter(in_loops).map(|(_, block)| self.numbers_at(block.start)).max();
+        let in_loops = self.shape.blocks.iter().filter(|block| block.loop_head.is_some());
         // Behind a switch of stacks nothing is in registers, however few it takes.
-        let is_wanted = most >= Some(MANY) || self.port.is_some();
+        let is_wanted = self.port.is_some() || in_loops.map(|block| self.numbers_at(block.start)).max() >= Some(MANY);
         let calls: Vec<bool> = (0..self.shape.blocks.len()).map(|block| self.calls_in(block)).collect();
         if !is_wanted || !self.has_loop_without(&calls) {
             return;
@@ -99,7 +96,7 @@ impl Translator<'_, '_> {
     /// Fetches context and frame for a cold block.
     pub(crate) fn fetch_at_hand(&mut self) {
         let Some(slot) = self.at_hand.slot else { return };
-        self.context = self.fetch(slot, CONTEXT, CELL / 2);
+        self.context = self.fetch_context();
         self.frame = self.fetch(slot, FRAME, CELL / 2);
     }
 
