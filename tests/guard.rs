@@ -144,6 +144,85 @@ export fn main(p: i32, q: i32, n: i32) -> i64 {
     assert_eq!(words.len(), 8, "almost every access faults once: {words:?}");
 }
 
+/// Stores of floats wait for each other, so that their NaNs are looked for at once: what is stopped has been done so far, and no
+/// further, as if they had not.
+#[test]
+fn stores_that_wait_are_stopped_one_by_one() {
+    let module = verified(
+        "home 2
+export fn main(p: i32, q: i32, n: i32) -> i64 {
+    reg a, b: f64
+    reg c: i64
+    reg r: i32
+    a = f64.from_i32_s n
+    b = f64.div a, a
+    a = f64.add a, b
+    f64.store [p + 4096], a
+    f64.store [q + 4096], b
+    b = f64.mul a, b
+    f64.store [p + 4112], b
+    i32.br_eqi n, 0, load
+    i32.br_eqi n, 1, other
+    f64.store [q + 8], a
+    f64.store [p + 4104], a
+    ret c
+  load:
+    a = f64.add b, b
+    f64.store [q + 16], a
+    b = f64.load [q + 24]
+    f64.store [p + 24], b
+    ret c
+  other:
+    a = f64.sub b, a
+    f64.store [q + 4], a
+    i64.store [p + 8], c
+    r = i32.from_f64_s a
+    ret c
+}",
+    );
+    let mut faults = 0;
+    for (n, p) in (0..4).flat_map(|n| [0, 4080, 4072, 4064, -4096, -8, 1 << 24].map(|p| (n, p))) {
+        for q in [0, 64, 4080, 4088, 4089, 4096, 8184, -4096, -4097, -1] {
+            let (outcome, _) = same(&module, &[Value::I32(p), Value::I32(q), Value::I32(n)]);
+            faults += usize::from(fault_at(&outcome).is_some());
+        }
+    }
+    assert!(faults > 100, "{faults}");
+}
+
+/// Code that hardly accesses the first page counts from the second one.
+#[test]
+fn accesses_below_where_code_counts_from_are_what_they_are() {
+    let module = verified(
+        "home 2
+export fn main(p: i32, i: i32) -> i64 {
+    reg a, b, c, d, e: i64
+    a = i64.load_at [p, i + 8]
+    b = i64.load [p + 4096]
+    c = i64.load [p + 5000]
+    e = i64.load [p + 4099]
+    a = i64.add a, e
+    i64.store [p + 4104], c
+    d = i64.load_at [p, i + 4090]
+    a = i64.add a, b
+    c = i64.add c, d
+    a = i64.add a, c
+    i64.store [p + 0], a
+    i64.store [p + 8184], a
+    i64.store_at [p, i + 4095], c
+    ret a
+}",
+    );
+    let mut returned = 0;
+    for p in [0, 1, 8, 3184, 3192, 3193, 4088, 4096, -1, -8, -4096, i32::MIN] {
+        for i in [0, 1, 7, 500, 511, 512, -1, -512, i32::MIN] {
+            let (outcome, _) = same(&module, &[Value::I32(p), Value::I32(i)]);
+            returned += usize::from(matches!(outcome, Outcome::Returned(_)));
+        }
+    }
+    assert!(returned >= 3, "{returned}");
+}
+
 /// The frames around the one that is stopped are found, whatever registers they had put away; and what it had done before is
 /// done, what would have come after is not.
 #[test]

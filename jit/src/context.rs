@@ -1,6 +1,9 @@
 //! What compiled code and the runtime tell each other.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use limen_isa::ValueType;
+use limen_isa::module::PAGE_SIZE;
 use limen_vm::{ContextId, Exit, Frames, Fuel, HEADER_CELLS, Interpreter, NativeFrame, Port, Run};
 
 use crate::arch::{self, FLOAT_ARGUMENTS, INTEGER_ARGUMENTS, RETURN_ADDRESS};
@@ -155,7 +158,7 @@ pub(crate) struct NativeContext {
     /// Where it stands while it does not run.
     pub(crate) native: Control,
     /// What is left of the slice of fuel, while native code does not run; if it does not count, the address of the word that it
-    /// looks at.
+    /// looks at. While code asks the runtime that keeps no register for this: what that register holds.
     pub(crate) fuel: u64,
     pub(crate) processor: *mut Processor,
     /// Where its message is.
@@ -167,11 +170,14 @@ pub(crate) struct NativeContext {
     pub(crate) epoch: u64,
     /// Where an empty native stack begins.
     pub(crate) top: *mut u8,
-    /// Behind the last cell of the stack.
-    pub(crate) limit: *mut u64,
+    /// Behind the last cell of the stack; for code that keeps no register for safepoints zero if it is to stop at the next one, so
+    /// that it looks at both at once.
+    pub(crate) limit: AtomicU64,
     /// The first byte of home, and how many may be accessed, without a look at page states unless its code looks at them.
     pub(crate) home: *mut u8,
     pub(crate) home_length: u64,
+    /// Its second page, from which some code counts; see [`crate::origin`].
+    pub(crate) second_page: *mut u8,
     /// The states of the pages of home, if its code looks at them.
     pub(crate) page_states: *const u8,
     /// The code of the module's functions; [`crate::arch::uncompiled_stub`] where it is not compiled.
@@ -226,6 +232,8 @@ pub(crate) struct NativeContext {
     pub(crate) innermost: Innermost,
     /// The first cell of the stack.
     pub(crate) stack: *mut u64,
+    /// Behind its last cell.
+    pub(crate) end: *mut u64,
     /// Who it is.
     pub(crate) id: Option<ContextId>,
     /// Where code stands that the host has stopped.
@@ -303,9 +311,10 @@ impl NativeContext {
             slot_count: 0,
             epoch: NEVER,
             top: nowhere,
-            limit: std::ptr::null_mut(),
+            limit: AtomicU64::new(0),
             home: nowhere,
             home_length: 0,
+            second_page: nowhere,
             page_states: std::ptr::null(),
             functions: std::ptr::null(),
             indirect: std::ptr::null(),
@@ -332,6 +341,7 @@ impl NativeContext {
             reason: Reason::Exit(Exit::Fuel),
             innermost: Innermost { at, frame: std::ptr::null_mut(), pointer: nowhere, entering: None },
             stack: std::ptr::null_mut(),
+            end: std::ptr::null_mut(),
             id: None,
             stopped: Stopped { at, registers: arch::NO_REGISTERS, stack: 0, exit: 0 },
             mode: Mode { paging: Paging::Open, safepoints: Safepoints::Counting },
@@ -356,6 +366,7 @@ impl NativeContext {
                 (self.home, self.home_length) = (home, length as u64);
             }
         }
+        self.second_page = self.home.wrapping_add(PAGE_SIZE as usize);
         let (slots, count) = run.slots();
         (self.slots, self.slot_count) = (slots.cast(), count as u64);
         self.epoch = run.epoch();
@@ -472,6 +483,11 @@ impl NativeContext {
         }
     }
 
+    /// Has code go on at safepoints, until the next time that somebody wants the machine's attention.
+    pub(crate) fn reset_limit(&self) {
+        self.limit.store(self.end as u64, Ordering::Release);
+    }
+
     /// Whether to go on at a safepoint: with the next slice of fuel, as [`Fuel::next_slice`], if this one is used up.
     pub(crate) fn goes_on(&mut self, processor: &mut Processor, run: &mut Run<'_>) -> bool {
         self.tell_fuel(processor, run);
@@ -480,6 +496,8 @@ impl NativeContext {
         let goes_on = match self.mode.safepoints {
             Safepoints::Counting => processor.fuel.next_slice(run),
             Safepoints::Live | Safepoints::Skipped => {
+                // Before the word is taken back: who raises it after that sets the limit to zero again.
+                self.reset_limit();
                 let is_disturbed = run.attend();
                 processor.renew(run);
                 !is_disturbed && (slice > 0 || processor.fuel.next_slice(run))

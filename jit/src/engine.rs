@@ -306,7 +306,8 @@ impl Turn<'_, '_> {
         }
         let mut parked = Parked::new(&self.jit.pool, &self.jit.code_map, cells, function)?;
         let context = &mut *parked.context;
-        (context.stack, context.limit) = (stack.start, stack.end);
+        (context.stack, context.end) = (stack.start, stack.end);
+        context.reset_limit();
         // SAFETY: the innermost frame lies on the stack.
         context.frame = unsafe { stack.start.add(innermost as usize) };
         context.target = code;
@@ -472,7 +473,8 @@ impl Turn<'_, '_> {
             let mut run = self.run.of(entry.context);
             Turn { jit: self.jit, run: &mut run, fuel: Fuel::default() }.introduce(context);
             context.renew(&mut run);
-            (context.stack, context.limit) = (entry.stack.start, entry.stack.end);
+            (context.stack, context.end) = (entry.stack.start, entry.stack.end);
+            context.reset_limit();
             // SAFETY: the entry's frame lies on the stack.
             context.frame = unsafe { entry.stack.start.add(entry.frame as usize) };
             context.target = target;

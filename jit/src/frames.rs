@@ -1,5 +1,7 @@
 //! Frames of compiled code: how they are entered and left, and how they become portable.
 
+use std::ptr::NonNull;
+
 use limen_vm::{Frames, HEADER_CELLS, NativeFrame, NativeFrames};
 
 use crate::arch::{self, RETURN_ADDRESS};
@@ -122,7 +124,15 @@ pub(crate) unsafe fn go(context: *mut NativeContext) {
         let driver = &raw mut (*processor).driver;
         let outer = *driver;
         let _watched = guard::watch(processor);
+        let stops = !(*context).mode.keeps_register() && (*context).unwinding == 0;
+        let before = stops.then(|| {
+            (*context).reset_limit();
+            (*(*processor).run).zero_when_raised(Some(NonNull::from(&(*context).limit)))
+        });
         arch::switch(driver, &raw const (*context).native, told, (*context).fuel);
+        if let Some(before) = before {
+            (*(*processor).run).zero_when_raised(before);
+        }
         *driver = outer;
     }
 }

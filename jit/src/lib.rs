@@ -39,6 +39,7 @@ mod log;
 mod lower;
 mod mode;
 mod nans;
+mod origin;
 mod passing;
 mod ranges;
 mod resident;

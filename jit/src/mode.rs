@@ -49,6 +49,12 @@ impl Mode {
         Self { paging, safepoints }
     }
 
+    /// Whether a register is kept for what safepoints look at: the fuel, or the address of the word. Where there is no kernel, whose
+    /// code looks without a context, programs have it instead.
+    pub(crate) fn keeps_register(self) -> bool {
+        self.paging != Paging::Guarded
+    }
+
     /// The same without safepoints, where there is no fuel to be counted.
     #[cfg(feature = "unstoppable")]
     pub(crate) fn unstoppable(self) -> Self {

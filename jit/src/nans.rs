@@ -162,7 +162,7 @@ fn effect(opcode: Opcode, words: &[u64]) -> Effect {
         F32FromI32S | F32FromI32U | F64FromI32S | F64FromI32U | F32FromI64S | F32FromI64U | F64FromI64S
         | F64FromI64U => Effect::Makes(Nan::Canonical),
         F32Const | F64Const if !constant_is_nan(opcode, words) => Effect::Makes(Nan::Canonical),
-        F32Mov | F64Mov => Effect::Copies(register(Field::B)),
+        F32Mov | F64Mov | F32Abs | F64Abs => Effect::Copies(register(Field::B)),
         F32Select | F64Select => Effect::Chooses(register(Field::C), register(Field::D)),
         _ => Effect::Makes(Nan::Kept),
     }

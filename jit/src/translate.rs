@@ -38,6 +38,7 @@ use crate::lower::plan::changes;
 use crate::lower::stores::Waiting;
 use crate::mode::{Mode, Safepoints};
 use crate::nans::{Nan, Nans};
+use crate::origin::origin;
 use crate::passing::{Passing, REGISTER_RESULTS};
 use crate::shape::{Block, RegisterSet, Shape};
 use crate::slow::Kind;
@@ -158,6 +159,8 @@ pub(crate) struct Translator<'a, 'b> {
     /// That one has it wherever other code may look.
     pub(crate) fuel: Option<Variable>,
     at_hand: AtHand,
+    /// The address in home from which offsets count; see [`crate::origin`].
+    pub(crate) origin: u32,
     entry: Entry,
     pub(crate) mode: Mode,
     /// The code that is being made.
@@ -241,6 +244,7 @@ impl<'a, 'b> Translator<'a, 'b> {
             port,
             fuel,
             at_hand: AtHand::default(),
+            origin: origin(module, index, shape),
             entry,
             mode,
             itself,

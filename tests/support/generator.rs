@@ -37,6 +37,8 @@ struct Program {
     /// Single accesses to home, and to segments.
     accesses: [Vec<&'static Row>; 2],
     has_large_home: bool,
+    /// Most are: what goes wrong mostly shows in little code, of which more can be tried.
+    is_brief: bool,
 }
 
 /// The source of a program that exports `main`, or `boot` if it is a kernel.
@@ -61,7 +63,8 @@ impl Program {
         let groups = frequencies(sort).map(group).into_iter().filter(|(often, _)| *often > 0).collect();
         let accesses =
             [0x0600..0x0650, 0x0700..0x0750].map(|codes| rows().filter(|row| codes.contains(&row.code)).collect());
-        Self { sort, functions, groups, branches, accesses, has_large_home: random.below(8) == 0 }
+        let (has_large_home, is_brief) = (random.below(8) == 0, random.below(4) != 0);
+        Self { sort, functions, groups, branches, accesses, has_large_home, is_brief }
     }
 
     fn declarations(&self, random: &mut Random) -> String {

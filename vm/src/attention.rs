@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::mem::offset_of;
+use std::ptr::NonNull;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
@@ -20,9 +21,28 @@ pub(crate) struct Attention {
     stop: AtomicBool,
     /// Raised by devices that want to work.
     devices: AtomicBool,
-    /// Whether anything was raised since the machine last looked; it sleeps on it.
-    news: Mutex<bool>,
+    news: Mutex<News>,
     came: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct News {
+    /// Whether anything was raised since the machine last looked; it sleeps on it.
+    is_there: bool,
+    /// Belongs to the engine: set to zero when the word is raised.
+    zeroed: Option<NonNull<AtomicU64>>,
+}
+
+// SAFETY: the number is there as long as it is named here, as `Attention::zero_when_raised` demands.
+unsafe impl Send for News {}
+
+impl News {
+    fn zero(&self) {
+        if let Some(number) = self.zeroed {
+            // SAFETY: as above.
+            unsafe { number.as_ref() }.store(0, Ordering::Release);
+        }
+    }
 }
 
 /// How many bytes behind the word that is.
@@ -42,14 +62,34 @@ impl Attention {
     /// Has the machine look at whatever there may be.
     pub(crate) fn raise(&self) {
         self.word.store(1, Ordering::Release);
-        *self.news.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        let mut news = self.news();
+        news.is_there = true;
+        news.zero();
         self.came.notify_one();
+    }
+
+    /// Has this number set to zero whenever the word is raised, and now if it is; in place of another, which is given.
+    ///
+    /// # Safety
+    ///
+    /// The number must be there until another has taken its place, or none.
+    pub(crate) unsafe fn zero_when_raised(&self, number: Option<NonNull<AtomicU64>>) -> Option<NonNull<AtomicU64>> {
+        let mut news = self.news();
+        let before = std::mem::replace(&mut news.zeroed, number);
+        if self.word.load(Ordering::Acquire) != 0 {
+            news.zero();
+        }
+        before
+    }
+
+    fn news(&self) -> MutexGuard<'_, News> {
+        self.news.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Sleeps until something is raised or `until`; for ever if that is `None`. `false` if it was the time.
     pub(crate) fn wait(&self, until: Option<Instant>) -> bool {
-        let mut news = self.news.lock().unwrap_or_else(PoisonError::into_inner);
-        while !std::mem::take(&mut *news) {
+        let mut news = self.news();
+        while !std::mem::take(&mut news.is_there) {
             news = match until {
                 Some(until) => {
                     let left = until.saturating_duration_since(Instant::now());

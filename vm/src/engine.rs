@@ -1,5 +1,7 @@
 //! What an engine is, and what of a machine an engine sees.
 
+use std::ptr::NonNull;
+use std::sync::atomic::AtomicU64;
 use std::time::{Duration, Instant};
 
 use limen_isa::module::Module;
@@ -288,6 +290,16 @@ impl<'a> Run<'a> {
     #[must_use]
     pub fn attention(&self) -> Option<*const u64> {
         self.store.attention()
+    }
+
+    /// Has this number set to zero whenever that word is raised, and now if it is; in place of another, which is given.
+    ///
+    /// # Safety
+    ///
+    /// The number must be there until another has taken its place, or none.
+    pub unsafe fn zero_when_raised(&self, number: Option<NonNull<AtomicU64>>) -> Option<NonNull<AtomicU64>> {
+        // SAFETY: the caller's promise.
+        unsafe { self.store.zero_when_raised(number) }
     }
 
     /// Puts a number of the engine's beside that word, where its code can find it.

@@ -8,7 +8,9 @@ use limen_isa::module::{MAX_PAGES, MAX_SLOTS, Module, PAGE_SIZE};
 use limen_isa::{Fault, ValueType};
 use slotmap::SlotMap;
 use std::collections::VecDeque;
+use std::ptr::NonNull;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::time::Instant;
 
 use crate::account::{AccountKey, Accounts, Budget};
@@ -143,6 +145,16 @@ impl Store {
     pub(crate) fn attention(&self) -> Option<*const u64> {
         let counts = self.has_limit || self.clock.time() == Time::Virtual || !Timer::are_there();
         (!counts).then(|| self.attention.word())
+    }
+
+    /// See [`crate::Run::zero_when_raised`].
+    ///
+    /// # Safety
+    ///
+    /// As there.
+    pub(crate) unsafe fn zero_when_raised(&self, number: Option<NonNull<AtomicU64>>) -> Option<NonNull<AtomicU64>> {
+        // SAFETY: the caller's promise.
+        unsafe { self.attention.zero_when_raised(number) }
     }
 
     /// See [`crate::Run::put_by_attention`].

@@ -190,32 +190,30 @@ impl Translator<'_, '_> {
         self.inline(f, &arguments, &results);
     }
 
-    /// Where the function begins: checks the stack and passes the safepoint, for its caller. Leaves to the runtime, which has the
+    /// Where the function begins: checks the stack and passes the safepoint, for its caller; both at once without a register for it. Leaves to the runtime, which has the
     /// call not come about if it must.
     pub(crate) fn enter(&mut self, passed: &[Value]) {
-        let [retry, lacking, on] = [(); 3].map(|()| self.builder.create_block());
+        let [begin, lacking, on] = [(); 3].map(|()| self.builder.create_block());
         self.builder.set_cold_block(lacking);
-        self.builder.ins().jump(retry, &[]);
-        self.builder.switch_to_block(retry);
+        self.builder.ins().jump(begin, &[]);
+        self.builder.switch_to_block(begin);
         let bytes = self.function.registers.len() as i64 * i64::from(CELL);
         let end = self.builder.ins().iadd_imm_s(self.frame, bytes);
         let overflow = self.exceeds_stack(end);
         self.unless(overflow, lacking);
-        if self.mode.safepoints == Safepoints::Counting {
+        // The runtime sees to all that is lacking, but whoever counts burns fuel himself.
+        let again = if self.mode.safepoints == Safepoints::Counting {
             self.pass(lacking);
-            self.builder.ins().jump(on, &[]);
-        } else if self.calls() {
-            let stop = self.builder.create_block();
-            self.builder.set_cold_block(stop);
-            self.pass(stop);
-            self.builder.ins().jump(on, &[]);
-            self.builder.switch_to_block(stop);
-            self.ask_at_entry(passed, on);
+            begin
         } else {
-            self.builder.ins().jump(on, &[]);
-        }
+            if self.mode.keeps_register() && self.calls() {
+                self.pass(lacking);
+            }
+            on
+        };
+        self.builder.ins().jump(on, &[]);
         self.builder.switch_to_block(lacking);
-        self.ask_at_entry(passed, retry);
+        self.ask_at_entry(passed, again);
         self.builder.switch_to_block(on);
     }
 

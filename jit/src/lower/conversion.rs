@@ -134,11 +134,22 @@ impl Translator<'_, '_> {
         } else {
             (least, FloatCC::UnorderedOrLessThan)
         };
-        let (low, end) = (self.float(ty, low), self.float(ty, end));
+        let (low, float_end) = (self.float(ty, low), self.float(ty, end));
         let below = self.builder.ins().fcmp(is_low, value, low);
-        self.unless(below, fault);
-        let beyond = self.builder.ins().fcmp(FloatCC::UnorderedOrGreaterThanOrEqual, value, end);
-        self.unless(beyond, fault);
+        let beyond = self.builder.ins().fcmp(FloatCC::UnorderedOrGreaterThanOrEqual, value, float_end);
+        if least != -end {
+            self.unless(below, fault);
+            return self.unless(beyond, fault);
+        }
+        // One look does but at the very least numbers.
+        let size = self.builder.ins().fabs(value);
+        let is_inside = self.builder.ins().fcmp(FloatCC::LessThan, size, float_end);
+        let [outside, high_enough] = [(); 2].map(|()| self.builder.create_block());
+        let next = self.continuation();
+        self.builder.ins().brif(is_inside, next, &[], outside, &[]);
+        self.fill_cold(outside, |translator| translator.builder.ins().brif(below, fault, &[], high_enough, &[]));
+        self.fill_cold(high_enough, |translator| translator.builder.ins().brif(beyond, fault, &[], next, &[]));
+        self.builder.switch_to_block(next);
     }
 
     /// A number that both types have.

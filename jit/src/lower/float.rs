@@ -6,6 +6,7 @@
 //! [`crate::nans`] says.
 
 use cranelift_codegen::ir::condcodes::{FloatCC, IntCC};
+use cranelift_codegen::ir::immediates::{Ieee32, Ieee64};
 use cranelift_codegen::ir::{InstBuilder, MemFlagsData, Type, Value, types};
 use limen_isa::{Float, FloatBranch, Reg};
 
@@ -45,9 +46,10 @@ impl<T: Precision> Float<T> for Translator<'_, '_> {
         self.nans[usize::from(d.0)] = nan;
     }
     fn constant(&mut self, d: Reg, k: u64) {
-        let bits = self.builder.ins().iconst(T::BITS, k as i64);
-        let value = self.builder.ins().bitcast(float_of(T::BITS), MemFlagsData::new(), bits);
-        let is_nan = if T::BITS == types::I32 { f32::from_bits(k as u32).is_nan() } else { f64::from_bits(k).is_nan() };
+        let (value, is_nan) = match T::BITS {
+            types::I32 => (self.builder.ins().f32const(Ieee32::with_bits(k as u32)), f32::from_bits(k as u32).is_nan()),
+            _ => (self.builder.ins().f64const(Ieee64::with_bits(k)), f64::from_bits(k).is_nan()),
+        };
         self.set_as(d, value, if is_nan { Nan::Kept } else { Nan::Canonical });
     }
     fn add(&mut self, d: Reg, a: Reg, b: Reg) {
@@ -116,9 +118,10 @@ impl<T: Precision> Float<T> for Translator<'_, '_> {
         self.set_arithmetic(d, value);
     }
     fn abs(&mut self, d: Reg, a: Reg) {
-        let a = self.get_canonical(a);
-        let value = self.builder.ins().fabs(a);
-        self.set(d, value);
+        let (value, nan) = (self.get(a), self.nan(a));
+        let value = self.builder.ins().fabs(value);
+        // Of the canonical NaN that is the same one.
+        self.set_as(d, value, nan);
     }
     fn neg(&mut self, d: Reg, a: Reg) {
         let a = self.get_canonical(a);
@@ -168,10 +171,6 @@ impl<T: Precision> FloatBranch<T> for Translator<'_, '_> {
         let holds = self.compare_floats(FloatCC::UnorderedOrGreaterThan, a, b);
         self.branch_if(holds, to);
     }
-}
-
-fn float_of(bits: Type) -> Type {
-    if bits == types::I32 { types::F32 } else { types::F64 }
 }
 
 impl Translator<'_, '_> {

@@ -4,8 +4,7 @@
 //! that home has grown. Where accesses need not look, [`crate::bounds`] knows.
 //!
 //! Where nobody can ask for the registers of a frame that faults, for there is no kernel, accesses do not look at all: address space
-//! is reserved for all that they can name, and the host stops them where there is nothing ([`crate::guard`]). Only stores that are
-//! put off look, since they would be stopped when others have been done that come after them.
+//! is reserved for all that they can name, and the host stops them where there is nothing ([`crate::guard`]).
 //!
 //! Once its pages are under the kernel's control, each access looks at the state of its page, in code that is made for that.
 //! The host's memory management could notice absence instead, but not say what is in the program's registers then, which the
@@ -23,6 +22,7 @@ use limen_vm::layout;
 
 use super::object::Usual;
 use super::slowly;
+use super::stores::Waiting;
 
 use crate::context::NativeContext;
 use crate::mode::Paging;
@@ -168,7 +168,7 @@ impl Translator<'_, '_> {
         self.builder.ins().iadd(base, offset)
     }
 
-    /// The place in the host of `address`, if a number `k` bytes behind it is within what is open.
+    /// As [`Translator::base`], if a number `k` bytes behind `address` is within what is open.
     fn place(&mut self, address: Address, k: u32, memory: Type) -> Value {
         let address = self.number(address);
         if let Some(bytes) = self.bounds.looks_for(&mut self.open, self.pc, k + memory.bytes()) {
@@ -177,7 +177,7 @@ impl Translator<'_, '_> {
             let outside = self.builder.ins().icmp(IntCC::SignedGreaterThan, address, last);
             self.unless(outside, slow);
         }
-        self.host_address(address)
+        self.base(address)
     }
 
     /// Where the function is entered: leaves it to the interpreter if home is smaller than the module declares and code relies
@@ -217,8 +217,19 @@ impl Translator<'_, '_> {
     }
 
     fn host_address(&mut self, address: Value) -> Value {
-        let home = self.home();
+        let home = self.field(constant(), types::I64, offset_of!(NativeContext, home));
         self.builder.ins().iadd(home, address)
+    }
+
+    /// The place in the host from which an access at `address` and an offset counts that offset; see [`Translator::offset`].
+    fn base(&mut self, address: Value) -> Value {
+        let origin = self.origin_in_host();
+        self.builder.ins().iadd(origin, address)
+    }
+
+    /// The offset of an access, from where this code counts.
+    pub(super) fn offset(&self, k: u32) -> i32 {
+        k as i32 - self.origin as i32
     }
 
     /// Leaves a bulk instruction to the runtime if it is long or its bytes at these addresses are not all in home, or if any
@@ -279,7 +290,7 @@ impl Translator<'_, '_> {
     fn load(&mut self, d: Reg, address: Address, k: u32, memory: Type, extension: Extension) {
         self.store_before_load(address, k, memory);
         let Open { place, flags, usual } = self.open_place(address, k, memory, layout::PAGE_STOPS_READS);
-        self.load_from(d, place, k, memory, extension, flags);
+        self.load_from(d, place, self.offset(k), memory, extension, flags);
         self.end_access(usual);
     }
 
@@ -288,12 +299,12 @@ impl Translator<'_, '_> {
         &mut self,
         d: Reg,
         place: Value,
-        k: u32,
+        k: i32,
         memory: Type,
         extension: Extension,
         flags: MemFlagsData,
     ) {
-        let (ty, k) = (type_of(self.type_of(d)), k as i32);
+        let ty = type_of(self.type_of(d));
         let is_extended = self.sources_of_addresses.contains(&self.pc);
         let ins = self.builder.ins();
         // One instruction each: of two, Cranelift may forget where the first one stood.
@@ -316,13 +327,16 @@ impl Translator<'_, '_> {
 
     fn store(&mut self, address: Address, k: u32, v: Reg, memory: Type) {
         if self.nan(v) == Nan::Pending && self.mode.paging != Paging::Controlled {
-            // What is put off must not be stopped then.
-            let (place, value) = (self.place(address, k, memory), self.get(v));
-            return self.put_off_store(address, k, place, value);
+            let (place, may_stop) = match self.mode.paging {
+                Paging::Guarded => self.guarded_place(address, k, memory),
+                _ => (self.place(address, k, memory), false),
+            };
+            let value = self.get(v);
+            return self.put_off_store(Waiting { address, offset: k, place, value, may_stop, pc: self.pc });
         }
         let Open { place, flags, usual } = self.open_place(address, k, memory, layout::PAGE_STOPS_WRITES);
         self.store_waiting();
-        self.store_at(place, k, v, memory, flags);
+        self.store_at(place, self.offset(k), v, memory, flags);
         self.end_access(usual);
     }
 
@@ -333,13 +347,12 @@ impl Translator<'_, '_> {
         let place = match self.mode.paging {
             Paging::Open => self.place(address, k, memory),
             Paging::Guarded => {
-                if self.bounds.looks_for(&mut self.open, self.pc, k + memory.bytes()).is_some() {
+                let (place, may_stop) = self.guarded_place(address, k, memory);
+                if may_stop {
                     self.store_waiting();
-                    flags = flags.with_trap_code(Some(name_of(self.accesses)));
-                    self.accesses += 1;
+                    flags = self.may_stop(flags);
                 }
-                let number = self.number(address);
-                self.host_address(number)
+                place
             }
             Paging::Controlled => {
                 let its = self.usual();
@@ -350,6 +363,19 @@ impl Translator<'_, '_> {
             }
         };
         Open { place, flags, usual }
+    }
+
+    /// Where an access goes that does not look, and whether the host may stop it.
+    fn guarded_place(&mut self, address: Address, k: u32, memory: Type) -> (Value, bool) {
+        let may_stop = self.bounds.looks_for(&mut self.open, self.pc, k + memory.bytes()).is_some();
+        let number = self.number(address);
+        (self.base(number), may_stop)
+    }
+
+    /// The flags of an access that the host may stop.
+    pub(super) fn may_stop(&mut self, flags: MemFlagsData) -> MemFlagsData {
+        self.accesses += 1;
+        flags.with_trap_code(Some(name_of(self.accesses - 1)))
     }
 
     /// Goes on if no such bit is set in the state of a page that is accessed.
@@ -401,14 +427,14 @@ impl Translator<'_, '_> {
     }
 
     /// Stores the low bits of a register `k` bytes behind a place in the host.
-    pub(crate) fn store_at(&mut self, place: Value, k: u32, v: Reg, memory: Type, flags: MemFlagsData) {
+    pub(crate) fn store_at(&mut self, place: Value, k: i32, v: Reg, memory: Type, flags: MemFlagsData) {
         let value = self.get_canonical(v);
         let number = if self.builder.func.dfg.value_type(value).bits() > memory.bits() {
             self.builder.ins().ireduce(memory, value)
         } else {
             value
         };
-        self.builder.ins().store(flags, number, place, k as i32);
+        self.builder.ins().store(flags, number, place, k);
     }
 }
 

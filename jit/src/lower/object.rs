@@ -138,13 +138,15 @@ impl Translator<'_, '_> {
         }
     }
 
-    /// Where a function or an `svc` begins: finds what all contexts of the machine share. In live time from the pinned register, so
-    /// that nobody waits for the stack that has just been switched to.
+    /// Where a function or an `svc` begins: finds what all contexts of the machine share. In live time from the pinned register, if
+    /// there is one, so that nobody waits for the stack that has just been switched to.
     pub(crate) fn renew_processor(&mut self) {
         let Some(variable) = self.processor else { return };
         let (from, at) = match self.mode.safepoints {
-            Safepoints::Live => (self.builder.ins().get_pinned_reg(types::I64), layout::BY_ATTENTION),
-            Safepoints::Counting | Safepoints::Skipped => (self.context, offset_of!(NativeContext, processor)),
+            Safepoints::Live if self.mode.keeps_register() => {
+                (self.builder.ins().get_pinned_reg(types::I64), layout::BY_ATTENTION)
+            }
+            _ => (self.context, offset_of!(NativeContext, processor)),
         };
         let processor = self.builder.ins().load(types::I64, constant(), from, at as i32);
         self.builder.def_var(variable, processor);

@@ -86,7 +86,7 @@ impl Translator<'_, '_> {
         let usual = self.usual();
         let address = self.seg_place(&usual, place, memory, Rights::READ);
         let flags = self.of_program();
-        self.load_from(d, address, place.2, memory, extension, flags);
+        self.load_from(d, address, place.2 as i32, memory, extension, flags);
         self.succeed(st);
         self.end(usual);
     }
@@ -95,7 +95,7 @@ impl Translator<'_, '_> {
         let usual = self.usual();
         let address = self.seg_place(&usual, place, memory, Rights::WRITE);
         let flags = self.of_program();
-        self.store_at(address, place.2, v, memory, flags);
+        self.store_at(address, place.2 as i32, v, memory, flags);
         self.succeed(st);
         self.end(usual);
     }

@@ -5,7 +5,7 @@
 //! So such a store waits for others, as long as nothing comes that could see memory without it.
 
 use cranelift_codegen::ir::condcodes::FloatCC;
-use cranelift_codegen::ir::{BlockArg, InstBuilder, Type, Value};
+use cranelift_codegen::ir::{BlockArg, InstBuilder, SourceLoc, Type, Value};
 
 use super::home::Address;
 use crate::translate::Translator;
@@ -15,11 +15,16 @@ const MAX_WAITING: usize = 4;
 
 /// A store that waits.
 pub(crate) struct Waiting {
-    address: Address,
-    offset: u32,
+    pub(super) address: Address,
+    pub(super) offset: u32,
     /// Where that is in the host, but for the offset.
-    place: Value,
-    value: Value,
+    pub(super) place: Value,
+    pub(super) value: Value,
+    /// Whether the host may stop it. Nothing that could be seen comes between its instruction and when it is done, so it may be
+    /// stopped then.
+    pub(super) may_stop: bool,
+    /// The word of its instruction.
+    pub(super) pc: u32,
 }
 
 impl Waiting {
@@ -31,19 +36,20 @@ impl Waiting {
 
 impl Translator<'_, '_> {
     /// Puts off the store of a value that may be a NaN of any bits.
-    pub(crate) fn put_off_store(&mut self, address: Address, offset: u32, place: Value, value: Value) {
-        let ty = self.builder.func.dfg.value_type(value);
+    pub(super) fn put_off_store(&mut self, store: Waiting) {
+        let ty = self.builder.func.dfg.value_type(store.value);
         let fits = |other: &Waiting| self.builder.func.dfg.value_type(other.value) == ty;
         if self.waiting.len() == MAX_WAITING || !self.waiting.iter().all(fits) {
             self.store_waiting();
         }
-        self.waiting.push(Waiting { address, offset, place, value });
+        self.waiting.push(store);
     }
 
-    /// Before a load: stores that it could see are done.
+    /// Before a load: stores are done that it could see, or that find out whether there is what it loads.
     pub(crate) fn store_before_load(&mut self, address: Address, offset: u32, ty: Type) {
         let own = |other: &Waiting| self.builder.func.dfg.value_type(other.value);
-        if !self.waiting.iter().all(|other| other.is_apart_from(address, offset, ty, own(other))) {
+        let may_wait = |other: &Waiting| !other.may_stop && other.is_apart_from(address, offset, ty, own(other));
+        if !self.waiting.iter().all(may_wait) {
             self.store_waiting();
         }
     }
@@ -54,8 +60,12 @@ impl Translator<'_, '_> {
         let values: Vec<Value> = waiting.iter().map(|store| store.value).collect();
         let flags = self.of_program();
         for (store, value) in waiting.iter().zip(self.all_canonical(&values)) {
-            self.builder.ins().store(flags, value, store.place, store.offset as i32);
+            let flags = if store.may_stop { self.may_stop(flags) } else { flags };
+            self.builder.set_srcloc(SourceLoc::new(store.pc));
+            let offset = self.offset(store.offset);
+            self.builder.ins().store(flags, value, store.place, offset);
         }
+        self.builder.set_srcloc(SourceLoc::new(self.pc));
     }
 
     /// The values, all of a type, with the canonical NaN for any NaN.

@@ -14,20 +14,20 @@ use limen_isa::{Reg, ValueType};
 use super::{CELL, Entry, Translator, constant, trusted};
 use crate::context::NativeContext;
 
-/// Where context and frame are kept for cold blocks, and home for loops.
+/// Where context and frame are kept for cold blocks, and for loops where offsets in home count from.
 #[derive(Default)]
 pub(crate) struct AtHand {
     slot: Option<StackSlot>,
-    /// By the first block of a loop that fetches where home begins: what it has it in.
+    /// By the first block of a loop that fetches that: what it has it in.
     loops: BTreeMap<usize, Variable>,
     /// By block: as above, of the innermost loop that it is in.
-    homes: Vec<Option<Variable>>,
+    origins: Vec<Option<Variable>>,
 }
 
 /// Where in the slot each is.
 const CONTEXT: i32 = 0;
 const FRAME: i32 = CELL;
-const HOME: i32 = 2 * CELL;
+const ORIGIN: i32 = 2 * CELL;
 /// A multiple of 16, which keeps what Cranelift spills behind it from lying across two lines of the cache.
 const BYTES: u32 = 4 * CELL as u32;
 
@@ -53,8 +53,8 @@ impl Translator<'_, '_> {
         self.builder.ins().stack_store(types::I64, self.frame, slot, FRAME);
         self.at_hand.slot = Some(slot);
         if self.function.code.len() > SMALL {
-            let home = self.field(trusted(), types::I64, offset_of!(NativeContext, home));
-            self.builder.ins().stack_store(types::I64, home, slot, HOME);
+            let origin = self.field(trusted(), types::I64, self.origin_field());
+            self.builder.ins().stack_store(types::I64, origin, slot, ORIGIN);
             self.choose_loops(&calls);
         }
     }
@@ -76,19 +76,19 @@ impl Translator<'_, '_> {
         calls_in_loops.into_values().any(|calls| !calls)
     }
 
-    /// Finds the loops that fetch where home begins: those that call nothing, which is said by block, and have one door.
+    /// Finds the loops that fetch where offsets in home count from: those that call nothing, which is said by block, and have one door.
     fn choose_loops(&mut self, calls: &[bool]) {
         let entry = match self.entry {
             Entry::Call => 0,
             Entry::Loop(word) => self.shape.index_of(word),
         };
-        self.at_hand.homes = vec![None; self.shape.blocks.len()];
+        self.at_hand.origins = vec![None; self.shape.blocks.len()];
         // Outer loops come before those in them.
         for (head, last) in self.shape.loops_with_one_door(entry) {
             if !calls[head..=last].contains(&true) {
                 let variable = self.builder.declare_var(types::I64);
                 self.at_hand.loops.insert(head, variable);
-                self.at_hand.homes[head..=last].fill(Some(variable));
+                self.at_hand.origins[head..=last].fill(Some(variable));
             }
         }
     }
@@ -124,15 +124,19 @@ impl Translator<'_, '_> {
     pub(super) fn enter_loop(&mut self, head: usize) {
         let (Some(slot), Some(variable)) = (self.at_hand.slot, self.at_hand.loops.get(&head).copied()) else { return };
         // Cranelift sees that what two loops fetch is the same, unless the addresses differ.
-        let home = self.fetch(slot, HOME, BYTES as i32 + head as i32);
-        self.builder.def_var(variable, home);
+        let origin = self.fetch(slot, ORIGIN, BYTES as i32 + head as i32);
+        self.builder.def_var(variable, origin);
     }
 
-    /// Where home begins in the host.
-    pub(crate) fn home(&mut self) -> Value {
-        match self.at_hand.homes.get(self.block) {
+    /// Where that is in the host from which offsets in home count.
+    pub(crate) fn origin_in_host(&mut self) -> Value {
+        match self.at_hand.origins.get(self.block) {
             Some(Some(variable)) => self.builder.use_var(*variable),
-            _ => self.field(constant(), types::I64, offset_of!(NativeContext, home)),
+            _ => self.field(constant(), types::I64, self.origin_field()),
         }
+    }
+
+    fn origin_field(&self) -> usize {
+        if self.origin == 0 { offset_of!(NativeContext, home) } else { offset_of!(NativeContext, second_page) }
     }
 }

@@ -1,9 +1,12 @@
 //! Safepoints, where code burns fuel or looks whether the machine wants something.
 
+use std::mem::offset_of;
+
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::{self, InstBuilder, SourceLoc, Value, types};
 
 use super::{Translator, trusted};
+use crate::context::NativeContext;
 use crate::mode::Safepoints;
 use crate::slow::Kind;
 
@@ -52,14 +55,19 @@ impl Translator<'_, '_> {
         }
     }
 
-    /// Goes to `stop` if the word is raised whose address is in the pinned register.
+    /// Goes to `stop` if somebody wants the machine's attention. Cranelift must not take what one safepoint has seen for what the
+    /// next one will see: it takes what the pinned register has for another address each time, and what is atomic for another number.
     pub(super) fn look(&mut self, stop: ir::Block) {
-        // Cranelift takes what the register has for another address each time, and so never takes what one safepoint has seen
-        // for what the next one will see.
-        let address = self.builder.ins().get_pinned_reg(types::I64);
-        let word = self.builder.ins().load(types::I64, trusted(), address, 0);
+        let is_raised = if self.mode.keeps_register() {
+            let address = self.builder.ins().get_pinned_reg(types::I64);
+            self.builder.ins().load(types::I64, trusted(), address, 0)
+        } else {
+            let place = self.builder.ins().iadd_imm_s(self.context, offset_of!(NativeContext, limit) as i64);
+            let limit = self.builder.ins().atomic_load(types::I64, trusted(), place);
+            self.builder.ins().icmp_imm_s(IntCC::Equal, limit, 0)
+        };
         let on = self.builder.create_block();
-        self.builder.ins().brif(word, stop, &[], on, &[]);
+        self.builder.ins().brif(is_raised, stop, &[], on, &[]);
         self.builder.switch_to_block(on);
     }
 
@@ -76,6 +84,7 @@ impl Translator<'_, '_> {
     }
 
     pub(crate) fn fuel(&mut self) -> Value {
+        debug_assert!(self.mode.keeps_register(), "nobody counts fuel without the register");
         match self.fuel {
             Some(variable) => self.builder.use_var(variable),
             None => self.builder.ins().get_pinned_reg(types::I64),

@@ -29,7 +29,12 @@ const DEPTH: usize = 4;
 
 impl<'a> Writer<'a> {
     pub(super) fn new(random: &'a mut Random, program: &'a Program, function: usize) -> Self {
-        let left = if function == 0 { 20 } else { 6 + random.below(10) };
+        let left = match (program.is_brief, function) {
+            (true, 0) => 5,
+            (true, _) => 1 + random.below(4),
+            (false, 0) => 20,
+            (false, _) => 6 + random.below(10),
+        };
         Self { random, program, function, text: String::new(), labels: 0, loops: Vec::new(), left }
     }
 
@@ -38,7 +43,9 @@ impl<'a> Writer<'a> {
         if self.function == 0 {
             // Whatever else there is, something is done again and again.
             self.repeat();
-            self.repeat();
+            if !self.program.is_brief {
+                self.repeat();
+            }
         }
         self.block(10);
         self.tell();
@@ -120,7 +127,8 @@ impl<'a> Writer<'a> {
     fn repeat(&mut self) {
         let (head, end) = (self.label(), self.label());
         let depth = self.loops.len();
-        let (counter, long, most) = (format!("c{depth}"), format!("n{depth}"), 1 + self.random.below(30));
+        let turns = if self.program.is_brief { 100 } else { 30 };
+        let (counter, long, most) = (format!("c{depth}"), format!("n{depth}"), 1 + self.random.below(turns));
         self.line(&format!("{counter} = i32.const 0\n{long} = i64.const {most}"));
         let sort = self.random.below(8);
         if sort == 0 {
