@@ -132,26 +132,16 @@ impl Code {
 }
 
 /// The processor, as Cranelift knows it: the same for all machines of the process.
-struct Isas {
-    /// With a register that is kept for safepoints.
-    keeping: OwnedTargetIsa,
-    /// With all registers for the program.
-    free: OwnedTargetIsa,
-}
-
-static ISAS: LazyLock<Result<Isas, Refusal>> =
-    LazyLock::new(|| Ok(Isas { keeping: isa("true")?, free: isa("false")? }));
-
-fn isa(keeps_register: &str) -> Result<OwnedTargetIsa, Refusal> {
+static ISA: LazyLock<Result<OwnedTargetIsa, Refusal>> = LazyLock::new(|| {
     if !arch::IS_SUPPORTED {
         return Err(Refusal::Compiler("there is no port to this processor".to_owned()));
     }
     let mut flags = settings::builder();
-    for (name, value) in SETTINGS.into_iter().chain([("enable_pinned_reg", keeps_register)]) {
+    for (name, value) in SETTINGS {
         flags.set(name, value).map_err(refused)?;
     }
     cranelift_native::builder().map_err(refused)?.finish(settings::Flags::new(flags)).map_err(refused)
-}
+});
 
 /// The kernel, if code of it can be in a function's.
 fn wanted<'a>(module: &Module, kernel: Option<&'a Handler>, function: u32) -> Option<&'a Handler> {
@@ -172,7 +162,7 @@ pub(crate) fn shared(
 
 /// Compiles functions.
 pub(crate) struct Compiler {
-    isas: &'static Isas,
+    isa: OwnedTargetIsa,
     builder: FunctionBuilderContext,
     context: Context,
 }
@@ -182,8 +172,8 @@ impl Compiler {
     ///
     /// If Cranelift does not know the processor, or there is no port to it.
     pub(crate) fn new() -> Result<Self, Refusal> {
-        let isas = ISAS.as_ref().map_err(Refusal::clone)?;
-        Ok(Self { isas, builder: FunctionBuilderContext::new(), context: Context::new() })
+        let isa = ISA.as_ref().map_err(Refusal::clone)?;
+        Ok(Self { isa: Arc::clone(isa), builder: FunctionBuilderContext::new(), context: Context::new() })
     }
 
     /// The code of a function, for machines with this kernel: another machine's, or it is compiled now.
@@ -226,8 +216,8 @@ impl Compiler {
     }
 
     fn assemble(&mut self, module: &Verified<Module>, kernel: Option<&Handler>, key: Key) -> Result<Code, Refusal> {
-        let isa = if key.mode.keeps_register() { &self.isas.keeping } else { &self.isas.free };
-        let (draft, mut builder) = (Draft::default(), JITBuilder::with_isa(Arc::clone(isa), default_libcall_names()));
+        let (draft, mut builder) =
+            (Draft::default(), JITBuilder::with_isa(Arc::clone(&self.isa), default_libcall_names()));
         builder.memory_provider(Box::new(draft.clone()));
         let mut drafts = JITModule::new(builder);
         let residents = self.define(&mut drafts, module, kernel, key)?;
@@ -265,7 +255,7 @@ impl Compiler {
         let residents = Arc::new(Residents::of(module, function, &shape));
         translator.slots = Slots::new(Arc::clone(&residents));
         translator.translate();
-        builder.finalize(drafts.isa().frontend_config());
+        builder.finalize(self.isa.frontend_config());
         drafts.define_function(id, &mut self.context).map_err(refused)?;
         Ok(residents)
     }
@@ -326,11 +316,13 @@ impl Compiler {
     }
 }
 
-/// How Cranelift is to compile. Frame pointers are what the runtime finds native frames by; stacks have their own checks.
-const SETTINGS: [(&str, &str); 8] = [
+/// How Cranelift is to compile. Frame pointers are what the runtime finds native frames by; stacks have their own checks;
+/// for the pinned register see [`crate::mode::Pinned`].
+const SETTINGS: [(&str, &str); 9] = [
     ("opt_level", "speed"),
     ("is_pic", "false"),
     ("preserve_frame_pointers", "true"),
+    ("enable_pinned_reg", "true"),
     ("stack_switch_model", "basic"),
     ("unwind_info", "false"),
     ("enable_probestack", "false"),

@@ -3,7 +3,6 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use limen_isa::ValueType;
-use limen_isa::module::PAGE_SIZE;
 use limen_vm::{ContextId, Exit, Frames, Fuel, HEADER_CELLS, Interpreter, NativeFrame, Port, Run};
 
 use crate::arch::{self, FLOAT_ARGUMENTS, INTEGER_ARGUMENTS, RETURN_ADDRESS};
@@ -157,8 +156,7 @@ impl Processor {
 pub(crate) struct NativeContext {
     /// Where it stands while it does not run.
     pub(crate) native: Control,
-    /// What is left of the slice of fuel, while native code does not run; if it does not count, the address of the word that it
-    /// looks at. While code asks the runtime that keeps no register for this: what that register holds.
+    /// What the pinned register holds when native code runs next: what is left of the slice of fuel, or whatever else.
     pub(crate) fuel: u64,
     pub(crate) processor: *mut Processor,
     /// Where its message is.
@@ -170,14 +168,14 @@ pub(crate) struct NativeContext {
     pub(crate) epoch: u64,
     /// Where an empty native stack begins.
     pub(crate) top: *mut u8,
-    /// Behind the last cell of the stack; for code that keeps no register for safepoints zero if it is to stop at the next one, so
-    /// that it looks at both at once.
+    /// Behind the last cell of the stack; zero if code is to stop at the next safepoint that looks at no word, so that it
+    /// looks at both at once.
     pub(crate) limit: AtomicU64,
     /// The first byte of home, and how many may be accessed, without a look at page states unless its code looks at them.
     pub(crate) home: *mut u8,
     pub(crate) home_length: u64,
-    /// Its second page, from which some code counts; see [`crate::origin`].
-    pub(crate) second_page: *mut u8,
+    /// The place from which offsets in home count; see [`crate::origin`].
+    pub(crate) origin: *mut u8,
     /// The states of the pages of home, if its code looks at them.
     pub(crate) page_states: *const u8,
     /// The code of the module's functions; [`crate::arch::uncompiled_stub`] where it is not compiled.
@@ -234,6 +232,8 @@ pub(crate) struct NativeContext {
     pub(crate) stack: *mut u64,
     /// Behind its last cell.
     pub(crate) end: *mut u64,
+    /// The address in home from which its code counts.
+    pub(crate) counts_from: u32,
     /// Who it is.
     pub(crate) id: Option<ContextId>,
     /// Where code stands that the host has stopped.
@@ -314,7 +314,7 @@ impl NativeContext {
             limit: AtomicU64::new(0),
             home: nowhere,
             home_length: 0,
-            second_page: nowhere,
+            origin: nowhere,
             page_states: std::ptr::null(),
             functions: std::ptr::null(),
             indirect: std::ptr::null(),
@@ -342,6 +342,7 @@ impl NativeContext {
             innermost: Innermost { at, frame: std::ptr::null_mut(), pointer: nowhere, entering: None },
             stack: std::ptr::null_mut(),
             end: std::ptr::null_mut(),
+            counts_from: 0,
             id: None,
             stopped: Stopped { at, registers: arch::NO_REGISTERS, stack: 0, exit: 0 },
             mode: Mode { paging: Paging::Open, safepoints: Safepoints::Counting },
@@ -366,7 +367,7 @@ impl NativeContext {
                 (self.home, self.home_length) = (home, length as u64);
             }
         }
-        self.second_page = self.home.wrapping_add(PAGE_SIZE as usize);
+        self.origin = self.home.wrapping_add(self.counts_from as usize);
         let (slots, count) = run.slots();
         (self.slots, self.slot_count) = (slots.cast(), count as u64);
         self.epoch = run.epoch();

@@ -23,7 +23,8 @@ use crate::frames::{self, Parked};
 use crate::log::{Compilation, Log};
 use crate::lower::enter::{Handler, address_of};
 use crate::lower::home::declared_home;
-use crate::mode::{Mode, Paging, Safepoints};
+use crate::mode::{Mode, Paging, Pinned, Safepoints};
+use crate::origin::origin;
 use crate::passing::{Passing, REGISTER_RESULTS, cells_of};
 use crate::shape::{loop_heads, outermost_loop, targets};
 use crate::stack::Pool;
@@ -429,7 +430,11 @@ impl Turn<'_, '_> {
     fn make_ready(&mut self, context: &mut NativeContext) {
         self.introduce(context);
         context.renew(self.run);
-        context.fuel = self.run.attention().map_or(self.fuel.slice, |word| word as u64);
+        context.fuel = match (context.mode.pinned(), self.run.attention()) {
+            (Pinned::Origin, _) => context.origin as u64,
+            (Pinned::Safepoints, Some(word)) => word as u64,
+            (Pinned::Safepoints, None) => self.fuel.slice,
+        };
         let processor = &mut *self.jit.processor;
         self.run.put_by_attention(std::ptr::from_mut(processor).expose_provenance());
         processor.current = context;
@@ -446,6 +451,7 @@ impl Turn<'_, '_> {
         let id = self.jit.code_of(self.run);
         context.mode = id.mode;
         if let Some(code) = self.jit.modules.get(&id) {
+            context.counts_from = origin(&code.module);
             (context.functions, context.indirect) = (code.functions(), code.indirect());
             // Code that takes the place of an `svc` does not look at the states of pages.
             context.module = if id.mode.paging == Paging::Open { address_of(&code.module) } else { 0 };

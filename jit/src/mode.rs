@@ -23,6 +23,16 @@ pub(crate) enum Paging {
     Controlled,
 }
 
+/// What all code of a machine has in the same register.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Pinned {
+    /// What safepoints look at: the fuel that is left, or the address of the word to look at.
+    Safepoints,
+    /// The place in the host from which offsets in home count ([`crate::origin`]). Safepoints look at the context, which nobody but
+    /// the runtime changes where there is no kernel.
+    Origin,
+}
+
 /// What code does at its safepoints.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Safepoints {
@@ -49,10 +59,9 @@ impl Mode {
         Self { paging, safepoints }
     }
 
-    /// Whether a register is kept for what safepoints look at: the fuel, or the address of the word. Where there is no kernel, whose
-    /// code looks without a context, programs have it instead.
-    pub(crate) fn keeps_register(self) -> bool {
-        self.paging != Paging::Guarded
+    /// What the pinned register is for.
+    pub(crate) fn pinned(self) -> Pinned {
+        if self.paging == Paging::Guarded { Pinned::Origin } else { Pinned::Safepoints }
     }
 
     /// The same without safepoints, where there is no fuel to be counted.

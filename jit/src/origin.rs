@@ -1,21 +1,18 @@
 //! Where code counts offsets in home from.
 //!
 //! A processor may take a cycle longer for an address of a base, an index and an offset than for one of a base and an index
-//! (Zen 5 does: a chain of loads takes a fifth longer). Code that hardly accesses the first page, as where WebAssembly's memory
-//! begins behind it, has the second page for its base, so that many of its offsets are zero.
+//! (Zen 5 does: a chain of loads takes a fifth longer). So code of a module whose own memory begins somewhere in home has that
+//! place for its base, and many of its offsets are zero.
 
-use limen_isa::codec::ModuleShapes;
-use limen_isa::module::{Module, PAGE_SIZE};
+use limen_isa::module::{ExportItem, MEMORY, Module};
 
-use crate::bounds::access;
-use crate::shape::Shape;
+/// Addresses beyond this are no place to count from: offsets must be numbers of 32 bits with a sign.
+const MOST: i64 = 1 << 30;
 
-/// The address in home from which a function's code counts: that of the first page or of the second.
-pub(crate) fn origin(module: &Module, function: u32, shape: &Shape) -> u32 {
-    let shapes = ModuleShapes { module, function };
-    let code = &module.functions[function as usize].code;
-    let instructions = (0..shape.blocks.len()).flat_map(|block| shape.instructions(code, shapes, block));
-    let ends = instructions.filter_map(|pc| access(&code[pc as usize..])).map(|(_, end)| end);
-    let (behind, within): (Vec<u32>, Vec<u32>) = ends.partition(|end| *end > PAGE_SIZE);
-    if behind.len() > within.len() { PAGE_SIZE } else { 0 }
+/// The address in home from which the module's code counts.
+pub(crate) fn origin(module: &Module) -> u32 {
+    match module.export(MEMORY) {
+        Some(ExportItem::Constant(address)) if (0..=MOST).contains(&address) => address as u32,
+        _ => 0,
+    }
 }

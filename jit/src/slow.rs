@@ -45,18 +45,6 @@ pub(crate) fn place(at: NativeFrame) -> i64 {
 pub(crate) extern "C" fn slow(context: *mut NativeContext, pointer: *mut u8) {
     // SAFETY: compiled code passes its own context, and stands still meanwhile; so does the driver.
     let context = unsafe { &mut *context };
-    with_register(context, |context| serve(context, pointer));
-}
-
-/// Does what may let other code run, with the register as it was behind it that code may have for itself.
-fn with_register<T>(context: &mut NativeContext, what: impl FnOnce(&mut NativeContext) -> T) -> T {
-    let held = (!context.mode.keeps_register()).then_some(context.fuel);
-    let result = what(context);
-    context.fuel = held.unwrap_or(context.fuel);
-    result
-}
-
-fn serve(context: &mut NativeContext, pointer: *mut u8) {
     let kind = Kind::from_code(context.kind);
     if kind == Kind::Entry {
         return entry(context, pointer);
@@ -76,10 +64,6 @@ fn serve(context: &mut NativeContext, pointer: *mut u8) {
 pub(crate) extern "C" fn uncompiled(context: *mut NativeContext, returns: *mut usize, pointer: *mut u8) -> *const u8 {
     // SAFETY: as in `slow`.
     let context = unsafe { &mut *context };
-    with_register(context, |context| make_code(context, returns, pointer))
-}
-
-fn make_code(context: &mut NativeContext, returns: *mut usize, pointer: *mut u8) -> *const u8 {
     let (_, run, _) = lent(context);
     let caller = context.caller_at(&run.frames(), context.asking, returns, pointer);
     // Only compiled code calls this.

@@ -159,7 +159,7 @@ pub(crate) struct Translator<'a, 'b> {
     /// That one has it wherever other code may look.
     pub(crate) fuel: Option<Variable>,
     at_hand: AtHand,
-    /// The address in home from which offsets count; see [`crate::origin`].
+    /// The address in home from which offsets count.
     pub(crate) origin: u32,
     entry: Entry,
     pub(crate) mode: Mode,
@@ -244,7 +244,7 @@ impl<'a, 'b> Translator<'a, 'b> {
             port,
             fuel,
             at_hand: AtHand::default(),
-            origin: origin(module, index, shape),
+            origin: origin(module),
             entry,
             mode,
             itself,
@@ -385,6 +385,7 @@ impl<'a, 'b> Translator<'a, 'b> {
     }
 
     fn instructions_of(&mut self, index: usize) {
+        self.forget_pinned();
         (self.block, self.open, self.room) = (index, self.bounds.at_start(index), self.room_in_loops);
         self.slots.enter(index);
         self.take_known(index);
@@ -665,6 +666,7 @@ impl<'a, 'b> Translator<'a, 'b> {
         self.builder.switch_to_block(next);
         self.take_fuel();
         self.forget_kept();
+        self.forget_pinned();
         values
     }
 

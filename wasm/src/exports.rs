@@ -13,8 +13,7 @@ use crate::types::{FunctionType, Type};
 /// module declares as its start. Not there if there is nothing to do.
 pub const INITIALIZE: &str = "initialize";
 
-/// The constant that says where in home the module's memory begins, in bytes.
-pub const MEMORY: &str = "memory";
+pub use limen_isa::module::MEMORY;
 
 /// What WebAssembly calls the function that runs a program.
 const START: &str = "_start";

@@ -30,6 +30,10 @@ pub const MAGIC: [u8; 4] = *b"LIMO";
 /// Bytes of a page of memory.
 pub const PAGE_SIZE: u32 = 4096;
 
+/// The name of the exported constant that says where in home a memory begins that is the program's own, in bytes. What lies below
+/// is for what the program was translated with.
+pub const MEMORY: &str = "memory";
+
 /// Pages of the largest memory: 4 GiB.
 pub const MAX_PAGES: u32 = 1 << 20;
 

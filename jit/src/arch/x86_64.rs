@@ -1,9 +1,8 @@
 //! x86-64 with the System V calling convention: switching between native stacks, entering compiled code, and the stub by
 //! which compiled code calls the runtime without losing a register.
 //!
-//! Throughout compiled code, `r15` (Cranelift's pinned register) holds the fuel that is left, or the address of the word to look at
-//! at safepoints if nobody counts fuel; but for code that keeps no register for that ([`crate::mode::Mode::keeps_register`]), to
-//! which it is one that functions save for their callers.
+//! Throughout compiled code, `r15` (Cranelift's pinned register) holds what [`crate::mode::Pinned`] says: the fuel that is left, most
+//! often.
 
 // What a handler has to know of a signal is written down for Linux only.
 #[cfg_attr(not(target_os = "linux"), path = "unguarded.rs")]
@@ -178,7 +177,7 @@ pub(crate) unsafe extern "C" fn uncompiled_stub() {
 }
 
 /// Calls [`slow`] from compiled code, which passes its context and has said in it what it wants. All registers survive but
-/// the one with the fuel, which is told and asked; or that too, where it has something else, for then it is not changed meanwhile.
+/// the pinned one, which is told and asked.
 #[unsafe(naked)]
 pub(crate) unsafe extern "C" fn slow_stub() {
     naked_asm!(

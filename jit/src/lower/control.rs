@@ -10,7 +10,7 @@ use limen_isa::{Control, Field, Fields, Opcode, Reg, ValueType};
 
 use super::inline::is_inlined;
 use crate::context::{IndirectEntry, NativeContext};
-use crate::mode::Safepoints;
+use crate::mode::{Pinned, Safepoints};
 use crate::passing::{Passing, REGISTER_RESULTS, cells_of, listed};
 use crate::ranges::operand;
 use crate::slow::Kind;
@@ -190,7 +190,7 @@ impl Translator<'_, '_> {
         self.inline(f, &arguments, &results);
     }
 
-    /// Where the function begins: checks the stack and passes the safepoint, for its caller; both at once without a register for it. Leaves to the runtime, which has the
+    /// Where the function begins: checks the stack and passes the safepoint, for its caller; both at once if the register is for something else. Leaves to the runtime, which has the
     /// call not come about if it must.
     pub(crate) fn enter(&mut self, passed: &[Value]) {
         let [begin, lacking, on] = [(); 3].map(|()| self.builder.create_block());
@@ -206,7 +206,7 @@ impl Translator<'_, '_> {
             self.pass(lacking);
             begin
         } else {
-            if self.mode.keeps_register() && self.calls() {
+            if self.mode.pinned() == Pinned::Safepoints && self.calls() {
                 self.pass(lacking);
             }
             on

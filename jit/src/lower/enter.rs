@@ -140,10 +140,8 @@ impl Translator<'_, '_> {
 
     /// Parks the caller of an `svc` and lets the driver go on with a native context, which has the fuel.
     fn leave_to_driver(&mut self, svc: &Svc, native: Value) {
-        if self.mode.keeps_register() {
-            let fuel = self.fuel();
-            self.builder.ins().store(trusted(), fuel, native, offset_of!(NativeContext, fuel) as i32);
-        }
+        let fuel = self.fuel();
+        self.builder.ins().store(trusted(), fuel, native, offset_of!(NativeContext, fuel) as i32);
         let processor = self.processor();
         let control = self.builder.ins().iadd_imm_s(processor, offset_of!(Processor, driver) as i64);
         self.builder.ins().jump(svc.parked, &[control.into(), processor.into()]);

@@ -217,8 +217,9 @@ impl Translator<'_, '_> {
     }
 
     fn host_address(&mut self, address: Value) -> Value {
-        let home = self.field(constant(), types::I64, offset_of!(NativeContext, home));
-        self.builder.ins().iadd(home, address)
+        let place = self.base(address);
+        let offset = self.offset(0);
+        self.builder.ins().iadd_imm_s(place, i64::from(offset))
     }
 
     /// The place in the host from which an access at `address` and an offset counts that offset; see [`Translator::offset`].

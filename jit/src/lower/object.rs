@@ -10,7 +10,7 @@ use limen_isa::Reg;
 use limen_vm::{Kind, Rights, layout};
 
 use crate::context::{LIVE, NativeContext, PEERS, Peer, Processor};
-use crate::mode::Safepoints;
+use crate::mode::{Pinned, Safepoints};
 use crate::slow;
 use crate::translate::{Translator, constant, trusted};
 
@@ -139,11 +139,11 @@ impl Translator<'_, '_> {
     }
 
     /// Where a function or an `svc` begins: finds what all contexts of the machine share. In live time from the pinned register, if
-    /// there is one, so that nobody waits for the stack that has just been switched to.
+    /// that leads there, so that nobody waits for the stack that has just been switched to.
     pub(crate) fn renew_processor(&mut self) {
         let Some(variable) = self.processor else { return };
         let (from, at) = match self.mode.safepoints {
-            Safepoints::Live if self.mode.keeps_register() => {
+            Safepoints::Live if self.mode.pinned() == Pinned::Safepoints => {
                 (self.builder.ins().get_pinned_reg(types::I64), layout::BY_ATTENTION)
             }
             _ => (self.context, offset_of!(NativeContext, processor)),

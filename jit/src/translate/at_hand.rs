@@ -13,6 +13,7 @@ use limen_isa::{Reg, ValueType};
 
 use super::{CELL, Entry, Translator, constant, trusted};
 use crate::context::NativeContext;
+use crate::mode::Pinned;
 
 /// Where context and frame are kept for cold blocks, and for loops where offsets in home count from.
 #[derive(Default)]
@@ -22,6 +23,8 @@ pub(crate) struct AtHand {
     loops: BTreeMap<usize, Variable>,
     /// By block: as above, of the innermost loop that it is in.
     origins: Vec<Option<Variable>>,
+    /// The basic block in which the pinned register was read for that, and what was found.
+    pinned: Option<(usize, Value)>,
 }
 
 /// Where in the slot each is.
@@ -52,8 +55,8 @@ impl Translator<'_, '_> {
         self.builder.ins().stack_store(types::I64, self.context, slot, CONTEXT);
         self.builder.ins().stack_store(types::I64, self.frame, slot, FRAME);
         self.at_hand.slot = Some(slot);
-        if self.function.code.len() > SMALL {
-            let origin = self.field(trusted(), types::I64, self.origin_field());
+        if self.function.code.len() > SMALL && self.mode.pinned() != Pinned::Origin {
+            let origin = self.field(trusted(), types::I64, offset_of!(NativeContext, origin));
             self.builder.ins().stack_store(types::I64, origin, slot, ORIGIN);
             self.choose_loops(&calls);
         }
@@ -131,12 +134,27 @@ impl Translator<'_, '_> {
     /// Where that is in the host from which offsets in home count.
     pub(crate) fn origin_in_host(&mut self) -> Value {
         match self.at_hand.origins.get(self.block) {
+            _ if self.mode.pinned() == Pinned::Origin => self.pinned_origin(),
             Some(Some(variable)) => self.builder.use_var(*variable),
-            _ => self.field(constant(), types::I64, self.origin_field()),
+            _ => self.field(constant(), types::I64, offset_of!(NativeContext, origin)),
         }
     }
 
-    fn origin_field(&self) -> usize {
-        if self.origin == 0 { offset_of!(NativeContext, home) } else { offset_of!(NativeContext, second_page) }
+    /// As [`Translator::origin_in_host`], from the pinned register: anew in each basic block, and behind each call in it, so that no
+    /// other register has it for long.
+    fn pinned_origin(&mut self) -> Value {
+        match self.at_hand.pinned {
+            Some((block, value)) if block == self.block => value,
+            _ => {
+                let value = self.builder.ins().get_pinned_reg(types::I64);
+                self.at_hand.pinned = Some((self.block, value));
+                value
+            }
+        }
+    }
+
+    /// The next access reads the pinned register again.
+    pub(super) fn forget_pinned(&mut self) {
+        self.at_hand.pinned = None;
     }
 }

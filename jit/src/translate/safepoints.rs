@@ -7,7 +7,7 @@ use cranelift_codegen::ir::{self, InstBuilder, SourceLoc, Value, types};
 
 use super::{Translator, trusted};
 use crate::context::NativeContext;
-use crate::mode::Safepoints;
+use crate::mode::{Pinned, Safepoints};
 use crate::slow::Kind;
 
 /// The poll of a loop with one way back, laid out before the head of the loop so that a turn takes no jump but the branch.
@@ -58,7 +58,7 @@ impl Translator<'_, '_> {
     /// Goes to `stop` if somebody wants the machine's attention. Cranelift must not take what one safepoint has seen for what the
     /// next one will see: it takes what the pinned register has for another address each time, and what is atomic for another number.
     pub(super) fn look(&mut self, stop: ir::Block) {
-        let is_raised = if self.mode.keeps_register() {
+        let is_raised = if self.mode.pinned() == Pinned::Safepoints {
             let address = self.builder.ins().get_pinned_reg(types::I64);
             self.builder.ins().load(types::I64, trusted(), address, 0)
         } else {
@@ -84,7 +84,6 @@ impl Translator<'_, '_> {
     }
 
     pub(crate) fn fuel(&mut self) -> Value {
-        debug_assert!(self.mode.keeps_register(), "nobody counts fuel without the register");
         match self.fuel {
             Some(variable) => self.builder.use_var(variable),
             None => self.builder.ins().get_pinned_reg(types::I64),
