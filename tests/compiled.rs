@@ -158,6 +158,47 @@ fn nans_are_canonical_in_memory_whenever_someone_looks() {
     }
 }
 
+/// Conversions behind comparisons that say that they do not fault, or seem to: each guard, the range that it leaves, and whether it
+/// is one.
+#[test]
+fn conversions_fault_unless_what_is_converted_was_compared() {
+    let guards = [
+        ("s = F.abs x\nc = F.const LIMIT\nF.br_nlt s, c, other\n", true),
+        ("s = F.abs x\nc = F.const LIMIT\nF.br_nlt s, c, next\nnext:\n", false),
+        ("s = F.abs x\nc = F.const LIMIT\nF.br_nlt c, s, other\n", false),
+        ("s = F.abs y\nc = F.const LIMIT\nF.br_nlt s, c, other\n", false),
+        ("s = F.abs x\nc = F.const 4e30\nF.br_nlt s, c, other\n", false),
+        ("x = F.abs x\nc = F.const LIMIT\nF.br_nlt x, c, other\nx = F.mul x, y\n", false),
+        ("s = F.abs x\nc = F.const LIMIT\nF.br_nlt s, c, other\nagain:\nx = F.add x, y\n", false),
+        ("F.br_lt x, y, there\ns = F.abs x\nc = F.const LIMIT\nF.br_nlt s, c, other\nthere:\n", false),
+        ("s = F.abs x\nx = F.const LIMIT\nF.br_nlt s, x, other\n", false),
+    ];
+    let converted = [("f32", "i32", "2147483648.0"), ("f32", "i64", "9223372036854775808.0")]
+        .into_iter()
+        .chain([("f64", "i32", "2147483648.0"), ("f64", "i64", "9223372036854775808.0")]);
+    let numbers = [0.0, -1.5, 2147483520.0, 2147483647.5, 2147483648.0, -2147483648.0, -2147483648.5, -2147483904.0]
+        .into_iter()
+        .chain([9223371487098961920.0, 9223372036854775808.0, -9223372036854775808.0, 1e30, f64::INFINITY, f64::NAN]);
+    let mut faults = 0;
+    for (float, integer, limit) in converted {
+        for (guard, is_guard) in guards {
+            let guard = guard.replace("F.", &format!("{float}.")).replace("LIMIT", limit);
+            let module = program(&format!(
+                "export fn main(x: {float}, y: {float}) -> {integer} {{\nreg s, c: {float}\nreg d: {integer}\n{guard}\
+                 d = {integer}.from_{float}_s x\nret d\nother:\nd = {integer}.const 77\nret d\n}}"
+            ));
+            for number in numbers.clone() {
+                let value = if float == "f32" { Value::F32(number as f32) } else { Value::F64(number) };
+                let other = if float == "f32" { Value::F32(0.5) } else { Value::F64(0.5) };
+                let has_faulted = matches!(same_in_all_ways(&module, &[value, other]), Outcome::Faulted(_));
+                assert!(!(is_guard && has_faulted), "{float} {number}");
+                faults += usize::from(has_faulted);
+            }
+        }
+    }
+    assert!(faults > 50, "{faults}");
+}
+
 #[test]
 fn a_function_that_only_computes_is_called_like_any_other() {
     let source = "export fn main(n: i32, deep: i32) -> (i64, i64) {

@@ -2,8 +2,10 @@
 
 use cranelift_codegen::ir::condcodes::FloatCC;
 use cranelift_codegen::ir::{InstBuilder, MemFlagsData, Type, Value, types};
-use limen_isa::{Conversion, Reg};
+use limen_isa::codec::ModuleShapes;
+use limen_isa::{Conversion, Field, Fields, Opcode, Reg};
 
+use crate::shape::Block;
 use crate::translate::Translator;
 
 const TWO_TO_31: f64 = -(i32::MIN as f64);
@@ -57,9 +59,11 @@ macro_rules! casts {
 macro_rules! truncates {
     ($($method:ident: $instruction:ident $ty:ident, $least:expr, $end:expr;)*) => {$(
         fn $method(&mut self, d: Reg, a: Reg) {
-            let a = self.get(a);
-            self.in_range(a, $least, $end);
-            let value = self.builder.ins().$instruction(types::$ty, a);
+            let number = self.get(a);
+            if $least != -$end || !self.is_known_below(a, $end) {
+                self.in_range(number, $least, $end);
+            }
+            let value = self.builder.ins().$instruction(types::$ty, number);
             self.set(d, value);
         }
     )*};
@@ -150,6 +154,38 @@ impl Translator<'_, '_> {
         self.fill_cold(outside, |translator| translator.builder.ins().brif(below, fault, &[], high_enough, &[]));
         self.fill_cold(high_enough, |translator| translator.builder.ins().brif(beyond, fault, &[], next, &[]));
         self.builder.switch_to_block(next);
+    }
+
+    /// Whether the branch before this instruction has found that the size of the register's value is below `end`. That is how C
+    /// compilers see to it that WebAssembly's conversions do not trap.
+    fn is_known_below(&self, register: Reg, end: f64) -> bool {
+        let Block { start, .. } = self.shape.blocks[self.block];
+        let ways_in = self.shape.blocks.iter().filter(|block| block.successors.contains(&start)).count();
+        if self.pc != start || ways_in != 1 || self.block == 0 {
+            return false;
+        }
+        // Both ways of the branch may lead here.
+        if !matches!(self.shape.blocks[self.block - 1].successors[..], [one, other] if one != other) {
+            return false;
+        }
+        let shapes = ModuleShapes { module: self.module, function: self.index };
+        let code = &self.function.code;
+        let before = self.shape.instructions(code, shapes, self.block - 1);
+        let [.., size, limit, branch] = before[..] else { return false };
+        let [size, limit, branch] = [size, limit, branch].map(|pc| &code[pc as usize..]);
+        let opcodes = [size, limit, branch].map(|words| Opcode::of_word(words[0]));
+        let limit_is = match opcodes {
+            [Some(Opcode::F32Abs), Some(Opcode::F32Const), Some(Opcode::F32BrNlt)] => {
+                f64::from(f32::from_bits(limit.unsigned(0, Field::Wide32)))
+            }
+            [Some(Opcode::F64Abs), Some(Opcode::F64Const), Some(Opcode::F64BrNlt)] => f64::from_bits(limit.literal(0)),
+            _ => return false,
+        };
+        let named = |words: &[u64], field| words.unsigned(0, field) as u16;
+        let compares = [named(branch, Field::A), named(branch, Field::B)];
+        let [of_size, of_limit] = [named(size, Field::A), named(limit, Field::A)];
+        let is_of_register = named(size, Field::B) == register.0 && ![of_size, of_limit].contains(&register.0);
+        limit_is <= end && is_of_register && of_size != of_limit && compares == [of_size, of_limit]
     }
 
     /// A number that both types have.
