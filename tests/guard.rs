@@ -4,8 +4,9 @@
 use limen_assembler::{NoFiles, Options, assemble};
 use limen_isa::Fault;
 use limen_isa::module::Module;
+use limen_jit::Log;
 use limen_vm::EngineKind::{Interp, Jit, Tiered};
-use limen_vm::{Config, EngineKind, Mode, Outcome, Value, Verified, verify};
+use limen_vm::{Config, EngineKind, Machine, Mode, Outcome, Value, Verified, verify};
 
 fn verified(source: &str) -> Verified<Module> {
     let assembled = assemble("guard.lim", source, &NoFiles, Options::default());
@@ -15,9 +16,12 @@ fn verified(source: &str) -> Verified<Module> {
 
 /// How a run in live time ends, and home afterwards.
 fn run(module: &Verified<Module>, engine: EngineKind, arguments: &[Value]) -> (Outcome, Vec<u8>) {
-    let mut machine = limen_jit::machine(Config { engine, ..Config::default() }).expect("the budget allows a machine");
+    let (log, config) = (Log::default(), Config { engine, ..Config::default() });
+    let jit = Box::new(limen_jit::Jit::with_log(&log));
+    let mut machine = Machine::with_engine(config, jit).expect("the budget allows a machine");
     let domain = machine.instantiate(module).expect("it fits");
     let outcome = machine.call(domain, "main", arguments).expect("main takes these");
+    assert!(log.compilations().iter().all(|it| it.outcome.is_ok()), "{:?}", log.compilations());
     let home = machine.memory(domain).expect("the domain is there").to_vec();
     (outcome, home)
 }
@@ -190,11 +194,36 @@ export fn main(p: i32, q: i32, n: i32) -> i64 {
     assert!(faults > 100, "{faults}");
 }
 
-/// Code that hardly accesses the first page counts from the second one.
+/// Behind what may have been left to the runtime nothing is known that only the other way has found.
+#[test]
+fn accesses_behind_pieces_of_memory_that_are_copied() {
+    let module = verified(
+        "home 4
+export fn main(to: i32, n: i32) -> i32 {
+    reg from, byte, size, p, r: i32
+    size = i32.mov n
+    i32.store [p + 64], n
+    home.copy to, from, size
+    i32.store [p + 68], to
+    size = i32.mov n
+    byte = i32.const 5
+    home.fill to, byte, size
+    i32.store [p + 72], to
+    r = i32.load [p + 64]
+    ret r
+}",
+    );
+    for (to, n) in [(4096, 0), (4096, 100), (4096, 8192), (0, 4096), (16383, 1), (16383, 2), (12288, 9000), (-1, 1)] {
+        same(&module, &[Value::I32(to), Value::I32(n)]);
+    }
+}
+
+/// Code of a module that says where a memory of its own begins counts from there.
 #[test]
 fn accesses_below_where_code_counts_from_are_what_they_are() {
     let module = verified(
         "home 2
+export const memory = 4096
 export fn main(p: i32, i: i32) -> i64 {
     reg a, b, c, d, e: i64
     a = i64.load_at [p, i + 8]

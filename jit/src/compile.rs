@@ -6,10 +6,10 @@ use std::time::{Duration, Instant};
 
 use cranelift_codegen::isa::OwnedTargetIsa;
 use cranelift_codegen::settings::{self, Configurable};
-use cranelift_codegen::{Context, FinalizedMachExceptionHandler, FinalizedRelocTarget, ir};
+use cranelift_codegen::{CodegenError, Context, FinalizedMachExceptionHandler, FinalizedRelocTarget, ir};
 use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext};
 use cranelift_jit::{JITBuilder, JITModule};
-use cranelift_module::{Linkage, Module as _, default_libcall_names};
+use cranelift_module::{Linkage, Module as _, ModuleError, default_libcall_names};
 use limen_isa::module::Module;
 use limen_vm::{HEADER_CELLS, NativeFrame, Verified};
 use thiserror::Error;
@@ -256,7 +256,10 @@ impl Compiler {
         translator.slots = Slots::new(Arc::clone(&residents));
         translator.translate();
         builder.finalize(self.isa.frontend_config());
-        drafts.define_function(id, &mut self.context).map_err(refused)?;
+        let defined = drafts.define_function(id, &mut self.context);
+        // Where Cranelift is not told to look it may make anything of that.
+        debug_assert!(!is_our_mistake(&defined), "{defined:?} in {}", self.context.func.display());
+        defined.map_err(refused)?;
         Ok(residents)
     }
 
@@ -329,6 +332,11 @@ const SETTINGS: [(&str, &str); 9] = [
     ("enable_verifier", if cfg!(debug_assertions) { "true" } else { "false" }),
     ("regalloc_algorithm", "backtracking"),
 ];
+
+/// Whether Cranelift has found that what it is given makes no sense.
+fn is_our_mistake(defined: &Result<(), ModuleError>) -> bool {
+    matches!(defined, Err(ModuleError::Compilation(CodegenError::Verifier(_))))
+}
 
 fn refused(error: impl std::fmt::Display) -> Refusal {
     Refusal::Compiler(error.to_string())

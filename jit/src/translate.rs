@@ -385,7 +385,6 @@ impl<'a, 'b> Translator<'a, 'b> {
     }
 
     fn instructions_of(&mut self, index: usize) {
-        self.forget_pinned();
         (self.block, self.open, self.room) = (index, self.bounds.at_start(index), self.room_in_loops);
         self.slots.enter(index);
         self.take_known(index);
@@ -666,7 +665,6 @@ impl<'a, 'b> Translator<'a, 'b> {
         self.builder.switch_to_block(next);
         self.take_fuel();
         self.forget_kept();
-        self.forget_pinned();
         values
     }
 

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::mem::offset_of;
 
-use cranelift_codegen::ir::{InstBuilder, StackSlot, StackSlotData, StackSlotKind, Value, types};
+use cranelift_codegen::ir::{Block, InstBuilder, StackSlot, StackSlotData, StackSlotKind, Value, types};
 use cranelift_frontend::Variable;
 use limen_isa::{Reg, ValueType};
 
@@ -23,8 +23,8 @@ pub(crate) struct AtHand {
     loops: BTreeMap<usize, Variable>,
     /// By block: as above, of the innermost loop that it is in.
     origins: Vec<Option<Variable>>,
-    /// The basic block in which the pinned register was read for that, and what was found.
-    pinned: Option<(usize, Value)>,
+    /// Cranelift's block in which the pinned register was read for that, and what was found.
+    pinned: Option<(Block, Value)>,
 }
 
 /// Where in the slot each is.
@@ -140,21 +140,16 @@ impl Translator<'_, '_> {
         }
     }
 
-    /// As [`Translator::origin_in_host`], from the pinned register: anew in each basic block, and behind each call in it, so that no
-    /// other register has it for long.
+    /// As [`Translator::origin_in_host`], from the pinned register: anew in each block, so that no other register has it for long.
     fn pinned_origin(&mut self) -> Value {
+        let here = self.builder.current_block();
         match self.at_hand.pinned {
-            Some((block, value)) if block == self.block => value,
+            Some((block, value)) if Some(block) == here => value,
             _ => {
                 let value = self.builder.ins().get_pinned_reg(types::I64);
-                self.at_hand.pinned = Some((self.block, value));
+                self.at_hand.pinned = here.map(|block| (block, value));
                 value
             }
         }
-    }
-
-    /// The next access reads the pinned register again.
-    pub(super) fn forget_pinned(&mut self) {
-        self.at_hand.pinned = None;
     }
 }

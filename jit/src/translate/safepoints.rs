@@ -62,7 +62,8 @@ impl Translator<'_, '_> {
             let address = self.builder.ins().get_pinned_reg(types::I64);
             self.builder.ins().load(types::I64, trusted(), address, 0)
         } else {
-            let place = self.builder.ins().iadd_imm_s(self.context, offset_of!(NativeContext, limit) as i64);
+            let context = self.fetch_context();
+            let place = self.builder.ins().iadd_imm_s(context, offset_of!(NativeContext, limit) as i64);
             let limit = self.builder.ins().atomic_load(types::I64, trusted(), place);
             self.builder.ins().icmp_imm_s(IntCC::Equal, limit, 0)
         };
