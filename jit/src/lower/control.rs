@@ -190,8 +190,8 @@ impl Translator<'_, '_> {
         self.inline(f, &arguments, &results);
     }
 
-    /// Where the function begins: checks the stack and passes the safepoint, for its caller; both at once if the register is for something else. Leaves to the runtime, which has the
-    /// call not come about if it must.
+    /// Where the function begins: checks the stack and passes the safepoint, for its caller; one look at the limit does for both
+    /// where that is what safepoints look at. Leaves to the runtime, which has the call not come about if it must.
     pub(crate) fn enter(&mut self, passed: &[Value]) {
         let [begin, lacking, on] = [(); 3].map(|()| self.builder.create_block());
         self.builder.set_cold_block(lacking);
