@@ -354,6 +354,38 @@ fn a_stop_that_comes_before_the_run_is_not_lost() {
     }
 }
 
+/// Who wanted the machine's attention while no compiled code ran does not keep such code from running: it would take a thousand
+/// times as long.
+#[test]
+fn code_goes_on_after_a_stop_as_before() {
+    let callees = [
+        ("a, b", "fn f(a: i64, b: i64) -> i64 {\na = i64.add a, b\nret a\n}"),
+        (
+            "a, b, b, b, b, b, b",
+            "fn f(a: i64, b: i64, c: i64, d: i64, e: i64, g: i64, h: i64) -> i64 {\na = i64.add a, h\ncall g()\nret a\n}
+fn g() {\nreg r: i64\nr = i64.addi r, 1\nret\n}",
+        ),
+    ];
+    for (arguments, callee) in callees {
+        let module = program(&format!(
+            "export fn main(n: i32) -> i64 {{\nreg a, b: i64\nb = i64.const 3\nagain:\na = call f({arguments})
+n = i32.addi n, -1\ni32.br_nei n, 0, again\nret a\n}}\n{callee}"
+        ));
+        for engine in [EngineKind::Jit, EngineKind::Tiered] {
+            let config = Config { engine, ..Config::default() };
+            let mut machine = limen_jit::machine(config).expect("the budget allows a machine");
+            let domain = machine.instantiate(&module).expect("the budget allows a domain");
+            machine.stop_handle().stop();
+            let begun = machine.call(domain, "main", &[Value::I32(5_000_000)]).expect("main can be called");
+            assert_eq!(begun, Outcome::Stopped);
+            let start = Instant::now();
+            let ended = machine.resume(&mut NoServices).expect("it was stopped");
+            assert_eq!(ended, Outcome::Returned(vec![Value::I64(15_000_000)]));
+            assert!(start.elapsed() < Duration::from_secs(5), "{engine:?}, {arguments}: {:?}", start.elapsed());
+        }
+    }
+}
+
 /// From the host's wish to the end of the run.
 fn time_to_stop(module: &Verified<Module>, engine: EngineKind) -> Duration {
     let config = Config { engine, ..Config::default() };

@@ -571,6 +571,64 @@ export fn svc(c: ref, number: i32) {
 }
 
 /// The kernel captures frames at every `svc` on the way down and up, some of which were captured before.
+/// A kernel that has whatever its client could not do tried again, fifty times. The client's stack has `CELLS` cells.
+const STUBBORN: &str = "slots 2
+home 1
+data name { \"main\" }
+export fn boot() {
+    reg account, module, home, domain, context: ref
+    reg zero, at, n, function, cells: i32
+    reg payload: i64
+    account = slot.get [zero]
+    module = slot.get [zero + 1]
+    domain = domain.make account, module, home, payload
+    at = i32.const name
+    n = i32.const sizeof name
+    function = domain.export domain, at, n
+    cells = i32.const CELLS
+    context = ctx.make account, domain, function, cells, payload
+    ctx.resume context
+}
+export fn svc(c: ref, number: i32) {
+    number = i32.const 7
+    halt number
+}
+export fn fault(c: ref, code: i32) {
+    reg zero, count: i32
+    count = i32.load [zero + 2048]
+    count = i32.addi count, 1
+    i32.store [zero + 2048], count
+    i32.br_gt_si count, 50, enough
+    ctx.resume c
+enough:
+    code = i32.addi code, 1000
+    halt code
+}";
+
+#[test]
+fn a_full_stack_is_full_however_often_a_call_is_tried() {
+    let registers: Vec<String> = (0..200).map(|number| format!("r{number}")).collect();
+    let mut large = format!(
+        "home 1\nexport fn main() {{\nreg x: i64\nx = call large(x)\nsvc 1()\ntrap 9\n}}
+fn large(x: i64) -> i64 {{\nreg {}: i64\nreg p: i32\nr199 = i64.fetch_add [p], r198\n",
+        registers.join(", ")
+    );
+    registers.iter().for_each(|register| _ = writeln!(large, "x = i64.add x, {register}"));
+    large.push_str("ret x\n}");
+    let deep = "export fn main() {\nreg n: i32\nn = i32.const 20\ncall down(n)\nsvc 1()\ntrap 9\n}
+fn down(n: i32) {\ni32.br_eqi n, 0, ground\nn = i32.addi n, -1\ncall down(n)\nground: ret\n}";
+    for (user, cells) in [(&*large, "40"), (deep, "60")] {
+        let modules = [verified(user, Mode::User)];
+        let kernel = verified(&STUBBORN.replace("CELLS", cells), Mode::Kernel);
+        for (engine, time) in EngineKind::ALL.into_iter().flat_map(|it| [(it, Time::Live), (it, Time::Virtual)]) {
+            let config = Config { engine, time, ..Config::default() };
+            let mut machine = limen_jit::machine(config).expect("the budget allows a machine");
+            let outcome = machine.boot(&kernel, &modules).expect("the kernel boots");
+            assert!(matches!(outcome, Outcome::Halted(code) if code > 1000), "{engine:?}, {time:?}: {outcome:?}");
+        }
+    }
+}
+
 #[test]
 fn frames_are_captured_again_after_they_were_resumed() {
     let user = "

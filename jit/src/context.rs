@@ -486,7 +486,7 @@ impl NativeContext {
 
     /// Has code go on at safepoints, until the next time that somebody wants the machine's attention.
     pub(crate) fn reset_limit(&self) {
-        self.limit.store(self.end as u64, Ordering::Release);
+        self.limit.store(self.end as u64, Ordering::SeqCst);
     }
 
     /// Whether to go on at a safepoint: with the next slice of fuel, as [`Fuel::next_slice`], if this one is used up.

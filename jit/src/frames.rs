@@ -8,7 +8,6 @@ use crate::arch::{self, RETURN_ADDRESS};
 use crate::code_map::CodeMap;
 use crate::context::NativeContext;
 use crate::guard;
-use crate::mode::Pinned;
 use crate::resident::Residents;
 use crate::stack::{NativeStack, Pool};
 
@@ -125,7 +124,7 @@ pub(crate) unsafe fn go(context: *mut NativeContext) {
         let driver = &raw mut (*processor).driver;
         let outer = *driver;
         let _watched = guard::watch(processor);
-        let stops = (*context).mode.pinned() == Pinned::Origin && (*context).unwinding == 0;
+        let stops = (*context).mode.looks_at_limit() && (*context).unwinding == 0;
         let before = stops.then(|| {
             (*context).reset_limit();
             (*(*processor).run).zero_when_raised(Some(NonNull::from(&(*context).limit)))

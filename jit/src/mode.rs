@@ -64,6 +64,11 @@ impl Mode {
         if self.paging == Paging::Guarded { Pinned::Origin } else { Pinned::Safepoints }
     }
 
+    /// Whether safepoints look at the stack's limit, which is zero if somebody wants the machine's attention.
+    pub(crate) fn looks_at_limit(self) -> bool {
+        self.pinned() == Pinned::Origin && self.safepoints == Safepoints::Live
+    }
+
     /// The same without safepoints, where there is no fuel to be counted.
     #[cfg(feature = "unstoppable")]
     pub(crate) fn unstoppable(self) -> Self {

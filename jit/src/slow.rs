@@ -174,13 +174,15 @@ fn entry(context: &mut NativeContext, pointer: *mut u8) {
     context.innermost.entering = None;
 }
 
-/// Looks for so many cells of the stack from a frame on, and passes a safepoint.
+/// Looks for so many cells of the stack from a frame on, as often as a kernel has that tried again, and passes a safepoint.
 fn meet(context: &mut NativeContext, frame: *mut u64, cells: usize) {
-    if frame as usize + cells * size_of::<u64>() > context.end as usize {
+    while frame as usize + cells * size_of::<u64>() > context.end as usize {
         park(context, Reason::Exit(Exit::Fault(Fault::Stack, 0)));
-    } else {
-        poll(context);
+        if context.unwinding != 0 {
+            return;
+        }
     }
+    poll(context);
 }
 
 /// Lets the driver go on, until it lets native code go on.

@@ -40,7 +40,7 @@ impl News {
     fn zero(&self) {
         if let Some(number) = self.zeroed {
             // SAFETY: as above.
-            unsafe { number.as_ref() }.store(0, Ordering::Release);
+            unsafe { number.as_ref() }.store(0, Ordering::SeqCst);
         }
     }
 }
@@ -61,7 +61,7 @@ impl Attention {
 
     /// Has the machine look at whatever there may be.
     pub(crate) fn raise(&self) {
-        self.word.store(1, Ordering::Release);
+        self.word.store(1, Ordering::SeqCst);
         let mut news = self.news();
         news.is_there = true;
         news.zero();
@@ -104,9 +104,11 @@ impl Attention {
         true
     }
 
-    /// Takes the word back. To be called before a look at what it may have been raised for.
+    /// Takes the word back. To be called before a look at what it may have been raised for, and behind the engine's setting its number
+    /// to something again: who raises the word sets it and then the number to zero, and one of both must be seen. So this is an
+    /// exchange, and in one order with that.
     pub(crate) fn lower(&self) {
-        self.word.swap(0, Ordering::AcqRel);
+        self.word.swap(0, Ordering::SeqCst);
     }
 
     /// Wants the machine to stop.

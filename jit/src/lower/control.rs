@@ -168,9 +168,18 @@ impl Translator<'_, '_> {
             .collect()
     }
 
-    fn exceeds_stack(&mut self, end: Value) -> Value {
+    /// Whether registers that end here lie beyond the stack, or, where that is what safepoints look at, somebody wants the machine's
+    /// attention: for who asks the runtime then.
+    fn exceeds_limit(&mut self, end: Value) -> Value {
         let limit = self.field(trusted(), types::I64, offset_of!(NativeContext, limit));
         self.builder.ins().icmp(IntCC::UnsignedGreaterThan, end, limit)
+    }
+
+    /// Whether registers that end here lie beyond the stack: for who leaves the function to the interpreter then, which passes no
+    /// safepoint by that.
+    fn exceeds_stack(&mut self, end: Value) -> Value {
+        let stack = self.field(trusted(), types::I64, offset_of!(NativeContext, end));
+        self.builder.ins().icmp(IntCC::UnsignedGreaterThan, end, stack)
     }
 
     /// A call of a function whose instructions follow in line.
@@ -199,7 +208,7 @@ impl Translator<'_, '_> {
         self.builder.switch_to_block(begin);
         let bytes = self.function.registers.len() as i64 * i64::from(CELL);
         let end = self.builder.ins().iadd_imm_s(self.frame, bytes);
-        let overflow = self.exceeds_stack(end);
+        let overflow = self.exceeds_limit(end);
         self.unless(overflow, lacking);
         // The runtime sees to all that is lacking, but whoever counts burns fuel himself.
         let again = if self.mode.safepoints == Safepoints::Counting {
@@ -269,7 +278,7 @@ impl Translator<'_, '_> {
         let frame = self.builder.ins().iadd_imm_s(self.frame, distance);
         if let Some(bytes) = bytes {
             let end = self.builder.ins().iadd(frame, bytes);
-            let overflow = self.exceeds_stack(end);
+            let overflow = self.exceeds_limit(end);
             self.unless(overflow, lacking);
         }
         frame
