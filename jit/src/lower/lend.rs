@@ -33,11 +33,10 @@ impl Translator<'_, '_> {
         self.check_is_not_last(usual, view);
         let lendable = self.lendable(entry, details);
         self.show_part(&lendable, o, n);
-        let head = self.next_head(view, details, rights);
+        // The same entry, and its next generation.
+        let lent = self.builder.ins().iadd_imm_u(view, 1 << 32);
+        let head = self.head_of(lent, details, rights);
         self.builder.ins().store(trusted(), head, entry, layout::ENTRY_HEAD as i32);
-        let generation = self.builder.ins().band_imm_u(head, (u64::MAX << 32) as i64);
-        let index = self.builder.ins().band_imm_u(view, i64::from(u32::MAX));
-        let lent = self.builder.ins().bor(generation, index);
         // The one before was found to be live, and so is what both hang on; elsewhere nothing is known of that.
         let live = match self.inlined {
             None => self.builder.ins().iconst(types::I64, NOBODY as i64),
@@ -98,6 +97,9 @@ impl Translator<'_, '_> {
 
     /// Goes on if a view has these bytes.
     fn check_part(&mut self, usual: &Usual, details: Value, o: Value, n: Value) {
+        if self.is_zero(o) && self.is_zero(n) {
+            return;
+        }
         let length = self.detail(types::I64, details, layout::DETAILS_VIEW_LENGTH);
         let begins_outside = self.builder.ins().icmp(IntCC::UnsignedGreaterThan, o, length);
         self.unless(begins_outside, usual.slow);
@@ -134,9 +136,7 @@ impl Translator<'_, '_> {
 
     /// Has the entry show other bytes.
     fn show_part(&mut self, &Lendable { entry, details, base, offset }: &Lendable, o: Value, n: Value) {
-        let is_open = self.detail(types::I8, details, layout::DETAILS_OPEN);
-        let nothing = self.zero(types::I64);
-        let open = self.builder.ins().select(is_open, n, nothing);
+        let open = if self.is_zero(n) { n } else { self.open_of(details, n) };
         let first = self.builder.ins().iadd(base, o);
         let at = self.builder.ins().iadd(offset, o);
         for (value, field) in
@@ -147,16 +147,24 @@ impl Translator<'_, '_> {
         self.builder.ins().store(trusted(), at, details, layout::DETAILS_OFFSET as i32);
     }
 
-    /// The head of the entry with the next generation and with the rights that are left.
-    fn next_head(&mut self, view: Value, details: Value, rights: Value) -> Value {
+    /// How many of `n` bytes are open.
+    fn open_of(&mut self, details: Value, n: Value) -> Value {
+        let is_open = self.detail(types::I8, details, layout::DETAILS_OPEN);
+        let nothing = self.zero(types::I64);
+        self.builder.ins().select(is_open, n, nothing)
+    }
+
+    /// The head of the entry with the generation of this reference and with the rights that are left.
+    fn head_of(&mut self, lent: Value, details: Value, rights: Value) -> Value {
+        let generation = self.builder.ins().band_imm_u(lent, (u64::MAX << 32) as i64);
+        let kind = i64::from(u32::from(Kind::MEMORY.0) << layout::KIND_SHIFT);
+        if self.is_zero(rights) {
+            return self.builder.ins().bor_imm_u(generation, kind);
+        }
         let derived = self.detail(types::I16, details, layout::DETAILS_VIEW_RIGHTS);
         let rights = self.builder.ins().ireduce(types::I16, rights);
         let rights = self.builder.ins().band(derived, rights);
         let rights = self.builder.ins().uextend(types::I64, rights);
-        let generation = self.builder.ins().ushr_imm_u(view, 32);
-        let generation = self.builder.ins().iadd_imm_s(generation, 1);
-        let generation = self.builder.ins().ishl_imm_u(generation, 32);
-        let kind = i64::from(u32::from(Kind::MEMORY.0) << layout::KIND_SHIFT);
         let sort = self.builder.ins().bor_imm_u(rights, kind);
         self.builder.ins().bor(generation, sort)
     }

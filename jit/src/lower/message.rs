@@ -106,7 +106,8 @@ impl Translator<'_, '_> {
         self.builder.ins().store(trusted(), value, port, place_of(layout::PORT_TAKEN, cell));
     }
 
-    fn is_zero(&self, value: Value) -> bool {
+    /// Whether a value is known to be zero.
+    pub(super) fn is_zero(&self, value: Value) -> bool {
         let dfg = &self.builder.func.dfg;
         let inst = dfg.value_def(dfg.resolve_aliases(value)).inst();
         let data = inst.map(|inst| dfg.insts[inst]);
