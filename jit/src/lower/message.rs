@@ -102,6 +102,7 @@ impl Translator<'_, '_> {
             let lacks = self.builder.ins().load(types::I32, trusted(), port, layout::PORT_TAKEN_LACKS as i32);
             let lacks = self.builder.ins().band_imm_s(lacks, !(1 << cell));
             self.builder.ins().store(trusted(), lacks, port, layout::PORT_TAKEN_LACKS as i32);
+            self.known.takes_cell(&self.builder.func.dfg, port, cell);
         }
         self.builder.ins().store(trusted(), value, port, place_of(layout::PORT_TAKEN, cell));
     }

@@ -53,6 +53,16 @@ impl Known {
         let is_same = |other: Value| dfg.resolve_aliases(other) == dfg.resolve_aliases(port);
         self.taken.filter(|(other, _)| is_same(*other)).map(|(_, cells)| cells).unwrap_or_default()
     }
+
+    /// A cell is put into the message that is to be taken at a port. If that is not the one of which something is known, it may be
+    /// all the same.
+    pub(super) fn takes_cell(&mut self, dfg: &DataFlowGraph, port: Value, cell: usize) {
+        let is_same = |other: Value| dfg.resolve_aliases(other) == dfg.resolve_aliases(port);
+        if let Some((other, cells)) = &mut self.taken {
+            cells.has |= if is_same(*other) { 1 << cell } else { 0 };
+            cells.lacks &= !(1 << cell);
+        }
+    }
 }
 
 /// What is known of a message that is to be taken: cells that it has, and some that it lacks, a bit each.
