@@ -268,13 +268,13 @@ fn end_of_actors(end: &End) -> &'static str {
 /// Ends of damage that nobody has noticed, and that somebody suffers from: these cases are named.
 const UNNOTICED: [&str; 2] = ["came to no end", "went on without the first domain"];
 
+/// Whatever was done to the kernel, it does not fall asleep for ever without a word.
 fn end_of_kernel(end: &End) -> &'static str {
     match end {
         End::Of(Outcome::Halted(0)) => "went on",
         End::Of(Outcome::Halted(_)) => "the first domain noticed",
         End::Of(Outcome::Faulted(_)) => "stopped with a report",
         End::Of(Outcome::Stuck(_)) => "went in circles and was stopped with a report",
-        End::Of(Outcome::Asleep) => "stopped, with nobody left to run",
         End::Of(Outcome::OutOfFuel) => UNNOTICED[0],
         End::WithoutTheFirst => UNNOTICED[1],
         End::Of(other) => panic!("{other:?}"),

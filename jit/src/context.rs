@@ -47,11 +47,15 @@ pub(crate) struct Processor {
     pub(crate) hanging: *const u8,
     /// Contexts that code of the kernel has met, each at the place that its reference says, or the slot from which that was got.
     pub(crate) peers: [Peer; PEERS],
-    /// References that code of the kernel has found to be live, each at the place that its low bits say, and their entries.
+    /// How often the runtime may have changed what is known of references and contexts.
+    pub(crate) renewals: u64,
+    /// References that code has found to be live, each at the place that its low bits say, and their entries.
     pub(crate) live: [u64; LIVE],
     pub(crate) live_entries: [*const u8; LIVE],
     /// What the kernel has noted there.
     pub(crate) live_payloads: [i64; LIVE],
+    /// The rest of each entry, if it is that of a view on which nothing hangs, which can be lent; null if that is not known.
+    pub(crate) live_details: [*const u8; LIVE],
     /// Where the driver waits for native code.
     pub(crate) driver: Control,
     /// Where the frames of the kernel are left that are no more.
@@ -86,7 +90,7 @@ pub(crate) struct Peer {
 pub(crate) const PEERS: usize = 16;
 
 /// So many references are known to be live at once: a power of two.
-pub(crate) const LIVE: usize = 8;
+pub(crate) const LIVE: usize = 32;
 
 /// No reference has these bits: the object table never has so many entries.
 pub(crate) const NOBODY: u64 = u64::MAX;
@@ -113,9 +117,11 @@ impl Processor {
             details: std::ptr::null(),
             hanging: std::ptr::null(),
             peers: [Peer::NONE; PEERS],
+            renewals: 0,
             live: [NOBODY; LIVE],
             live_entries: [std::ptr::null(); LIVE],
             live_payloads: [0; LIVE],
+            live_details: [std::ptr::null(); LIVE],
             driver: Control::NOWHERE,
             nowhere: Control::NOWHERE,
             fuel: Fuel::default(),
@@ -133,6 +139,7 @@ impl Processor {
         let may_switch = run.may_switch();
         self.epoch = if may_switch { run.epoch() } else { NEVER };
         self.peers = [Peer::NONE; PEERS];
+        self.renewals += 1;
         self.live = [NOBODY; LIVE];
         if !may_switch {
             self.close();
@@ -164,6 +171,9 @@ pub(crate) struct NativeContext {
     /// The domain's slots, and how many there are.
     pub(crate) slots: *mut u64,
     pub(crate) slot_count: u64,
+    /// Whom code of the kernel has met last in the place of one of this context's `svc`s, and at which of the processor's renewals.
+    pub(crate) met: Peer,
+    pub(crate) met_at: u64,
     /// The epoch for which all that is noted here is true.
     pub(crate) epoch: u64,
     /// Where an empty native stack begins.
@@ -309,6 +319,8 @@ impl NativeContext {
             port: std::ptr::null_mut(),
             slots: std::ptr::null_mut(),
             slot_count: 0,
+            met: Peer::NONE,
+            met_at: 0,
             epoch: NEVER,
             top: nowhere,
             limit: AtomicU64::new(0),

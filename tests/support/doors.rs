@@ -93,7 +93,7 @@ fn step(random: &mut Random, step: usize) -> String {
     let [who, whom] = [(); 2].map(|()| if sound { *random.pick(&["c", "other"]) } else { "a" });
     let k = *random.pick(&[0, 1, 2, 3, 7, 8]);
     let slot = *random.pick(&SLOTS);
-    let line = match random.below(17) {
+    let line = match random.below(18) {
         0 | 1 => format!("{w} = ctx.word {who}, {k}"),
         2 => format!("a = ctx.ref {who}, {k}"),
         3 | 4 => format!("ctx.set_word {who}, {k}, {w}"),
@@ -116,6 +116,8 @@ fn step(random: &mut Random, step: usize) -> String {
              \x20   a = mem.lend a, {w}, {w}, i\n    slot.set [zero + VIEW], a",
             random.pick(&[63, 60, 55]),
         ),
+        16 if random.below(2) == 0 => format!("a = ref.null\n    ctx.set_ref {who}, {k}, a"),
+        16 => format!("{w} = i64.const 0\n    ctx.set_word {who}, {k}, {w}"),
         _ => format!("i = ctx.state {who}\n    {w} = i64.from_i32_u i"),
     };
     if sound && line.contains("other") {

@@ -21,7 +21,7 @@ use super::message::GivenMessage;
 use super::object::Known;
 use super::plan::Plan;
 use crate::context::{NativeContext, Processor};
-use crate::mode::{Mode, Paging};
+use crate::mode::{Mode, Paging, Safepoints};
 use crate::nans::Nan;
 use crate::passing::listed;
 use crate::slow::place;
@@ -210,7 +210,7 @@ impl Translator<'_, '_> {
         let differs = self.builder.ins().icmp(IntCC::NotEqual, found, expected);
         self.unless(differs, ask);
         let kernel = self.processor_field(offset_of!(Processor, kernel));
-        let fuel = self.fuel();
+        let fuel = (self.mode.safepoints == Safepoints::Counting).then(|| self.fuel());
         self.pass_next(ask);
         self.stand_in_svc(svc.port);
         let itself = self.builder.ins().load(types::I64, constant(), svc.port, layout::PORT_ITSELF as i32);
@@ -236,7 +236,7 @@ impl Translator<'_, '_> {
             cold.leave_to_driver(svc, kernel);
         });
         self.fill_cold(svc.again, |cold| {
-            cold.set_fuel(fuel);
+            fuel.into_iter().for_each(|fuel| cold.set_fuel(fuel));
             cold.call_kernel(svc, ask, number);
         });
     }

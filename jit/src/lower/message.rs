@@ -3,10 +3,14 @@
 //! A message has a place in the port for all that there can be, and what is not in it counts as zero. So that nobody has to write all
 //! these zeroes, the port says which of its cells are not in it: they are whatever they are.
 
-use cranelift_codegen::ir::{InstBuilder, Value, types};
-use limen_isa::{Reg, ValueType};
-use limen_vm::{MESSAGE_CELLS, Message, layout};
+use cranelift_codegen::ir::{self, InstBuilder, InstructionData, Value, types};
+use limen_isa::codec::ModuleShapes;
+use limen_isa::{Opcode, Reg, ValueType};
+use limen_vm::{MESSAGE_CELLS, MESSAGE_REFS, MESSAGE_WORDS, Message, layout};
 
+use super::inline::computes;
+use super::object::Taken;
+use crate::ranges::operand;
 use crate::translate::{CELL, Translator, trusted, type_of};
 
 /// The message that is given at an `svc`.
@@ -40,12 +44,36 @@ impl Translator<'_, '_> {
         }
     }
 
-    /// Has a context take a message that is given at the `svc` whose place this code takes.
-    pub(super) fn hand(&mut self, to: Value, message: &GivenMessage) {
-        self.put(to, layout::PORT_TAKEN, message);
+    /// Has a context take a message that is given at the `svc` whose place this code takes; but for these cells, a bit each, in
+    /// which it is given something else at once.
+    pub(super) fn hand(&mut self, to: Value, message: &GivenMessage, replaced: u32) {
+        let stays = GivenMessage { cells: message.cells.clone(), in_it: message.in_it & !replaced };
+        self.put(to, layout::PORT_TAKEN, &stays);
         let lacks = self.builder.ins().iconst(types::I32, i64::from(!message.in_it));
         self.builder.ins().store(trusted(), lacks, to, layout::PORT_TAKEN_LACKS as i32);
-        self.known.takes(to, message.in_it);
+        self.known.takes(to, Taken { has: message.in_it, lacks: !message.in_it });
+    }
+
+    /// The cells of a context's message, a bit each, that the instructions that follow replace before anything can be seen of it.
+    pub(super) fn cells_replaced(&self, context: Reg) -> u32 {
+        let shapes = ModuleShapes { module: self.module, function: self.index };
+        let code = &self.function.code;
+        let instructions = self.shape.instructions(code, shapes, self.block).into_iter();
+        let mut replaced = 0;
+        for words in instructions.filter(|pc| *pc > self.pc).map(|pc| &code[pc as usize..]) {
+            let Some(opcode) = Opcode::of_word(words[0]) else { break };
+            let is_its = |name| operand(opcode, words, name) == Some(u32::from(context.0));
+            let (first, count) = match opcode {
+                Opcode::CtxSetWord if is_its("c") => (layout::MESSAGE_WORDS_AT, MESSAGE_WORDS),
+                Opcode::CtxSetRef if is_its("c") => (layout::MESSAGE_REFS_AT, MESSAGE_REFS),
+                Opcode::RefNull if !is_its("d") => continue,
+                _ if computes(opcode) => continue,
+                _ => break,
+            };
+            let Some(index) = operand(opcode, words, "i").filter(|index| (*index as usize) < count) else { break };
+            replaced |= 1 << (first / CELL as usize + index as usize);
+        }
+        replaced
     }
 
     /// Has a context take the message that is in the port of another one.
@@ -56,7 +84,7 @@ impl Translator<'_, '_> {
         }
         let lacks = self.builder.ins().load(types::I32, trusted(), from, layout::PORT_GIVEN_LACKS as i32);
         self.builder.ins().store(trusted(), lacks, to, layout::PORT_TAKEN_LACKS as i32);
-        self.known.takes(to, 0); // which those are nobody knows here
+        self.known.takes(to, Taken::default()); // which those are nobody knows here
     }
 
     /// What a context gives in a cell of its message.
@@ -66,12 +94,25 @@ impl Translator<'_, '_> {
 
     /// Has a context take something in a cell of its message.
     pub(super) fn set_taken_cell(&mut self, port: Value, cell: usize, value: Value) {
-        if !self.known.is_taken(&self.builder.func.dfg, port, cell) {
+        let Taken { has, lacks } = self.known.taken_at(&self.builder.func.dfg, port);
+        if lacks >> cell & 1 != 0 && self.is_zero(value) {
+            return; // so it is already
+        }
+        if has >> cell & 1 == 0 {
             let lacks = self.builder.ins().load(types::I32, trusted(), port, layout::PORT_TAKEN_LACKS as i32);
             let lacks = self.builder.ins().band_imm_s(lacks, !(1 << cell));
             self.builder.ins().store(trusted(), lacks, port, layout::PORT_TAKEN_LACKS as i32);
+            self.known.takes_cell(&self.builder.func.dfg, port, cell);
         }
         self.builder.ins().store(trusted(), value, port, place_of(layout::PORT_TAKEN, cell));
+    }
+
+    /// Whether a value is known to be zero.
+    pub(super) fn is_zero(&self, value: Value) -> bool {
+        let dfg = &self.builder.func.dfg;
+        let inst = dfg.value_def(dfg.resolve_aliases(value)).inst();
+        let data = inst.map(|inst| dfg.insts[inst]);
+        matches!(data, Some(InstructionData::UnaryImm { opcode: ir::Opcode::Iconst, imm }) if imm.bits() == 0)
     }
 
     /// A cell of a message in a port, which is there with what it lacks.

@@ -31,13 +31,15 @@ pub(crate) struct Known {
     met: Vec<Met>,
     /// References, and the slots from which they were got.
     got: Vec<(Value, Value)>,
-    /// The port at which a message was last put that is to be taken, and the cells that it had, a bit each.
-    taken: Option<(Value, u32)>,
+    /// Numbers of slots that there are, as instructions name them.
+    slots: Vec<(Value, u32)>,
+    /// The port at which a message was last put that is to be taken, and its cells.
+    taken: Option<(Value, Taken)>,
 }
 
 impl Known {
-    /// In the place of an `svc`: a message with these cells, a bit each, is to be taken at a port.
-    pub(super) fn takes(&mut self, port: Value, cells: u32) {
+    /// In the place of an `svc`: a message with these cells is to be taken at a port.
+    pub(super) fn takes(&mut self, port: Value, cells: Taken) {
         self.taken = Some((port, cells));
     }
 
@@ -46,11 +48,28 @@ impl Known {
         self.taken = None;
     }
 
-    /// Whether the message that is to be taken at a port is known to have a cell.
-    pub(super) fn is_taken(&self, dfg: &DataFlowGraph, port: Value, cell: usize) -> bool {
+    /// What is known of the message that is to be taken at a port.
+    pub(super) fn taken_at(&self, dfg: &DataFlowGraph, port: Value) -> Taken {
         let is_same = |other: Value| dfg.resolve_aliases(other) == dfg.resolve_aliases(port);
-        self.taken.is_some_and(|(other, cells)| is_same(other) && cells >> cell & 1 != 0)
+        self.taken.filter(|(other, _)| is_same(*other)).map(|(_, cells)| cells).unwrap_or_default()
     }
+
+    /// A cell is put into the message that is to be taken at a port. If that is not the one of which something is known, it may be
+    /// all the same.
+    pub(super) fn takes_cell(&mut self, dfg: &DataFlowGraph, port: Value, cell: usize) {
+        let is_same = |other: Value| dfg.resolve_aliases(other) == dfg.resolve_aliases(port);
+        if let Some((other, cells)) = &mut self.taken {
+            cells.has |= if is_same(*other) { 1 << cell } else { 0 };
+            cells.lacks &= !(1 << cell);
+        }
+    }
+}
+
+/// What is known of a message that is to be taken: cells that it has, and some that it lacks, a bit each.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Taken {
+    pub(super) has: u32,
+    pub(super) lacks: u32,
 }
 
 /// What was found when a reference was looked at.
@@ -176,8 +195,10 @@ impl Translator<'_, '_> {
     /// The entry that a live reference names, which is of this kind and has these rights.
     pub(crate) fn entry(&mut self, usual: &Usual, reference: Value, kind: Kind, rights: Rights) -> Value {
         match self.inlined {
-            None => self.look_at(usual, reference, kind, rights),
             Some(_) => self.looked_for(usual, reference, kind, rights).entry,
+            // Where messages come in, most likely what comes with them is accessed, which the kernel has looked at.
+            None if self.port.is_some() => self.look_for(usual, reference, kind, rights).0,
+            None => self.look_at(usual, reference, kind, rights),
         }
     }
 
@@ -213,15 +234,12 @@ impl Translator<'_, '_> {
         entry
     }
 
-    /// As [`Translator::look_at`], for code in the place of an `svc`: most likely the reference has been found to be live before.
+    /// As [`Translator::look_at`], in a function that enters the kernel: most likely the reference has been found to be live before.
     /// Gives the payload, too.
     fn look_for(&mut self, usual: &Usual, reference: Value, kind: Kind, rights: Rights) -> (Value, Value) {
         let [unknown, next] = [(); 2].map(|()| self.continuation());
         let [entry, payload] = [(); 2].map(|()| self.builder.append_block_param(next, types::I64));
-        let number = self.builder.ins().band_imm_u(reference, LIVE as i64 - 1);
-        let offset = self.builder.ins().ishl_imm_u(number, 3);
-        let processor = self.processor();
-        let place = self.builder.ins().iadd(processor, offset);
+        let place = self.place_of_live(reference);
         let [live, entries, payloads] =
             [offset_of!(Processor, live), offset_of!(Processor, live_entries), offset_of!(Processor, live_payloads)]
                 .map(|at| at as i32);
@@ -233,23 +251,47 @@ impl Translator<'_, '_> {
 
         self.builder.seal_block(unknown);
         self.fill_cold(unknown, |cold| {
+            // Null names an entry, too. Who asks about null is not in a hurry, and nobody has to look again.
+            let is_null = cold.builder.ins().icmp_imm_s(IntCC::Equal, reference, 0);
+            cold.unless(is_null, usual.slow);
             let (index, its) = cold.indexed(usual, reference);
             let generation = cold.differs(reference, its, Kind::NONE, Rights::NONE);
             cold.unless(generation, usual.slow);
             cold.check_anchor(usual, index, its);
-            let noted = cold.entry_field(types::I64, its, layout::ENTRY_PAYLOAD);
-            for (value, at) in [(reference, live), (its, entries), (noted, payloads)] {
-                cold.builder.ins().store(trusted(), value, place, at);
-            }
+            let unknown = cold.zero(types::I64);
+            let noted = cold.note_live(place, reference, its, unknown);
             cold.builder.ins().jump(next, &[its.into(), noted.into()]);
         });
         self.builder.switch_to_block(next);
         self.builder.seal_block(next);
         if kind != Kind::NONE {
-            let differs = self.differs(reference, entry, kind, rights);
+            let head = self.entry_field(types::I64, entry, layout::ENTRY_HEAD);
+            let differs = self.sort_differs(head, kind, rights);
             self.unless(differs, usual.slow);
         }
         (entry, payload)
+    }
+
+    /// Notes at its place that a reference is live, with its entry and the rest of that, or null. Gives the payload.
+    pub(super) fn note_live(&mut self, place: Value, reference: Value, entry: Value, details: Value) -> Value {
+        let payload = self.entry_field(types::I64, entry, layout::ENTRY_PAYLOAD);
+        for (value, at) in [
+            (reference, offset_of!(Processor, live)),
+            (entry, offset_of!(Processor, live_entries)),
+            (payload, offset_of!(Processor, live_payloads)),
+            (details, offset_of!(Processor, live_details)),
+        ] {
+            self.builder.ins().store(trusted(), value, place, at as i32);
+        }
+        payload
+    }
+
+    /// Where a reference may be known to be live: its place among those.
+    pub(super) fn place_of_live(&mut self, reference: Value) -> Value {
+        let number = self.builder.ins().band_imm_u(reference, LIVE as i64 - 1);
+        let offset = self.builder.ins().ishl_imm_u(number, 3);
+        let processor = self.processor();
+        self.builder.ins().iadd(processor, offset)
     }
 
     /// The entry with the index of a reference, if there is one.
@@ -271,11 +313,16 @@ impl Translator<'_, '_> {
         if kind == Kind::NONE {
             return generation;
         }
+        let sorts = self.sort_differs(head, kind, rights);
+        self.builder.ins().bor(generation, sorts)
+    }
+
+    /// As [`Translator::differs`], of the kind and the rights alone, which stand in an entry's head.
+    fn sort_differs(&mut self, head: Value, kind: Kind, rights: Rights) -> Value {
         let sort = i64::from(u32::from(kind.0) << layout::KIND_SHIFT | u32::from(rights.0));
         let mask = i64::from(0xff << layout::KIND_SHIFT | u32::from(rights.0));
         let found = self.builder.ins().band_imm_u(head, mask);
-        let sorts = self.builder.ins().bxor_imm_u(found, sort);
-        self.builder.ins().bor(generation, sorts)
+        self.builder.ins().bxor_imm_u(found, sort)
     }
 
     /// Goes on if all that an entry hangs on is live.
@@ -340,10 +387,11 @@ impl Translator<'_, '_> {
         if let Some(met) = self.known.met.iter().find(is_same) {
             return (met.port, met.native);
         }
-        let (port, native) = self.peer(usual, reference);
-        if self.inlined.is_some() {
-            self.known.met.push(Met { reference, port, native });
+        if self.inlined.is_none() {
+            return self.peer(usual, reference);
         }
+        let (port, native) = self.met_again(usual, reference);
+        self.known.met.push(Met { reference, port, native });
         (port, native)
     }
 
@@ -352,6 +400,15 @@ impl Translator<'_, '_> {
         if self.inlined.is_some() {
             self.known.got.push((reference, index));
         }
+    }
+
+    /// In the place of an `svc`: whether slot `i + k` has been found to be there; it is from now on.
+    pub(super) fn is_slot_known(&mut self, i: Value, k: u32) -> bool {
+        let is_known = self.known.slots.iter().any(|(number, offset)| *offset == k && self.is_same(*number, i));
+        if self.inlined.is_some() && !is_known {
+            self.known.slots.push((i, k));
+        }
+        is_known
     }
 
     /// Where a context may be known, see [`Peer`]: its place among those.
@@ -366,6 +423,41 @@ impl Translator<'_, '_> {
         let offset = self.builder.ins().imul_imm_s(number, size_of::<Peer>() as i64);
         let processor = self.processor();
         self.builder.ins().iadd(processor, offset)
+    }
+
+    /// As [`Translator::peer`], in the place of an `svc`: most likely it is whom the caller met last. Then nothing waits for what
+    /// leads to it, which is only compared; and what a switch of stacks needs comes from the caller's own context.
+    fn met_again(&mut self, usual: &Usual, reference: Value) -> (Value, Value) {
+        let Some(own) = self.inlined.as_ref().map(|inlined| inlined.svc.native) else {
+            return self.peer(usual, reference);
+        };
+        let [another, next] = [(); 2].map(|()| self.continuation());
+        let [port, native] = [(); 2].map(|()| self.builder.append_block_param(next, types::I64));
+        let at = |field: usize| (offset_of!(NativeContext, met) + field) as i32;
+        let [met, its, waits] = [offset_of!(Peer, reference), offset_of!(Peer, port), offset_of!(Peer, native)].map(at);
+        let renewals = self.processor_field(offset_of!(Processor, renewals));
+        let met_at = offset_of!(NativeContext, met_at) as i32;
+        for (wanted, noted) in [(reference, met), (renewals, met_at)] {
+            let found = self.builder.ins().load(types::I64, trusted(), own, noted);
+            let differs = self.builder.ins().icmp(IntCC::NotEqual, found, wanted);
+            self.unless(differs, another);
+        }
+        let [port_there, native_there] = [its, waits].map(|at| self.builder.ins().load(types::I64, trusted(), own, at));
+        let now = self.builder.ins().load(types::I64, trusted(), port_there, layout::PORT_NATIVE as i32);
+        let differs = self.builder.ins().icmp(IntCC::NotEqual, now, native_there);
+        self.unless(differs, another);
+        self.builder.ins().jump(next, &[port_there.into(), native_there.into()]);
+
+        self.builder.seal_block(another);
+        self.fill_cold(another, |cold| {
+            let (port, native) = cold.peer(usual, reference);
+            let known = [(reference, met), (port, its), (native, waits), (renewals, met_at)];
+            known.into_iter().for_each(|(value, at)| _ = cold.builder.ins().store(trusted(), value, own, at));
+            cold.builder.ins().jump(next, &[port.into(), native.into()]);
+        });
+        self.builder.switch_to_block(next);
+        self.builder.seal_block(next);
+        (port, native)
     }
 
     /// The port and the native context of a context whose native frames wait at an `svc`: most likely that is known, see [`Peer`].

@@ -101,12 +101,12 @@ impl Translator<'_, '_> {
     fn slot(&mut self, usual: &Usual, i: Reg, k: u32) -> (Value, Value) {
         let index = self.get(i);
         let declared = u64::from(self.module.home.slots);
-        let is_declared = self.is_always_zero(i) && u64::from(k) < declared;
+        let is_there = self.is_always_zero(i) && u64::from(k) < declared || self.is_slot_known(index, k);
         let index = self.extend(index);
         let index = self.builder.ins().iadd_imm_u(index, i64::from(k));
         let flags = self.steady();
         // A domain never has fewer slots than its module declares.
-        if !is_declared {
+        if !is_there {
             let count = self.field(flags, types::I64, offset_of!(NativeContext, slot_count));
             let outside = self.builder.ins().icmp(IntCC::UnsignedGreaterThanOrEqual, index, count);
             self.unless(outside, usual.slow);

@@ -70,7 +70,7 @@ impl Supervisor for Translator<'_, '_> {
         let (to_port, _) = self.waiting(&usual, to);
         let (from_port, _) = self.waiting(&usual, from);
         match self.svc_of_caller(from).map(|svc| svc.message.clone()) {
-            Some(message) => self.hand(to_port, &message),
+            Some(message) => self.hand(to_port, &message, self.cells_replaced(to)),
             None => self.copy_message(to_port, from_port),
         }
         self.end(usual);
@@ -140,7 +140,8 @@ impl Translator<'_, '_> {
     /// What the kernel has noted in the entry of a live reference, which is not null.
     fn payload_of(&mut self, usual: &Usual, reference: Value, kind: Kind) -> Value {
         let payload = self.payload(usual, reference, kind);
-        if kind == Kind::NONE {
+        // In the place of an `svc` null is nobody's whose payload is at hand.
+        if kind == Kind::NONE && self.inlined.is_none() {
             let is_null = self.builder.ins().icmp_imm_s(IntCC::Equal, reference, 0);
             self.unless(is_null, usual.slow);
         }
