@@ -22,6 +22,7 @@ use limen_wasm::{Bodies, Translation, translate, translate_later};
 use sha2::{Digest, Sha256};
 
 use crate::ahead;
+use crate::beginning;
 use crate::failure::Failure;
 use crate::files;
 use crate::wasi::{self, WasiImports};
@@ -65,6 +66,7 @@ impl From<Verified<Module>> for Begun {
 
 /// A program that has run before.
 pub(crate) fn known(entry: &Entry) -> Option<Begun> {
+    beginning::begin();
     kept(entry).map(Begun::from)
 }
 
@@ -74,6 +76,7 @@ pub(crate) fn begun(path: &Path, wasm: Vec<u8>, file: Option<Entry>) -> Result<B
     if wasm.len() < LARGE {
         return Ok(translated(path, &wasm)?.into());
     }
+    beginning::begin();
     let mut entry = file.filter(|file| Entry::of_file(path).as_ref() == Some(file));
     if entry.is_none() {
         entry = Entry::of_bytes(&wasm);
