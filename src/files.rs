@@ -177,16 +177,21 @@ pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
     } else if special {
         File::options().write(true).open(path).and_then(|mut file| file.write_all(bytes))
     } else {
-        replace(path, bytes)
+        replace(path, bytes, File::sync_all)
     };
     written.map_err(|error| Failure::of_file(path, format_args!("cannot write: {error}")))
 }
 
-/// Puts a complete new file in the place of whatever is there.
-fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+/// As [`write`] to a file, for what can be made again and tells when it is damaged: if the host loses its power it may be lost.
+pub(crate) fn write_for_now(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    replace(path, bytes, |_| Ok(()))
+}
+
+/// Puts a complete new file in the place of whatever is there, once `secure` has seen it.
+fn replace(path: &Path, bytes: &[u8], secure: impl FnOnce(&File) -> io::Result<()>) -> io::Result<()> {
     let mut file = tempfile::Builder::new().permissions(permissions(path)).tempfile_in(directory_of(path))?;
     file.write_all(bytes)?;
-    file.as_file().sync_all()?;
+    secure(file.as_file())?;
     file.persist(path).map_err(|error| error.error)?;
     Ok(())
 }

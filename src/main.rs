@@ -2,6 +2,7 @@
 
 mod ahead;
 mod bare;
+mod beginning;
 mod boot;
 mod commands;
 mod control;

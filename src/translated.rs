@@ -1,13 +1,14 @@
 //! WebAssembly modules as modules of the machine, and a cache of them in the user's cache directory.
 //!
 //! A large program begins at once: its functions are translated when they are first called, or come out of the cache, if the
-//! program has run before. The cache is keyed by the command that translates, and by what the WebAssembly module's file is:
+//! program has run before. It is translated for the cache beside a program that runs for long; and when a shorter one ends, but only
+//! if it is not the first time: who runs a program once has nothing of it, and would wait. The cache is keyed by the command that translates, and by what the WebAssembly module's file is:
 //! which file, and when it was last changed. A file that was changed just now could be changed again without anybody seeing
 //! it; its bytes are the key then. What comes out of the cache is verified like anything else; what is damaged is made again.
 //! It is only ever a help: where there is no room or no directory for it, nothing is kept.
 
 use std::fs::{self, File};
-use std::io::Read;
+use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -21,6 +22,7 @@ use limen_wasm::{Bodies, Translation, translate, translate_later};
 use sha2::{Digest, Sha256};
 
 use crate::ahead;
+use crate::beginning;
 use crate::failure::Failure;
 use crate::files;
 use crate::wasi::{self, WasiImports};
@@ -31,10 +33,10 @@ const MAGIC: &[u8] = b"\0asm";
 /// Translating less takes no time to speak of, and what is not valid is better said before the program runs.
 const LARGE: usize = 64 << 10;
 
-/// So many translations are kept; the oldest go first.
+/// So many translations are kept, and so many notes of programs that have run once; the oldest go first.
 const MOST_KEPT: usize = 64;
 
-/// So long is a program left alone before what is to be kept is made beside it, or until it ends.
+/// So long is a program left alone before what is to be kept is made beside it.
 const UNDISTURBED: Duration = Duration::from_millis(200);
 
 pub(crate) fn is_wasm(bytes: &[u8]) -> bool {
@@ -64,6 +66,7 @@ impl From<Verified<Module>> for Begun {
 
 /// A program that has run before.
 pub(crate) fn known(entry: &Entry) -> Option<Begun> {
+    beginning::begin();
     kept(entry).map(Begun::from)
 }
 
@@ -73,6 +76,7 @@ pub(crate) fn begun(path: &Path, wasm: Vec<u8>, file: Option<Entry>) -> Result<B
     if wasm.len() < LARGE {
         return Ok(translated(path, &wasm)?.into());
     }
+    beginning::begin();
     let mut entry = file.filter(|file| Entry::of_file(path).as_ref() == Some(file));
     if entry.is_none() {
         entry = Entry::of_bytes(&wasm);
@@ -105,14 +109,14 @@ struct Keeping {
 impl Keeping {
     fn begin(entry: Entry, wasm: Arc<Vec<u8>>) -> Self {
         let (running, program) = mpsc::channel::<()>();
-        let thread = thread::spawn(move || {
-            let waited = program.recv_timeout(UNDISTURBED);
-            debug_assert!(matches!(waited, Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected)));
-            // What is not valid is not kept. Nor does who runs a program want to hear that a cache is full or not writable.
-            let module = translate(&wasm, &mut WasiImports).map(for_wasi);
-            let _ = module.map(|module| module.write().map(|bytes| keep(&entry.0, &bytes)));
-        });
-        Self { running: Some(running), thread: Some(thread) }
+        let keep = move || {
+            let has_ended = program.recv_timeout(UNDISTURBED) == Err(RecvTimeoutError::Disconnected);
+            // Nor does who runs a program want to hear that a cache is full or not writable.
+            let _ = if has_ended && !entry.has_run() { entry.note() } else { entry.keep(&wasm) };
+        };
+        // Where the host gives no thread, nothing is kept.
+        let thread = thread::Builder::new().name("limen-keeping".to_owned()).spawn(keep).ok();
+        Self { running: Some(running), thread }
     }
 }
 
@@ -164,6 +168,30 @@ impl Entry {
         let name: String = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
         Some(Self(directory()?.join(name).with_extension("limo")))
     }
+
+    /// Whether the program has ended before: then there is at least a note of it.
+    fn has_run(&self) -> bool {
+        self.0.is_file()
+    }
+
+    /// Leaves a note that the program has run: a file with nothing in it.
+    fn note(&self) -> io::Result<()> {
+        self.put(b"")
+    }
+
+    /// Translates the module, for the next time. What is not valid is not kept.
+    fn keep(&self, wasm: &[u8]) -> io::Result<()> {
+        let module = translate(wasm, &mut WasiImports).map(for_wasi);
+        let bytes = module.ok().and_then(|module| module.write().ok());
+        bytes.map_or(Ok(()), |bytes| self.put(&bytes))
+    }
+
+    fn put(&self, bytes: &[u8]) -> io::Result<()> {
+        let directory = files::directory_of(&self.0);
+        fs::create_dir_all(&directory)?;
+        files::write_for_now(&self.0, bytes)?;
+        forget_oldest(&directory)
+    }
 }
 
 /// A file that was last changed so long ago has another time if it is changed again.
@@ -184,17 +212,20 @@ fn kept(Entry(entry): &Entry) -> Option<Verified<Module>> {
     Some(module)
 }
 
-fn keep(entry: &Path, bytes: &[u8]) -> Result<(), Failure> {
-    let directory = entry.parent().unwrap_or(Path::new("."));
-    fs::create_dir_all(directory).map_err(|error| Failure::of_file(directory, error))?;
-    files::write(entry, bytes)?;
-    let Ok(entries) = fs::read_dir(directory) else { return Ok(()) };
-    let mut all: Vec<(SystemTime, PathBuf)> = entries
-        .filter_map(|entry| entry.ok().and_then(|entry| Some((entry.metadata().ok()?.modified().ok()?, entry.path()))))
-        .collect();
-    all.sort();
-    for (_, old) in all.iter().take(all.len().saturating_sub(MOST_KEPT)) {
-        let _ = fs::remove_file(old);
+/// Takes away what there is too much of.
+fn forget_oldest(directory: &Path) -> io::Result<()> {
+    let (mut kept, mut notes) = (Vec::new(), Vec::new());
+    for entry in fs::read_dir(directory)? {
+        let entry = entry?;
+        let metadata = entry.metadata()?;
+        let sort = if metadata.len() == 0 { &mut notes } else { &mut kept };
+        sort.push((metadata.modified()?, entry.path()));
+    }
+    for mut all in [kept, notes] {
+        all.sort();
+        for (_, old) in &all[..all.len().saturating_sub(MOST_KEPT)] {
+            fs::remove_file(old)?;
+        }
     }
     Ok(())
 }

@@ -1,13 +1,13 @@
-//! Words are refused, or run within their limits.
+//! Words are refused, or run within their limits, under either engine to the same end.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use limen_isa::ValueType::{F32, F64, I32, I64, Ref};
+use limen_fuzz::function;
 use limen_isa::module::{Export, ExportItem, Function, Home, Module, Signature};
-use limen_vm::{Budget, Config, Machine, Mode, Time, verify};
+use limen_vm::{Budget, Config, EngineKind, Mode, Outcome, Time, Verified, verify};
 
-fuzz_target!(|words: Vec<u64>| {
-    let registers = [I32, I64, F32, F64, Ref].repeat(3);
+fuzz_target!(|bytes: &[u8]| {
+    let (registers, words) = function::of_bytes(bytes);
     let module = Module {
         types: vec![Signature::default()],
         functions: vec![Function::new(0, registers, words)],
@@ -17,9 +17,17 @@ fuzz_target!(|words: Vec<u64>| {
         ..Module::default()
     };
     let Ok(module) = verify(module, Mode::User) else { return };
-    let budget = Budget { bytes: 1 << 20, objects: 100, contexts: 4 };
-    let config = Config { time: Time::Virtual, fuel: Some(2_000), budget, stack_cells: 4096, ..Config::default() };
-    let mut machine = Machine::new(config).expect("the budget allows a machine");
-    let domain = machine.instantiate(&module).expect("the budget allows a domain");
-    machine.call(domain, "main", &[]).expect("main takes nothing");
+    assert_eq!(run(&module, EngineKind::Interp), run(&module, EngineKind::Jit));
 });
+
+/// How it ends, the fuel that it burnt, and what it left in home.
+fn run(module: &Verified<Module>, engine: EngineKind) -> (Outcome, u64, Vec<u8>) {
+    let budget = Budget { bytes: 1 << 20, objects: 100, contexts: 4 };
+    let config =
+        Config { engine, time: Time::Virtual, fuel: Some(2_000), budget, stack_cells: 4096, ..Config::default() };
+    let mut machine = limen_jit::machine(config).expect("the budget allows a machine");
+    let domain = machine.instantiate(module).expect("the budget allows a domain");
+    let outcome = machine.call(domain, "main", &[]).expect("main takes nothing");
+    let home = machine.memory(domain).expect("the domain is there").to_vec();
+    (outcome, machine.fuel_burnt(), home)
+}

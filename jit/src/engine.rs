@@ -584,5 +584,6 @@ const SMALLEST_CODE: usize = code_memory::GRAIN;
 /// Units of fuel from one look at what is hot to the next.
 const SAMPLED: u64 = 1024;
 
-/// So often must a function be found running before it is compiled.
-const HOT: u32 = 2;
+/// So often must a function be found running before it is compiled. To compile one takes a millisecond and more, of a processor that
+/// the beginning of a program has better uses for; so it must have run for about as long.
+const HOT: u32 = 16;

@@ -116,7 +116,9 @@ fn translations_are_kept_and_made_again_if_they_are_damaged() {
     run();
     let entries: Vec<_> = kept().collect();
     let [entry] = entries.as_slice() else { panic!("{entries:?}") };
+    run();
     let bytes = fs::read(entry).expect("it is there");
+    assert!(bytes.starts_with(b"LIMO"));
     run();
     for damaged in [&bytes[..bytes.len() / 2], b"", b"something else"] {
         fs::write(entry, damaged).expect("it is writable");
@@ -124,6 +126,7 @@ fn translations_are_kept_and_made_again_if_they_are_damaged() {
         assert_eq!(fs::read(entry).expect("it is there"), bytes);
     }
     assert_eq!(kept().count(), 1);
+    assert_eq!(fs::read(entry).expect("it is there"), bytes, "it was used as it was");
     // A cache that cannot be written is no reason not to run.
     fs::remove_dir_all(folder.path().join("cache")).expect("it can be removed");
     fs::write(folder.path().join("cache"), "").expect("it is writable");
@@ -141,6 +144,34 @@ fn large(status: u8, more: &str) -> Vec<u8> {
 }
 
 #[test]
+fn a_program_that_is_run_once_leaves_only_a_note() {
+    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    let kept = || {
+        let entries = fs::read_dir(folder.path().join("cache/limen")).expect("programs have run");
+        let lengths = entries.map(|entry| entry.and_then(|entry| entry.metadata()).expect("it can be listed").len());
+        lengths.collect::<Vec<_>>()
+    };
+    let run = |more: &str| {
+        fs::write(folder.path().join("p.wasm"), large(9, more)).expect("it is writable");
+        assert_eq!(limen(folder.path(), &["run", "p.wasm"]).status.code(), Some(9));
+    };
+    run("(func $more)");
+    assert_eq!(kept(), [0]);
+    run("(func $more)");
+    assert!(matches!(*kept(), [length] if length > 0));
+    // One that runs for long is translated meanwhile.
+    run("(func $more (local i32) (loop (br_if 0 (i32.lt_u (local.tee 0 (i32.add (local.get 0) (i32.const 1)))
+        (i32.const 1000000000)))))");
+    assert!(kept().iter().all(|length| *length > 0));
+    // Of notes no more are there than of translations, and neither makes room for the other.
+    for number in 0..70 {
+        run(&format!("(func $more (drop (i32.const {number})))"));
+    }
+    let lengths = kept();
+    assert_eq!((lengths.len(), lengths.iter().filter(|length| **length > 0).count()), (66, 2));
+}
+
+#[test]
 fn a_file_that_nobody_changes_is_known_without_its_bytes() {
     let folder = tempfile::tempdir().expect("a temporary folder can be made");
     let kept = || fs::read_dir(folder.path().join("cache/limen")).map_or(0, Iterator::count);
@@ -148,10 +179,10 @@ fn a_file_that_nobody_changes_is_known_without_its_bytes() {
     let put = |status| fs::write(folder.path().join("p.wasm"), large(status, "(func $more)")).expect("it is writable");
     let settle = || std::thread::sleep(Duration::from_millis(2_200));
     put(9);
-    run(9);
+    (0..2).for_each(|_| run(9));
     assert_eq!(kept(), 1, "it was kept by its bytes");
     settle();
-    (0..2).for_each(|_| run(9));
+    (0..3).for_each(|_| run(9));
     assert_eq!(kept(), 2, "and by what it is");
     for entry in fs::read_dir(folder.path().join("cache/limen")).expect("it is there") {
         fs::write(entry.expect("it can be listed").path(), b"damaged").expect("it is writable");
@@ -159,9 +190,9 @@ fn a_file_that_nobody_changes_is_known_without_its_bytes() {
     (0..2).for_each(|_| run(9));
     // As many bytes, at the same place.
     put(8);
-    (0..2).for_each(|_| run(8));
+    (0..3).for_each(|_| run(8));
     settle();
-    (0..2).for_each(|_| run(8));
+    (0..3).for_each(|_| run(8));
 }
 
 #[test]
@@ -187,7 +218,9 @@ fn of_a_large_module_what_is_not_valid_is_found_when_it_is_called() {
         assert_eq!(imported.status.code(), Some(1), "{}", String::from_utf8_lossy(&imported.stderr));
         assert!(String::from_utf8_lossy(&imported.stderr).contains("not a valid WebAssembly module"));
     }
-    assert!(!folder.path().join("cache").exists(), "what is not valid is not kept");
+    let kept = fs::read_dir(folder.path().join("cache/limen")).expect("programs have run");
+    let mut lengths = kept.map(|entry| entry.and_then(|entry| entry.metadata()).expect("it can be listed").len());
+    assert!(lengths.all(|length| length == 0), "what is not valid is not kept");
     fs::write(folder.path().join("p.wasm"), large(9, "(func $more) (func $f (return_call $f))"))
         .expect("it is writable");
     let output = limen(folder.path(), &["run", "p.wasm"]);
