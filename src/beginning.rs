@@ -46,9 +46,10 @@ pub(crate) fn begin() {
     let skipped = stretch.as_ptr().align_offset(LARGE_PAGE);
     let _ = stretch.advise_range(memmap2::Advice::HugePage, skipped, BYTES);
     let start = stretch[skipped..][..BYTES].as_mut_ptr();
-    // It stays as long as the process.
-    std::mem::forget(stretch);
-    MEMORY.start.store(start, Ordering::Release);
+    // Of several threads that begin one has its stretch be the one that there is, which stays as long as the process.
+    if MEMORY.start.compare_exchange(null_mut(), start, Ordering::Release, Ordering::Relaxed).is_ok() {
+        std::mem::forget(stretch);
+    }
 }
 
 /// Other hosts have no advice to be given.
