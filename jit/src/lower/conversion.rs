@@ -5,7 +5,6 @@ use cranelift_codegen::ir::{InstBuilder, MemFlagsData, Type, Value, types};
 use limen_isa::codec::ModuleShapes;
 use limen_isa::{Conversion, Field, Fields, Opcode, Reg};
 
-use crate::shape::Block;
 use crate::translate::Translator;
 
 const TWO_TO_31: f64 = -(i32::MIN as f64);
@@ -159,22 +158,10 @@ impl Translator<'_, '_> {
     /// Whether the branch before this instruction has found that the size of the register's value is below `end`. That is how C
     /// compilers see to it that WebAssembly's conversions do not trap.
     fn is_known_below(&self, register: Reg, end: f64) -> bool {
-        let Block { start, .. } = self.shape.blocks[self.block];
-        let ways_in = self.shape.blocks.iter().filter(|block| block.successors.contains(&start)).count();
-        if self.pc != start || ways_in != 1 || self.block == 0 {
-            return false;
-        }
-        // Both ways of the branch may lead here.
-        if !matches!(self.shape.blocks[self.block - 1].successors[..], [one, other] if one != other) {
-            return false;
-        }
-        let shapes = ModuleShapes { module: self.module, function: self.index };
-        let code = &self.function.code;
-        let before = self.shape.instructions(code, shapes, self.block - 1);
+        let before = self.only_way_here().unwrap_or_default();
         let [.., size, limit, branch] = before[..] else { return false };
-        let [size, limit, branch] = [size, limit, branch].map(|pc| &code[pc as usize..]);
-        let opcodes = [size, limit, branch].map(|words| Opcode::of_word(words[0]));
-        let limit_is = match opcodes {
+        let [size, limit, branch] = [size, limit, branch].map(|pc| &self.function.code[pc as usize..]);
+        let number = match [size, limit, branch].map(|words| Opcode::of_word(words[0])) {
             [Some(Opcode::F32Abs), Some(Opcode::F32Const), Some(Opcode::F32BrNlt)] => {
                 f64::from(f32::from_bits(limit.unsigned(0, Field::Wide32)))
             }
@@ -182,10 +169,21 @@ impl Translator<'_, '_> {
             _ => return false,
         };
         let named = |words: &[u64], field| words.unsigned(0, field) as u16;
-        let compares = [named(branch, Field::A), named(branch, Field::B)];
-        let [of_size, of_limit] = [named(size, Field::A), named(limit, Field::A)];
-        let is_of_register = named(size, Field::B) == register.0 && ![of_size, of_limit].contains(&register.0);
-        limit_is <= end && is_of_register && of_size != of_limit && compares == [of_size, of_limit]
+        let [its, a_number] = [named(size, Field::A), named(limit, Field::A)];
+        let is_its_size = named(size, Field::B) == register.0 && ![its, a_number].contains(&register.0);
+        let compares_them = its != a_number && [named(branch, Field::A), named(branch, Field::B)] == [its, a_number];
+        is_its_size && compares_them && number <= end
+    }
+
+    /// The instructions of the basic block before this one, if this instruction is the first here and there is no way to it but that
+    /// block's end, where the branch does not go either.
+    fn only_way_here(&self) -> Option<Vec<u32>> {
+        let start = self.shape.blocks[self.block].start;
+        let before = self.block.checked_sub(1).filter(|_| self.pc == start)?;
+        let ways = self.shape.blocks.iter().filter(|block| block.successors.contains(&start)).count();
+        let goes_apart = matches!(self.shape.blocks[before].successors[..], [one, other] if one != other);
+        let shapes = ModuleShapes { module: self.module, function: self.index };
+        (ways == 1 && goes_apart).then(|| self.shape.instructions(&self.function.code, shapes, before))
     }
 
     /// A number that both types have.
