@@ -182,7 +182,7 @@ pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
     written.map_err(|error| Failure::of_file(path, format_args!("cannot write: {error}")))
 }
 
-/// As [`write`] to a file, for what can be made again and tells when it is damaged: if the host loses its power it may be lost.
+/// As [`write()`] to a file, for what can be made again and tells when it is damaged: if the host loses its power it may be lost.
 pub(crate) fn write_for_now(path: &Path, bytes: &[u8]) -> io::Result<()> {
     replace(path, bytes, |_| Ok(()))
 }
