@@ -44,6 +44,8 @@ scenarios! {
     leavings: ALWAYS,
     /// Accounts are closed in every order, and have too little for what they are to pay.
     accounts: ALWAYS,
+    /// A thread that has never lent anything lends nothing.
+    nothing: ALWAYS,
     /// A server answers twice, and answers calls of others.
     replies: ALWAYS,
     /// A client forges a badge and takes rights.

@@ -5,7 +5,7 @@
 //! head of a loop, and left when its outermost frame returns or when all its frames are turned into portable ones.
 
 use std::any::Any;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use limen_isa::ValueType;
 use limen_isa::module::Module;
@@ -42,6 +42,8 @@ pub struct Jit {
     /// `None` where Cranelift does not know the processor: then everything is interpreted.
     compiler: Option<Compiler>,
     background: Background,
+    /// When something was first worth compiling.
+    begun: Option<Instant>,
     /// Bytes of memory that code may take.
     code_limit: usize,
     log: Log,
@@ -63,6 +65,7 @@ impl Default for Jit {
             kernel: None,
             compiler: Compiler::new().ok(),
             background: Background::default(),
+            begun: None,
             code_limit: DEFAULT_CODE_LIMIT,
             log: Log::default(),
             #[cfg(feature = "unstoppable")]
@@ -183,6 +186,12 @@ impl Jit {
         Some(self.compiler.as_mut()?.compile(&code.module, kernel, wish.function, wish.entry, wish.of.mode))
     }
 
+    /// Whether a program has only just begun. Where fuel counts nobody waits for what it says first.
+    fn is_beginning(&mut self, mode: Mode) -> bool {
+        let begun = *self.begun.get_or_insert_with(Instant::now);
+        mode.safepoints == Safepoints::Live && begun.elapsed() < PATIENCE
+    }
+
     /// Uses code that another machine has had compiled, or else has it compiled in the background, unless that was tried.
     fn wish(&mut self, wish: Wish) {
         let room = self.check_code_memory(SMALLEST_CODE);
@@ -194,6 +203,10 @@ impl Jit {
         if let Some(compiled) = shared(&code.module, kernel, wish.function, wish.entry, wish.of.mode) {
             return self.publish(wish, Ok(compiled));
         }
+        if self.is_beginning(wish.of.mode) {
+            return;
+        }
+        let Some(code) = self.modules.get_mut(&wish.of) else { return };
         match room {
             Ok(()) if self.background.ask(wish, &code.module, code.kernel.as_ref()) => {
                 code.expect(wish.function, wish.entry)
@@ -584,6 +597,9 @@ const SMALLEST_CODE: usize = code_memory::GRAIN;
 /// Units of fuel from one look at what is hot to the next.
 const SAMPLED: u64 = 1024;
 
-/// So often must a function be found running before it is compiled. To compile one takes a millisecond and more, of a processor that
-/// the beginning of a program has better uses for; so it must have run for about as long.
-const HOT: u32 = 16;
+/// So often must a function be found running before it is compiled.
+const HOT: u32 = 2;
+
+/// So long after something was first worth it nothing is compiled in live time. To compile a function takes a millisecond and more, of
+/// processors that the beginning of a program has better uses for.
+const PATIENCE: Duration = Duration::from_millis(5);

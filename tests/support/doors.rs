@@ -7,7 +7,7 @@ use super::random::Random;
 const SERVICES: usize = 6;
 
 /// The slots that services use: both contexts, a view of the client's home, and one that is null at first.
-const SLOTS: [&str; 4] = ["FIRST", "SECOND", "VIEW", "SPARE"];
+const SLOTS: [&str; 5] = ["FIRST", "SECOND", "VIEW", "SPARE", "HUNG"];
 
 const WORDS: [&str; 4] = ["w0", "w1", "w2", "w3"];
 
@@ -35,12 +35,20 @@ pub(crate) fn client(random: &mut Random) -> String {
         let words = |count: usize| WORDS[..count].to_vec();
         let reference = |bare: Vec<&'static str>, with: bool| [bare, if with { vec!["a"] } else { vec![] }].concat();
         let given = reference(words(given), random.below(3) == 0).join(", ");
-        let taken = reference(words(taken), random.below(3) == 0).join(", ");
+        let taken = reference(words(taken), random.below(2) == 0).join(", ");
         let equals = if taken.is_empty() { "" } else { " = " };
         text.push_str(&format!("    {taken}{equals}svc {}({given})\n", random.below(SERVICES + 2)));
         text.push_str(one_of(
             random,
-            &["    w0 = i64.add w0, w3\n", "    w2 = i64.xor w1, w0\n", "    w1 = call inner(w0, w2)\n"],
+            &[
+                "    w1, st = i64.seg_try_load [a, w3]\n",
+                "    w3 = i64.shr_ui w3, 60\n    w1, st = i64.seg_try_load [a, w3]\n    w2 = i64.from_i32_u st\n",
+                "    w3 = i64.shr_ui w3, 62\n    st = i64.seg_try_store [a, w3], w0\n    w1 = i64.from_i32_u st\n",
+                "    st = ref.rights a\n    w1 = i64.from_i32_u st\n",
+                "    w0 = i64.add w0, w3\n",
+                "    w2 = i64.xor w1, w0\n",
+                "    w1 = call inner(w0, w2)\n",
+            ],
         ));
     }
     text.push_str(CLIENT_END);
@@ -93,7 +101,7 @@ fn step(random: &mut Random, step: usize) -> String {
     let [who, whom] = [(); 2].map(|()| if sound { *random.pick(&["c", "other"]) } else { "a" });
     let k = *random.pick(&[0, 1, 2, 3, 7, 8]);
     let slot = *random.pick(&SLOTS);
-    let line = match random.below(18) {
+    let line = match random.below(27) {
         0 | 1 => format!("{w} = ctx.word {who}, {k}"),
         2 => format!("a = ctx.ref {who}, {k}"),
         3 | 4 => format!("ctx.set_word {who}, {k}, {w}"),
@@ -118,6 +126,28 @@ fn step(random: &mut Random, step: usize) -> String {
         ),
         16 if random.below(2) == 0 => format!("a = ref.null\n    ctx.set_ref {who}, {k}, a"),
         16 => format!("{w} = i64.const 0\n    ctx.set_word {who}, {k}, {w}"),
+        18 => format!("i = ref.kind a\n    {w} = i64.from_i32_u i"),
+        19 => format!("i = ref.rights a\n    {w} = i64.from_i32_u i"),
+        20 => format!(
+            "i = ref.kind a\n    i32.br_eqi i, 0, dead{step}\n    {w} = obj.payload a, 0\n  dead{step}:\n    nop"
+        ),
+        21 if random.below(3) == 0 => "call hang()".to_owned(),
+        21 => "call unhang()".to_owned(),
+        22 if random.below(6) == 0 => "call renew(c)\n    other = slot.get [zero + SECOND]".to_owned(),
+        22 => format!(
+            "a = slot.get [zero + HUNG]\n    i = ref.kind a\n    {w} = i64.from_i32_u i\n    ctx.set_word c, 1, {w}"
+        ),
+        23 => "a = slot.get [zero + VIEW]\n    ctx.set_ref c, 0, a".to_owned(),
+        24 => format!(
+            "a = slot.get [zero + VIEW]\n    {w} = i64.const 0\n    i = i32.const 0\n    a = mem.lend a, {w}, {w}, i\n    slot.set [zero + VIEW], a"
+        ),
+        25 => format!(
+            "ctx.transfer other, c\n    {w} = i64.addi {v}, 3\n    ctx.set_word other, {}, {w}\n    a = ref.null\n    ctx.set_ref other, 0, a",
+            random.below(5)
+        ),
+        26 => format!(
+            "a = slot.get [zero + VIEW]\n    i = i32.const 3\n    {w} = i64.shr_ui {w}, 58\n    a = mem.lend a, {w}, {w}, i\n    slot.set [zero + VIEW], a\n    ctx.set_ref c, 0, a"
+        ),
         _ => format!("i = ctx.state {who}\n    {w} = i64.from_i32_u i"),
     };
     if sound && line.contains("other") {
@@ -134,12 +164,16 @@ const FIRST = 3
 const SECOND = 4
 const VIEW = 5
 const SPARE = 6
+const HUNG = 7
+const DOMAIN = 8
+const BACK = 9
 const MOST = 200
 data faults at 16 { u32 0 }
 data served { u32 0 }
+data entry { u32 0 }
 data main_name { \"main\" }
 reserve memory 1024
-slots 8
+slots 12
 ";
 
 const BOOT: &str = "
@@ -157,6 +191,8 @@ export fn boot() {
     first = ctx.make account, domain, function, cells, payload
     second = ctx.make account, domain, function, cells, payload
     slot.set [zero + FIRST], first
+    slot.set [zero + DOMAIN], domain
+    i32.store [zero + entry], function
     slot.set [zero + SECOND], second
     size = i64.const 7
     ctx.set_word second, 0, size
@@ -167,6 +203,53 @@ export fn boot() {
     slot.set [zero + VIEW], view
     TIMER
     ctx.resume first
+}
+
+fn hang() {
+    reg view, account, a: ref
+    reg zero, i: i32
+    reg w, v: i64
+    view = slot.get [zero + VIEW]
+    i = ref.kind view
+    i32.br_eqi i, 0, done
+    account = slot.get [zero + ACCOUNT]
+    i = i32.const 3
+    w = i64.const 0
+    a = mem.derive view, view, account, w, w, i
+    slot.set [zero + HUNG], a
+  done:
+    ret
+}
+
+fn unhang() {
+    reg a: ref
+    reg zero, i: i32
+    a = slot.get [zero + HUNG]
+    i = ref.kind a
+    i32.br_eqi i, 0, done
+    obj.revoke a
+  done:
+    ret
+}
+
+fn renew(c: ref) {
+    reg account, domain, second: ref
+    reg zero, function, cells: i32
+    reg payload: i64
+    second = slot.get [zero + SECOND]
+    cells = ref.eq second, c
+    i32.br_nei cells, 0, done
+    obj.revoke second
+    account = slot.get [zero + ACCOUNT]
+    domain = slot.get [zero + DOMAIN]
+    function = i32.load [zero + entry]
+    cells = i32.const 2000
+    second = ctx.make account, domain, function, cells, payload
+    payload = i64.const 7
+    ctx.set_word second, 0, payload
+    slot.set [zero + SECOND], second
+  done:
+    ret
 }
 
 fn wind() {
@@ -211,7 +294,7 @@ home 1
 export fn main(w0: i64) {
     reg w1, w2, w3: i64
     reg a: ref
-    reg zero: i32
+    reg zero, st: i32
   again:
 ";
 
