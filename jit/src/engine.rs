@@ -602,4 +602,4 @@ const HOT: u32 = 2;
 
 /// So long after something was first worth it nothing is compiled in live time. To compile a function takes a millisecond and more, of
 /// processors that the beginning of a program has better uses for.
-const PATIENCE: Duration = Duration::from_millis(5);
+const PATIENCE: Duration = Duration::from_millis(10);
