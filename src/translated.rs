@@ -2,10 +2,11 @@
 //!
 //! A large program begins at once: its functions are translated when they are first called, or come out of the cache, if the
 //! program has run before. It is translated for the cache beside a program that runs for long; and when a shorter one ends, but only
-//! if it is not the first time: who runs a program once has nothing of it, and would wait. The cache is keyed by the command that translates, and by what the WebAssembly module's file is:
-//! which file, and when it was last changed. A file that was changed just now could be changed again without anybody seeing
-//! it; its bytes are the key then. What comes out of the cache is verified like anything else; what is damaged is made again.
-//! It is only ever a help: where there is no room or no directory for it, nothing is kept.
+//! if it is not the first time: who runs a program once has nothing of it, and would wait. The cache is keyed by the command that
+//! translates, and by what the WebAssembly module's file is: which file, and when it was last changed. A file that was changed just
+//! now could be changed again without anybody seeing it; its bytes are the key then. What comes out of the cache is verified like
+//! anything else; what is damaged is made again. It is only ever a help: where there is no room or no directory for it, nothing is
+//! kept.
 
 use std::fs::{self, File};
 use std::io::{self, Read};

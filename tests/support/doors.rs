@@ -139,14 +139,17 @@ fn step(random: &mut Random, step: usize) -> String {
         ),
         23 => "a = slot.get [zero + VIEW]\n    ctx.set_ref c, 0, a".to_owned(),
         24 => format!(
-            "a = slot.get [zero + VIEW]\n    {w} = i64.const 0\n    i = i32.const 0\n    a = mem.lend a, {w}, {w}, i\n    slot.set [zero + VIEW], a"
+            "a = slot.get [zero + VIEW]\n    {w} = i64.const 0\n    i = i32.const 0\n\
+             \x20   a = mem.lend a, {w}, {w}, i\n    slot.set [zero + VIEW], a"
         ),
         25 => format!(
-            "ctx.transfer other, c\n    {w} = i64.addi {v}, 3\n    ctx.set_word other, {}, {w}\n    a = ref.null\n    ctx.set_ref other, 0, a",
+            "ctx.transfer other, c\n    {w} = i64.addi {v}, 3\n    ctx.set_word other, {}, {w}\n\
+             \x20   a = ref.null\n    ctx.set_ref other, 0, a",
             random.below(5)
         ),
         26 => format!(
-            "a = slot.get [zero + VIEW]\n    i = i32.const 3\n    {w} = i64.shr_ui {w}, 58\n    a = mem.lend a, {w}, {w}, i\n    slot.set [zero + VIEW], a\n    ctx.set_ref c, 0, a"
+            "a = slot.get [zero + VIEW]\n    i = i32.const 3\n    {w} = i64.shr_ui {w}, 58\n\
+             \x20   a = mem.lend a, {w}, {w}, i\n    slot.set [zero + VIEW], a\n    ctx.set_ref c, 0, a"
         ),
         _ => format!("i = ctx.state {who}\n    {w} = i64.from_i32_u i"),
     };

@@ -1,5 +1,6 @@
 //! What a translated module exports, and names for backtraces.
 
+pub use limen_isa::module::MEMORY;
 use limen_isa::module::{Export, ExportItem, Function, MAX_NAME};
 use wasmparser::ExternalKind;
 
@@ -12,8 +13,6 @@ use crate::types::{FunctionType, Type};
 /// The function that is called before any other: it traps if the module cannot be instantiated, and calls what the
 /// module declares as its start. Not there if there is nothing to do.
 pub const INITIALIZE: &str = "initialize";
-
-pub use limen_isa::module::MEMORY;
 
 /// What WebAssembly calls the function that runs a program.
 const START: &str = "_start";

@@ -10,7 +10,7 @@ use limen_isa::{Control, Field, Fields, Opcode, Reg, ValueType};
 
 use super::inline::is_inlined;
 use crate::context::{IndirectEntry, NativeContext};
-use crate::mode::{Pinned, Safepoints};
+use crate::mode::Safepoints;
 use crate::passing::{Passing, REGISTER_RESULTS, cells_of, listed};
 use crate::ranges::operand;
 use crate::slow::Kind;
@@ -215,7 +215,7 @@ impl Translator<'_, '_> {
             self.pass(lacking);
             begin
         } else {
-            if self.mode.pinned() == Pinned::Safepoints && self.calls() {
+            if !self.mode.looks_at_limit() && self.calls() {
                 self.pass(lacking);
             }
             on

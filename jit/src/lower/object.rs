@@ -161,11 +161,11 @@ impl Translator<'_, '_> {
     /// that leads there, so that nobody waits for the stack that has just been switched to.
     pub(crate) fn renew_processor(&mut self) {
         let Some(variable) = self.processor else { return };
-        let (from, at) = match self.mode.safepoints {
-            Safepoints::Live if self.mode.pinned() == Pinned::Safepoints => {
-                (self.builder.ins().get_pinned_reg(types::I64), layout::BY_ATTENTION)
-            }
-            _ => (self.context, offset_of!(NativeContext, processor)),
+        let is_live = self.mode.safepoints == Safepoints::Live;
+        let (from, at) = if is_live && self.mode.pinned() == Pinned::Safepoints {
+            (self.builder.ins().get_pinned_reg(types::I64), layout::BY_ATTENTION)
+        } else {
+            (self.context, offset_of!(NativeContext, processor))
         };
         let processor = self.builder.ins().load(types::I64, constant(), from, at as i32);
         self.builder.def_var(variable, processor);

@@ -7,7 +7,7 @@ use cranelift_codegen::ir::{self, InstBuilder, SourceLoc, Value, types};
 
 use super::{Translator, trusted};
 use crate::context::NativeContext;
-use crate::mode::{Pinned, Safepoints};
+use crate::mode::Safepoints;
 use crate::slow::Kind;
 
 /// The poll of a loop with one way back, laid out before the head of the loop so that a turn takes no jump but the branch.
@@ -58,14 +58,14 @@ impl Translator<'_, '_> {
     /// Goes to `stop` if somebody wants the machine's attention. Cranelift must not take what one safepoint has seen for what the
     /// next one will see: it takes what the pinned register has for another address each time, and what is atomic for another number.
     pub(super) fn look(&mut self, stop: ir::Block) {
-        let is_raised = if self.mode.pinned() == Pinned::Safepoints {
-            let address = self.builder.ins().get_pinned_reg(types::I64);
-            self.builder.ins().load(types::I64, trusted(), address, 0)
-        } else {
+        let is_raised = if self.mode.looks_at_limit() {
             let context = self.fetch_context();
             let place = self.builder.ins().iadd_imm_s(context, offset_of!(NativeContext, limit) as i64);
             let limit = self.builder.ins().atomic_load(types::I64, trusted(), place);
             self.builder.ins().icmp_imm_s(IntCC::Equal, limit, 0)
+        } else {
+            let address = self.builder.ins().get_pinned_reg(types::I64);
+            self.builder.ins().load(types::I64, trusted(), address, 0)
         };
         let on = self.builder.create_block();
         self.builder.ins().brif(is_raised, stop, &[], on, &[]);
