@@ -42,7 +42,7 @@ pub(crate) struct Svc {
     pub(super) native: Value,
     pub(super) port: Value,
     pub(super) message: GivenMessage,
-    /// Parks the caller. Takes where to switch to, and what is to be found there.
+    /// Parks the caller, whose native context it takes. And where to switch to, and what is to be found there.
     parked: Block,
     /// Goes on behind the `svc`, which is answered. Takes the port.
     answered: Block,
@@ -58,6 +58,8 @@ pub(crate) struct Inlined {
     pub(crate) plan: Rc<Plan>,
     /// So many frames of the kernel are further out.
     depth: usize,
+    /// How many bytes its frame begins behind the outermost one.
+    pub(crate) frame_at: i64,
     /// Writes the frames further out to their cells, and leaves.
     outer: Block,
     /// Where to go on with the results; `None` if it has no caller, or never returns.
@@ -109,7 +111,7 @@ impl Translator<'_, '_> {
     /// goes to.
     pub(super) fn enter_kernel(&mut self, port: Value, number: u32, message: GivenMessage, taken: &[Reg]) -> Value {
         let [ask, parked, answered, left, again] = [(); 5].map(|()| self.builder.create_block());
-        let [to, word] = [(); 2].map(|()| self.builder.append_block_param(parked, types::I64));
+        let [native, to, word] = [(); 3].map(|()| self.builder.append_block_param(parked, types::I64));
         let port_again = self.builder.append_block_param(answered, types::I64);
         let svc = Svc { native: self.context, port, message, parked, answered, left, again };
         let inlined =
@@ -118,9 +120,12 @@ impl Translator<'_, '_> {
             Some((handler, plan)) => self.inline_kernel(&svc, ask, handler, number, plan),
             None => self.call_kernel(&svc, ask, number),
         }
-        self.fill_cold(ask, |cold| cold.ask_machine(&svc));
+        self.fill_cold(ask, |cold| {
+            let svc = cold.find_again(&svc);
+            cold.ask_machine(&svc);
+        });
         self.builder.switch_to_block(parked);
-        let own = self.builder.ins().iadd_imm_s(self.context, offset_of!(NativeContext, native) as i64);
+        let own = self.builder.ins().iadd_imm_s(native, offset_of!(NativeContext, native) as i64);
         let found = self.switch_stacks(own, to, word);
         let leave = self.call_pad(taken);
         self.builder.ins().brif(found, answered, &[found.into()], leave, &[]);
@@ -134,8 +139,16 @@ impl Translator<'_, '_> {
 
     /// Has the driver ask the machine about an `svc`.
     fn ask_machine(&mut self, svc: &Svc) {
-        self.builder.ins().store(trusted(), self.context, svc.port, layout::PORT_NATIVE as i32);
-        self.leave_to_driver(svc, self.context);
+        self.builder.ins().store(trusted(), svc.native, svc.port, layout::PORT_NATIVE as i32);
+        self.leave_to_driver(svc, svc.native);
+    }
+
+    /// In a cold block: finds the caller of an `svc` anew, so that nobody has to keep it for that.
+    fn find_again(&mut self, svc: &Svc) -> Svc {
+        self.renew_processor();
+        let native = self.fetch_context();
+        let port = self.builder.ins().load(types::I64, trusted(), native, offset_of!(NativeContext, port) as i32);
+        Svc { native, port, ..svc.clone() }
     }
 
     /// Parks the caller of an `svc` and lets the driver go on with a native context, which has the fuel.
@@ -144,7 +157,7 @@ impl Translator<'_, '_> {
         self.builder.ins().store(trusted(), fuel, native, offset_of!(NativeContext, fuel) as i32);
         let processor = self.processor();
         let control = self.builder.ins().iadd_imm_s(processor, offset_of!(Processor, driver) as i64);
-        self.builder.ins().jump(svc.parked, &[control.into(), processor.into()]);
+        self.builder.ins().jump(svc.parked, &[svc.native.into(), control.into(), processor.into()]);
     }
 
     /// Calls the kernel's function on the kernel's stack; entering it is a safepoint.
@@ -156,7 +169,7 @@ impl Translator<'_, '_> {
         let is_own = self.builder.ins().icmp(IntCC::Equal, svc.port, its_port);
         self.unless(is_own, ask);
         self.pass_next(ask);
-        self.stand_in_svc(svc.port);
+        self.stand_in_svc(svc);
         let itself = self.builder.ins().load(types::I64, constant(), svc.port, layout::PORT_ITSELF as i32);
         let number = self.builder.ins().iconst(types::I64, i64::from(number));
         for (place, value) in (offset_of!(NativeContext, integers)..).step_by(CELL as usize).zip([itself, number]) {
@@ -165,14 +178,15 @@ impl Translator<'_, '_> {
         self.runs_next(kernel);
         let control = self.builder.ins().iadd_imm_s(kernel, offset_of!(NativeContext, native) as i64);
         let processor = self.processor();
-        self.builder.ins().jump(svc.parked, &[control.into(), processor.into()]);
+        self.builder.ins().jump(svc.parked, &[svc.native.into(), control.into(), processor.into()]);
     }
 
     /// Notes in its port that the context stands at an `svc`, with its frames as they are.
-    fn stand_in_svc(&mut self, port: Value) {
+    fn stand_in_svc(&mut self, svc: &Svc) {
+        let port = svc.port;
+        self.builder.ins().store(trusted(), svc.native, port, layout::PORT_NATIVE as i32);
         let state = self.builder.ins().iconst(types::I32, i64::from(layout::STATE_IN_SVC));
         self.builder.ins().store(trusted(), state, port, layout::PORT_STATE as i32);
-        self.builder.ins().store(trusted(), self.context, port, layout::PORT_NATIVE as i32);
     }
 
     /// Notes in its port that a context goes on behind its `svc`.
@@ -212,7 +226,7 @@ impl Translator<'_, '_> {
         let kernel = self.processor_field(offset_of!(Processor, kernel));
         let fuel = (self.mode.safepoints == Safepoints::Counting).then(|| self.fuel());
         self.pass_next(ask);
-        self.stand_in_svc(svc.port);
+        self.stand_in_svc(svc);
         let itself = self.builder.ins().load(types::I64, constant(), svc.port, layout::PORT_ITSELF as i32);
         let numeral = self.builder.ins().iconst(types::I32, i64::from(number));
         let frame = self.field_of(kernel, offset_of!(NativeContext, frame));
@@ -221,6 +235,7 @@ impl Translator<'_, '_> {
             svc: svc.clone(),
             plan,
             depth: 0,
+            frame_at: 0,
             outer: svc.left,
             returns_to: None,
             number,
@@ -232,12 +247,15 @@ impl Translator<'_, '_> {
         let arguments = [(itself, Nan::Canonical), (numeral, Nan::Canonical)];
         self.inline_function(&handler.module, (kernel, frame), inlined, &arguments);
         self.fill_cold(svc.left, |cold| {
+            let svc = cold.find_again(svc);
+            let kernel = cold.processor_field(offset_of!(Processor, kernel));
             cold.runs_next(kernel);
-            cold.leave_to_driver(svc, kernel);
+            cold.leave_to_driver(&svc, kernel);
         });
         self.fill_cold(svc.again, |cold| {
             fuel.into_iter().for_each(|fuel| cold.set_fuel(fuel));
-            cold.call_kernel(svc, ask, number);
+            let svc = cold.find_again(svc);
+            cold.call_kernel(&svc, ask, number);
         });
     }
 
@@ -287,6 +305,7 @@ impl Translator<'_, '_> {
     pub(super) fn inline_call(&mut self, function: u32) {
         let Some(inlined) = &self.inlined else { return };
         let (svc, number, depth, further) = (inlined.svc.clone(), inlined.number, inlined.depth + 1, inlined.outer);
+        let frame_at = inlined.frame_at + self.distance() * i64::from(CELL);
         let Some(plan) = inlined.plan.called_at(self.pc) else { return self.slowly() };
         let Some(signature) = self.module.signature_of(function) else { return };
         let (was_changed, changes) = (inlined.is_changed, plan.does.changes);
@@ -295,7 +314,6 @@ impl Translator<'_, '_> {
         let frame = self.pass_into(function);
         let arguments: Vec<_> = given.iter().map(|register| (self.get(*register), self.nan(*register))).collect();
         let [next, outer] = [(); 2].map(|()| self.builder.create_block());
-        self.builder.set_cold_block(outer);
         let values: Vec<Value> =
             signature.results.iter().map(|ty| self.builder.append_block_param(next, type_of(*ty))).collect();
         let returns_to = plan.does.returns.then_some(next);
@@ -303,6 +321,7 @@ impl Translator<'_, '_> {
             svc,
             plan,
             depth,
+            frame_at,
             outer,
             returns_to,
             number,
@@ -312,9 +331,12 @@ impl Translator<'_, '_> {
             is_changed: was_changed,
         };
         self.inline_function(self.module, (self.context, frame), inlined, &arguments);
-        self.builder.switch_to_block(outer);
-        self.write_caller(depth - 1, &results);
-        self.builder.ins().jump(further, &[]);
+        self.fill_cold(outer, |cold| {
+            let known = cold.fetch_at_hand();
+            cold.write_caller(depth - 1, &results);
+            (cold.context, cold.frame) = known;
+            cold.builder.ins().jump(further, &[]);
+        });
         self.builder.switch_to_block(next);
         self.may_have_changed(changes);
         if returns_to.is_none() {
@@ -417,7 +439,7 @@ impl Translator<'_, '_> {
         self.builder.switch_to_block(next.unwrap_or(caller));
         self.runs_next(native);
         let control = self.builder.ins().iadd_imm_s(native, offset_of!(NativeContext, native) as i64);
-        self.builder.ins().jump(svc.parked, &[control.into(), port.into()]);
+        self.builder.ins().jump(svc.parked, &[svc.native.into(), control.into(), port.into()]);
     }
 }
 

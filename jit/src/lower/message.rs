@@ -47,10 +47,10 @@ impl Translator<'_, '_> {
     /// Has a context take a message that is given at the `svc` whose place this code takes; but for these cells, a bit each, in
     /// which it is given something else at once.
     pub(super) fn hand(&mut self, to: Value, message: &GivenMessage, replaced: u32) {
-        let stays = GivenMessage { cells: message.cells.clone(), in_it: message.in_it & !replaced };
-        self.put(to, layout::PORT_TAKEN, &stays);
         let lacks = self.builder.ins().iconst(types::I32, i64::from(!message.in_it));
         self.builder.ins().store(trusted(), lacks, to, layout::PORT_TAKEN_LACKS as i32);
+        let stays = GivenMessage { cells: message.cells.clone(), in_it: message.in_it & !replaced };
+        self.put(to, layout::PORT_TAKEN, &stays);
         self.known.takes(to, Taken { has: message.in_it, lacks: !message.in_it });
     }
 

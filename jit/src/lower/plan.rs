@@ -11,12 +11,13 @@ use std::rc::Rc;
 
 use limen_isa::codec::{ModuleShapes, for_each_register};
 use limen_isa::module::{Body, Module};
-use limen_isa::{Field, Fields, Flow, Opcode, Role};
+use limen_isa::{Field, Fields, Flow, Opcode, Reg, Role};
 use limen_vm::HEADER_CELLS;
 
 use super::inline::{is_arithmetic, is_inlined};
 use crate::bounds::access;
 use crate::context::MAX_INLINED;
+use crate::passing::listed;
 use crate::ranges::operand;
 use crate::shape::Shape;
 
@@ -222,6 +223,14 @@ struct Planner<'m> {
     left: usize,
 }
 
+/// Which calls are taken in.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Ways {
+    All,
+    /// Not those by which a function leaves to another one what is not as it usually is, see [`is_long_way`].
+    Short,
+}
+
 /// What follows an instruction.
 enum Next {
     /// The next one.
@@ -231,15 +240,29 @@ enum Next {
 }
 
 impl Planner<'_> {
-    /// Of a function whose parameter 1, if it is never written, is this number, and which calls no deeper than this.
+    /// Of a function whose parameter 1 is this number, until it is written, and which calls no deeper than this. Long ways are
+    /// taken in if there is no other one.
     fn plan(&mut self, function: u32, number: Option<u32>, depth: usize) -> Option<Plan> {
+        let left = self.left;
+        let has_end = |plan: &Plan| plan.does.resumes || plan.does.returns;
+        let plan = self.plan_of(function, number, depth, Ways::Short).filter(has_end);
+        plan.or_else(|| {
+            self.left = left;
+            self.plan_of(function, number, depth, Ways::All)
+        })
+    }
+
+    fn plan_of(&mut self, function: u32, number: Option<u32>, depth: usize, ways: Ways) -> Option<Plan> {
         let Body { registers, code } = &*self.module.functions[function as usize];
         if depth == 0 || registers.len() > MAX_REGISTERS {
             return None;
         }
         let shape = Shape::of(self.module, function);
         let writes = |block| written(self.module, function, &shape, block) & 0b10 != 0;
-        let number = number.filter(|_| !(0..shape.blocks.len()).any(writes));
+        // Where it is written somewhere, it is known where the function begins, to which nothing goes back.
+        let is_written = (0..shape.blocks.len()).any(writes);
+        let last = if is_written { 0 } else { shape.blocks.len() };
+        let number = number.filter(|_| !is_written || !writes(0) && !shape.has_loops());
         if shape.has_loops() && code.len() > MAX_LOOPING {
             return None;
         }
@@ -247,7 +270,8 @@ impl Planner<'_> {
         let (left, mut next, mut deeds) = (self.left, vec![0], BTreeMap::new());
         while let Some(block) = next.pop() {
             if !plan.blocks.contains_key(&block) {
-                let (does, following) = self.take_block(&mut plan, block, number, depth)?;
+                let number = number.filter(|_| block <= last);
+                let (does, following) = self.take_block(&mut plan, block, number, (depth, ways))?;
                 deeds.insert(block, does);
                 next.extend(following);
             }
@@ -267,7 +291,7 @@ impl Planner<'_> {
         plan: &mut Plan,
         block: usize,
         number: Option<u32>,
-        depth: usize,
+        limits: (usize, Ways),
     ) -> Option<(Deeds, Vec<usize>)> {
         let code = &self.module.functions[plan.function as usize].code;
         let shapes = ModuleShapes { module: self.module, function: plan.function };
@@ -275,7 +299,7 @@ impl Planner<'_> {
         plan.blocks.insert(block, None);
         for pc in plan.shape.instructions(code, shapes, block) {
             self.left = self.left.checked_sub(1)?;
-            if let Next::Nothing = self.take(plan, &mut does, pc, depth) {
+            if let Next::Nothing = self.take(plan, &mut does, pc, number, limits) {
                 plan.blocks.insert(block, Some(pc));
                 return Some((does, Vec::new()));
             }
@@ -287,10 +311,10 @@ impl Planner<'_> {
     }
 
     /// Takes in an instruction.
-    fn take(&mut self, plan: &mut Plan, does: &mut Deeds, pc: u32, depth: usize) -> Next {
+    fn take(&mut self, plan: &mut Plan, does: &mut Deeds, pc: u32, number: Option<u32>, limits: (usize, Ways)) -> Next {
         let words = &self.module.functions[plan.function as usize].code[pc as usize..];
         match Opcode::of_word(words[0]) {
-            Some(Opcode::Call) => self.take_call(plan, does, pc, depth),
+            Some(Opcode::Call) => self.take_call(plan, does, pc, number, limits),
             Some(opcode) if stays_in_line(opcode, words) => {
                 does.returns |= opcode == Opcode::Ret;
                 does.resumes |= opcode == Opcode::CtxResume;
@@ -303,20 +327,35 @@ impl Planner<'_> {
     }
 
     /// Takes in a call: what it calls as well, if that can come to an end.
-    fn take_call(&mut self, plan: &mut Plan, does: &mut Deeds, pc: u32, depth: usize) -> Next {
+    fn take_call(
+        &mut self,
+        plan: &mut Plan,
+        does: &mut Deeds,
+        pc: u32,
+        number: Option<u32>,
+        (depth, ways): (usize, Ways),
+    ) -> Next {
         let code = &self.module.functions[plan.function as usize].code;
         let shapes = ModuleShapes { module: self.module, function: plan.function };
         let Some(function) = operand(Opcode::Call, &code[pc as usize..], "f") else { return Next::Nothing };
         if is_inlined(self.module, function) {
             return Next::Instruction;
         }
-        // A quarter of what is left stays with whoever calls.
-        let share = self.left - self.left / 4;
+        if ways == Ways::Short && is_long_way(self.module, function, &code[pc as usize..]) {
+            return Next::Nothing;
+        }
+        // The outermost function may leave all to another one; whoever passes on the number later has had something else to do.
+        let number = number.filter(|_| passes_on(self.module, function, &code[pc as usize..]));
+        if number.is_some() && depth < MAX_INLINED {
+            return Next::Nothing;
+        }
+        // A quarter of what is left stays with whoever calls, unless it leaves all to whom it calls.
+        let share = if number.is_some() { self.left } else { self.left - self.left / 4 };
         self.left -= share;
         let mut planner = Planner { module: self.module, left: share };
         let is_worth_it =
             |called: &Plan| called.does.returns || called.does.resumes && !is_refusal(plan, code, shapes, pc);
-        let called = planner.plan(function, None, depth - 1).filter(is_worth_it);
+        let called = planner.plan(function, number, depth - 1).filter(is_worth_it);
         self.left += if called.is_some() { planner.left } else { share };
         let Some(called) = called else { return Next::Nothing };
         let next = if called.does.returns { Next::Instruction } else { Next::Nothing };
@@ -325,6 +364,18 @@ impl Planner<'_> {
         plan.calls.insert(pc, Rc::new(called));
         next
     }
+}
+
+/// Whether a call passes on the caller of the `svc` and nothing else: whatever the function that calls has found out is of no use.
+fn is_long_way(module: &Module, function: u32, call: &[u64]) -> bool {
+    let signature = module.signature_of(function).filter(|signature| signature.results.is_empty());
+    signature.is_some_and(|signature| signature.params.len() == 1 && listed(call, 1, 0) == Reg(0))
+}
+
+/// Whether a call passes on the number of the `svc`, in the place in which it came in.
+fn passes_on(module: &Module, function: u32, call: &[u64]) -> bool {
+    let signature = module.signature_of(function).filter(|signature| signature.params.len() == 2);
+    signature.is_some_and(|signature| listed(call, 1, signature.results.len() + 1) == Reg(1))
 }
 
 /// Whether all that the basic block of a call that never returns does is to call with constants that are not all zero: so are calls

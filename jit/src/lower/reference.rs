@@ -4,6 +4,7 @@ use std::mem::offset_of;
 
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::{InstBuilder, Value, types};
+use cranelift_frontend::FunctionBuilder;
 use limen_isa::{Reference, Reg};
 use limen_vm::{Kind, Rights, layout};
 
@@ -55,11 +56,14 @@ impl Reference for Translator<'_, '_> {
     }
 
     fn ref_kind(&mut self, d: Reg, a: Reg) {
-        self.sort_of(d, a, layout::KIND_SHIFT, 0xff);
+        // Numbers in the host's memory begin with their lowest byte, as those in home do.
+        let at = layout::ENTRY_HEAD + (layout::KIND_SHIFT / u8::BITS) as usize;
+        self.sort_of(d, a, |builder, entry| builder.ins().uload8(types::I32, trusted(), entry, at as i32));
     }
 
     fn ref_rights(&mut self, d: Reg, a: Reg) {
-        self.sort_of(d, a, 0, 0xffff);
+        let at = layout::ENTRY_HEAD as i32;
+        self.sort_of(d, a, |builder, entry| builder.ins().uload16(types::I32, trusted(), entry, at));
     }
 
     fn slot_get(&mut self, d: Reg, i: Reg, k: u32) {
@@ -85,14 +89,11 @@ impl Reference for Translator<'_, '_> {
 }
 
 impl Translator<'_, '_> {
-    /// Bits of the head of a reference's entry, from `shift` on; they are zeroes of null's.
-    fn sort_of(&mut self, d: Reg, a: Reg, shift: u32, mask: i64) {
+    /// What is loaded from a reference's entry; zero is what null's gives.
+    fn sort_of(&mut self, d: Reg, a: Reg, load: impl FnOnce(&mut FunctionBuilder<'_>, Value) -> Value) {
         let (usual, reference) = (self.usual(), self.get(a));
         let entry = self.entry(&usual, reference, Kind::NONE, Rights::NONE);
-        let head = self.entry_field(types::I64, entry, layout::ENTRY_HEAD);
-        let head = self.builder.ins().ireduce(types::I32, head);
-        let sort = self.builder.ins().ushr_imm_u(head, i64::from(shift));
-        let sort = self.builder.ins().band_imm_u(sort, mask);
+        let sort = load(&mut *self.builder, entry);
         self.set(d, sort);
         self.end(usual);
     }

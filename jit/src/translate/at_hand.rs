@@ -12,7 +12,7 @@ use cranelift_frontend::Variable;
 use limen_isa::{Reg, ValueType};
 
 use super::{CELL, Entry, Translator, constant, trusted};
-use crate::context::NativeContext;
+use crate::context::{NativeContext, Processor};
 use crate::mode::Pinned;
 
 /// Where context and frame are kept for cold blocks, and for loops where offsets in home count from.
@@ -96,11 +96,24 @@ impl Translator<'_, '_> {
         }
     }
 
-    /// Fetches context and frame for a cold block.
-    pub(crate) fn fetch_at_hand(&mut self) {
-        let Some(slot) = self.at_hand.slot else { return };
-        self.context = self.fetch_context();
-        self.frame = self.fetch(slot, FRAME, CELL / 2);
+    /// Fetches context and frame for a cold block. Gives what they are elsewhere.
+    pub(crate) fn fetch_at_hand(&mut self) -> (Value, Value) {
+        let known = (self.context, self.frame);
+        if let Some(frame_at) = self.inlined.as_ref().map(|inlined| inlined.frame_at) {
+            self.fetch_kernel(frame_at);
+        } else if let Some(slot) = self.at_hand.slot {
+            self.context = self.fetch_context();
+            self.frame = self.fetch(slot, FRAME, CELL / 2);
+        }
+        known
+    }
+
+    /// In the place of an `svc`: finds the kernel's context, and its frame so many bytes behind the outermost one.
+    fn fetch_kernel(&mut self, frame_at: i64) {
+        self.renew_processor();
+        self.context = self.processor_field(offset_of!(Processor, kernel));
+        let outermost = self.field(trusted(), types::I64, offset_of!(NativeContext, frame));
+        self.frame = self.builder.ins().iadd_imm_s(outermost, frame_at);
     }
 
     /// The context, fetched for what follows at once: on a stack that has just been switched to nothing is in registers.

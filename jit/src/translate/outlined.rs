@@ -146,10 +146,7 @@ impl Translator<'_, '_> {
         self.slots.stand_at(pc);
         self.builder.switch_to_block(block);
         self.builder.set_srcloc(SourceLoc::new(pc));
-        let known = (self.context, self.frame);
-        if way.needs_frame() {
-            self.fetch_at_hand();
-        }
+        let known = if way.needs_frame() { self.fetch_at_hand() } else { (self.context, self.frame) };
         match way {
             Way::Nan(values, next) => {
                 let replaced = self.replace_nans(&values);
