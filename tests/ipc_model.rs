@@ -25,6 +25,8 @@ const LEND: u64 = 10;
 const USE_LEND: u64 = 11;
 const NEST: u64 = 12;
 const RECEIVE_INNER: u64 = 13;
+const ANSWER_AT_ONCE: u64 = 14;
+const ANSWER_AND_LEAVE: u64 = 15;
 
 // Acts.
 const KILL: u64 = 1;
@@ -96,6 +98,26 @@ fn answers_that_wait() {
     holds_in_all_orders("in time", [&[CALL_IN_TIME, CALL], &[], &[RECEIVE, DEFER, ANSWER], &[PASS]]);
     holds_in_all_orders("and a kill", [&[CALL], &[CALL], &[RECEIVE, DEFER, RECEIVE], &[KILL]]);
     holds_in_all_orders("answered twice", [&[CALL], &[CALL], &[RECEIVE, DEFER, ANSWER, ANSWER], &[RESTART]]);
+}
+
+/// What the kernel need not write down: a call that is answered before anything else happens.
+#[test]
+fn answers_at_once() {
+    let server: &[_] = &[ANSWER_AT_ONCE, REPLY];
+    holds_in_all_orders("an answer at once", [&[CALL, CALL], &[CALL], server, &[]]);
+    holds_in_all_orders(
+        "again and again",
+        [&[CALL, CALL], &[CALL, CALL], &[ANSWER_AT_ONCE, REPLY, ANSWER_AT_ONCE], &[]],
+    );
+    holds_in_all_orders("of a lend", [&[LEND], &[LEND], &[ANSWER_AT_ONCE, USE_LEND, REPLY, USE_LEND], &[]]);
+    holds_in_all_orders("in time", [&[CALL_IN_TIME], &[CALL], server, &[PASS]]);
+    holds_in_all_orders("and a restart", [&[CALL, CALL], &[CALL], server, &[RESTART]]);
+    holds_in_all_orders("and a revocation", [&[CALL], &[CALL], server, &[REVOKE]]);
+    holds_in_all_orders("and a deferred one", [&[CALL, CALL], &[], &[ANSWER_AT_ONCE, DEFER, ANSWER], &[KILL]]);
+    holds_in_all_orders("and away", [&[CALL, LEND], &[NEST], &[ANSWER_AND_LEAVE, REPLY], &[]]);
+    holds_in_all_orders("away, and a kill", [&[CALL], &[NEST], &[ANSWER_AND_LEAVE, REPLY], &[KILL]]);
+    let (inner, outer): (&[_], &[_]) = (&[RECEIVE_INNER, REPLY], &[ANSWER_AT_ONCE, NEST, REPLY]);
+    holds_in_all_orders("within a call", [&[CALL, CALL], inner, outer, &[]]);
 }
 
 /// What is lent can be used until the call is answered, by whomever and however, and not any more then.
