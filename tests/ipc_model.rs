@@ -53,9 +53,15 @@ fn orders(scenario: Scenario) -> u64 {
 
 /// Runs a scenario in all its orders on every engine, and prints how many there were.
 fn holds_in_all_orders(name: &str, scenario: Scenario) {
+    holds_with(&[], name, scenario);
+}
+
+/// As [`holds_in_all_orders`], with these constants of the model set.
+fn holds_with(constants: &[(&str, u64)], name: &str, scenario: Scenario) {
     let packed = |steps: &[u64]| steps.iter().rev().fold(0, |packed, step| packed << 4 | step);
     let names = ["FIRST_CLIENT", "SECOND_CLIENT", "SERVER", "ACTS"];
-    let settings: Vec<_> = names.into_iter().zip(scenario.map(packed)).collect();
+    let steps = names.into_iter().zip(scenario.map(packed));
+    let settings: Vec<_> = steps.chain(constants.iter().copied()).collect();
     let model = module("tests/system/model.lim", Mode::User, &settings);
     let wanted = orders(scenario);
     println!("{name}: {wanted} orders");
@@ -135,6 +141,21 @@ fn lends() {
     holds_in_all_orders("putting off", [&[LEND], &[], late, &[KILL]]);
     holds_in_all_orders("the lender ends", [&[CALL], &[LEND], server, &[KILL_SECOND]]);
     holds_in_all_orders("and the answer is put off", [&[], &[LEND], late, &[KILL_SECOND]]);
+}
+
+/// The server asks the second client before anything else happens.
+#[test]
+fn calls_within_calls_at_once() {
+    let nests = &[("NESTS", 1)];
+    let (inner, server): (&[_], &[_]) = (&[RECEIVE_INNER, REPLY], &[ANSWER_AT_ONCE, REPLY]);
+    holds_with(nests, "at once", [&[CALL, CALL], inner, server, &[]]);
+    holds_with(nests, "with a lend", [&[LEND], inner, &[ANSWER_AT_ONCE, USE_LEND], &[]]);
+    holds_with(nests, "in time", [&[CALL_IN_TIME], inner, server, &[PASS]]);
+    holds_with(nests, "and a kill", [&[CALL], inner, &[ANSWER_AT_ONCE], &[KILL]]);
+    holds_with(nests, "and a restart", [&[CALL], inner, &[ANSWER_AT_ONCE], &[RESTART]]);
+    holds_with(nests, "the inner server is killed", [&[CALL], inner, server, &[KILL_SECOND]]);
+    holds_with(nests, "and a deferred one", [&[CALL], &[RECEIVE_INNER, DEFER, ANSWER], server, &[]]);
+    holds_with(&[("NESTS", 2)], "to itself", [&[CALL, CALL_IN_TIME], &[], server, &[KILL, RESTART]]);
 }
 
 /// The server asks the second client on behalf of the first.

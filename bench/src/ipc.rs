@@ -47,9 +47,10 @@ const LEAST: [Exchange; 4] = [
 ];
 
 /// Through the kernel that ships.
-const REAL: [Exchange; 14] = [
+const REAL: [Exchange; 15] = [
     exchange("kernel: call, 4 words", "call", "server", &[]),
     exchange("kernel: call of a passive service, 4 words", "call", "server", &[("PASSIVE", 1)]),
+    exchange("kernel: a call that takes another one, 4 words", "call", "server", &[("NESTED", 1)]),
     exchange("kernel: 2 bytes by lend", "lend", "lender", &[("SIZE", 2)]),
     exchange("kernel: 64 bytes by lend", "lend", "lender", &[("SIZE", 64)]),
     exchange("kernel: 4 KiB by lend", "lend", "lender", &[("SIZE", 4096)]),
@@ -72,8 +73,9 @@ pub fn print(rounds: u32) {
     heading("there and back, ns");
     let least = module("ipc/kernel", Mode::Kernel, &[]);
     let mut works = Vec::new();
-    LEAST.iter().for_each(|it| add(&mut works, &least, it, "ipc"));
-    REAL.iter().for_each(|it| add(&mut works, &kernel(), it, "ipc/system"));
+    LEAST.iter().for_each(|it| add(&mut works, &least, it, "ipc", &[]));
+    let between = module("ipc/system/between", Mode::User, &[]);
+    REAL.iter().for_each(|it| add(&mut works, &kernel(), it, "ipc/system", &[between.clone()]));
     for is_stoppable in [false, true] {
         add_components(&mut works, is_stoppable);
     }
@@ -91,12 +93,12 @@ fn work(name: &str, side: &'static str, run: impl FnMut() -> f64 + 'static) -> W
     Work(name.to_owned(), side, Box::new(run))
 }
 
-fn add(works: &mut Vec<Work>, kernel: &Verified<Module>, it: &Exchange, folder: &str) {
+fn add(works: &mut Vec<Work>, kernel: &Verified<Module>, it: &Exchange, folder: &str, others: &[Verified<Module>]) {
     let server = module(&format!("{folder}/{}", it.server), Mode::User, &[]);
     for (engine, rounds) in [(EngineKind::Jit, ROUNDS), (EngineKind::Interp, INTERPRETED_ROUNDS)] {
         let settings = [it.settings, &[("ROUNDS", rounds as u64)]].concat();
         let client = module(&format!("{folder}/{}", it.client), Mode::User, &settings);
-        let (kernel, modules) = (kernel.clone(), [client, server.clone()]);
+        let (kernel, modules) = (kernel.clone(), [&[client, server.clone()], others].concat());
         // What this one compiles is there for the others as long as it lives: compiling is not what is measured.
         let first = boot(&kernel, &modules, engine);
         works.push(work(it.name, engine.name(), move || {
