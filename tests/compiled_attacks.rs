@@ -740,6 +740,55 @@ fn references_and_floats_that_no_register_has_room_for() {
     }
 }
 
+/// A kernel whose door leads to functions that call each other from each of many blocks. To follow all of these ways would take for
+/// ever: there are `BLOCKS` to the power of `DEPTH` of them, and none comes to an end.
+fn door_to_everywhere() -> String {
+    const DEPTH: usize = 8;
+    const BLOCKS: usize = 20;
+    let mut text = String::from(
+        "export fn boot() {
+    reg zero: i32
+    call start(zero)
+    call run()
+    ret
+}
+export fn svc(c: ref, number: i32) {
+    reg x: i64
+    i32.br_eqi number, 1, on
+    halt number
+  on:
+    i64.br_nei x, 0, off
+    ctx.resume c
+  off:
+    call way0(c, x)
+    trap 9
+}
+",
+    );
+    for level in 0..DEPTH {
+        let _ = writeln!(text, "fn way{level}(c: ref, x: i64) {{");
+        for block in 0..BLOCKS {
+            let next = level + 1;
+            let _ = writeln!(text, "i64.br_eqi x, {block}, on{block}\ncall way{next}(c, x)\ntrap 9\non{block}:");
+        }
+        text.push_str("trap 9\n}\n");
+    }
+    let _ = writeln!(text, "fn way{DEPTH}(c: ref, x: i64) {{\ntrap 9\n}}");
+    text
+}
+
+#[test]
+fn a_door_with_very_many_ways_behind_it_is_compiled_in_time() {
+    let user = "
+export fn main() {
+    svc 1()
+    svc 1()
+    svc 0()
+    ret
+}";
+    assert_eq!(System::new(&door_to_everywhere(), user).same_in_all_ways().0, Outcome::Halted(0));
+}
+
 /// Signals that come while this process runs compiled code are handled on whatever stack it runs on.
 #[cfg(target_os = "linux")]
 mod signals {

@@ -64,6 +64,8 @@ scenarios! {
     floods: COUNTED,
     /// A client with many threads fills a queue.
     queues: COUNTED,
+    /// Servers do what was sent to them while the sender could go on, and for longer than its budget lasts.
+    senders: COUNTED,
     /// Whoever is high waits for who is low, while somebody between them has all the time.
     inversion: COUNTED,
     /// Lenders end while servers have what they have lent.

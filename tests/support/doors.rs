@@ -14,17 +14,123 @@ const WORDS: [&str; 4] = ["w0", "w1", "w2", "w3"];
 /// A kernel's source.
 pub(crate) fn kernel(random: &mut Random) -> String {
     let timer = if random.below(4) == 0 { "call wind()" } else { "" };
-    let targets: Vec<String> = (0..=SERVICES).map(|number| format!("s{number}")).collect();
-    let mut text = format!("{HEAD}{}", BOOT.replace("TIMER", timer).replace("TARGETS", &targets.join(", ")));
-    for number in 0..=SERVICES {
-        text.push_str(&format!("  s{number}:\n    call serve{number}(c)\n    trap 9\n"));
-    }
-    text.push_str("}\n");
+    let mut text = format!("{HEAD}{}", BOOT.replace("TIMER", timer));
+    text.push_str(&entry(random));
+    text.push_str(&rest(random));
     for number in 0..=SERVICES {
         text.push_str(&service(random, number));
     }
     text.push_str(&helper(random));
     text
+}
+
+/// Goes to the service of a number: the end of a function. Labels begin with a prefix.
+fn table(prefix: &str, register: &str, services: usize) -> String {
+    let targets: Vec<String> = (0..=services).map(|number| format!("{prefix}{number}")).collect();
+    let mut text = format!("    br_table {register}, [{}]\n", targets.join(", "));
+    for number in 0..=services {
+        text.push_str(&format!("  {prefix}{number}:\n    call serve{number}(c)\n    trap 9\n"));
+    }
+    text
+}
+
+/// The kernel's door, which finds the service in one of many ways.
+fn entry(random: &mut Random) -> String {
+    let (served, k) = (random.below(200), random.below(5));
+    let whole = |register: &str| table("s", register, SERVICES);
+    let before = one_of(
+        random,
+        &[
+            "",
+            "",
+            "    i = i32.load [zero + memory + 40]\n    i = i32.addi i, 1\n    i32.store [zero + memory + 40], i\n",
+            "    i32.br_gt_ui number, 2, on\n    i = i32.const 7\n    i32.store [zero + memory + 48], i\n  on:\n    i = i32.addi i, 0\n",
+            "    i = i32.load [zero + memory + 40]\n",
+            "    call tick()\n",
+        ],
+    );
+    let serve = format!("fn serve(c: ref, number: i32) {{\n    reg i, zero: i32\n{}}}\n", whole("number"));
+    let door =
+        |body: String| format!("export fn svc(c: ref, number: i32) {{\n    reg i, zero: i32\n{before}{body}}}\n");
+    let text = match random.below(13) {
+        0 => door(whole("number")),
+        1 => {
+            door(format!(
+                "    i = i32.load [zero + served]\n    i32.br_gt_ui i, {served}, slow\n    call serve(c, number)\n    trap 9\n\
+                 \x20 slow:\n    call later(c, number)\n    trap 9\n"
+            )) + "fn later(c: ref, number: i32) {\n    call tick()\n    call serve(c, number)\n    trap 9\n}\n"
+                + &serve
+        }
+        2 => door(format!(
+            "    i32.br_gt_ui number, {k}, clip\n{}  clip:\n    number = i32.andi number, 1\n{}",
+            table("a", "number", SERVICES),
+            table("b", "number", SERVICES),
+        )),
+        3 => {
+            door("    call mid(c, number)\n    trap 9\n".to_owned())
+                + "fn mid(c: ref, number: i32) {\n    call serve(c, number)\n    trap 9\n}\n"
+                + &serve
+        }
+        4 => door(format!(
+            "    jump again\n  again:\n    br_table number, [s0, s1, down]\n  s0:\n    call serve0(c)\n    trap 9\n  s1:\n\
+             \x20   call serve1(c)\n    trap 9\n  down:\n    number = i32.const {}\n    jump again\n",
+            random.below(2)
+        )),
+        5 => door(
+            "  again:\n    i = i32.addi i, 1\n    i32.br_lt_ui i, 3, again\n    call serve(c, number)\n    trap 9\n"
+                .to_owned(),
+        ) + &serve,
+        6 => {
+            door("    call three(c, number, i)\n    trap 9\n".to_owned())
+                + &format!("fn three(c: ref, number: i32, i: i32) {{\n{}}}\n", whole("number"))
+        }
+        7 => door(format!("    i = i32.addi number, 0\n{}", whole("i"))),
+        8 => {
+            door("    call pick(number, c)\n    trap 9\n".to_owned())
+                + &format!("fn pick(number: i32, c: ref) {{\n{}}}\n", whole("number"))
+        }
+        9 => door("    number = i32.xori number, 1\n    call serve(c, number)\n    trap 9\n".to_owned()) + &serve,
+        10 => {
+            let direct = random.below(2) == 0;
+            let (first, second) = if direct { ("second", "x1") } else { ("x1", "second") };
+            door("    call twice(c, number)\n    trap 9\n".to_owned())
+                + &format!(
+                    "fn twice(c: ref, number: i32) {{\n    reg i, zero: i32\n    br_table number, [x0, {first}, x1, second, {second}]\n  x0:\n\
+                     \x20   call serve6(c)\n    trap 9\n  x1:\n    number = i32.addi number, {k}\n    jump second\n  second:\n{}}}\n",
+                    whole("number")
+                )
+        }
+        11 => {
+            // What the number is copied to is passed on, or the other way round.
+            door("    i = i32.addi number, 0\n    call serve(c, i)\n    trap 9\n".to_owned()) + &serve
+        }
+        _ => {
+            door(format!(
+                "    i32.br_eqi number, {k}, other\n    call serve(c, number)\n    trap 9\n  other:\n    number = i32.const {}\n\
+                 \x20   call serve(c, number)\n    trap 9\n",
+                random.below(7)
+            )) + &serve
+        }
+    };
+    text + "fn tick() {\n    reg i, zero: i32\n    i = i32.load [zero + memory + 56]\n    i = i32.addi i, 1\n    i32.store [zero + memory + 56], i\n    ret\n}\n"
+}
+
+/// What services leave the caller to, who may come back.
+fn rest(random: &mut Random) -> String {
+    format!(
+        "fn rest(c: ref) {{\n    reg zero: i32\n    reg w, v: i64\n    w = i64.load [zero + memory]\n    w = i64.addi w, 5\n\
+         \x20   v = ctx.word c, {}\n    i64.store [zero + memory], w\n{}}}\n",
+        random.below(8),
+        one_of(
+            random,
+            &[
+                "    ret\n",
+                "    ctx.set_word c, 1, w\n    ctx.resume c\n",
+                "    i64.br_lt_s w, v, own\n    ret\n  own:\n    ctx.resume c\n",
+                "    ctx.set_word c, 2, v\n    call tick()\n    ret\n",
+            ]
+        )
+    )
 }
 
 /// A client's source.
@@ -101,7 +207,7 @@ fn step(random: &mut Random, step: usize) -> String {
     let [who, whom] = [(); 2].map(|()| if sound { *random.pick(&["c", "other"]) } else { "a" });
     let k = *random.pick(&[0, 1, 2, 3, 7, 8]);
     let slot = *random.pick(&SLOTS);
-    let line = match random.below(27) {
+    let line = match random.below(29) {
         0 | 1 => format!("{w} = ctx.word {who}, {k}"),
         2 => format!("a = ctx.ref {who}, {k}"),
         3 | 4 => format!("ctx.set_word {who}, {k}, {w}"),
@@ -115,7 +221,7 @@ fn step(random: &mut Random, step: usize) -> String {
         12 if random.below(30) == 0 => format!("i = i32.from_i64 {w}\n    {v} = i64.load [i + memory]"),
         12 => format!("{w} = i64.load [zero + memory + {}]", 8 * k),
         13 => format!(
-            "i64.br_{}_s {w}, {v}, over{step}\n    {v} = i64.addi {w}, {k}\n  over{step}:\n    nop",
+            "i64.br_{}_s {w}, {v}, over{step}\n    {v} = i64.addi {w}, {k}\n  over{step}:\n    i = i32.addi i, 0",
             random.pick(&["lt", "le"])
         ),
         14 => format!("{w}, a = call helper(c, other, {v})"),
@@ -129,7 +235,7 @@ fn step(random: &mut Random, step: usize) -> String {
         18 => format!("i = ref.kind a\n    {w} = i64.from_i32_u i"),
         19 => format!("i = ref.rights a\n    {w} = i64.from_i32_u i"),
         20 => format!(
-            "i = ref.kind a\n    i32.br_eqi i, 0, dead{step}\n    {w} = obj.payload a, 0\n  dead{step}:\n    nop"
+            "i = ref.kind a\n    i32.br_eqi i, 0, dead{step}\n    {w} = obj.payload a, 0\n  dead{step}:\n    i = i32.addi i, 0"
         ),
         21 if random.below(3) == 0 => "call hang()".to_owned(),
         21 => "call unhang()".to_owned(),
@@ -151,11 +257,15 @@ fn step(random: &mut Random, step: usize) -> String {
             "a = slot.get [zero + VIEW]\n    i = i32.const 3\n    {w} = i64.shr_ui {w}, 58\n\
              \x20   a = mem.lend a, {w}, {w}, i\n    slot.set [zero + VIEW], a\n    ctx.set_ref c, 0, a"
         ),
+        27 => "call rest(c)".to_owned(),
+        28 => format!("i64.br_lt_s {w}, {v}, over{step}\n    call rest(c)\n  over{step}:\n    i = i32.addi i, 0"),
         _ => format!("i = ctx.state {who}\n    {w} = i64.from_i32_u i"),
     };
     if sound && line.contains("other") {
         // Who stands at no `svc` has no message.
-        return format!("    i = ctx.state other\n    i32.br_nei i, 1, not{step}\n    {line}\n  not{step}:\n    nop\n");
+        return format!(
+            "    i = ctx.state other\n    i32.br_nei i, 1, not{step}\n    {line}\n  not{step}:\n    i = i32.addi i, 0\n"
+        );
     }
     format!("    {line}\n")
 }
@@ -288,8 +398,6 @@ export fn exit(c: ref) {
     halt zero
 }
 
-export fn svc(c: ref, number: i32) {
-    br_table number, [TARGETS]
 ";
 
 const CLIENT: &str = "

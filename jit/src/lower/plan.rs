@@ -6,6 +6,7 @@
 //! where it lets a context go on; and a kernel's usual way should be a short function that looks at everything first, comes to its
 //! `ctx.resume` by instructions that are compiled, and calls a longer one for the rest.
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::rc::Rc;
 
@@ -23,6 +24,10 @@ use crate::shape::Shape;
 
 /// No more instructions of the kernel than this take the place of one `svc`.
 const MAX_INSTRUCTIONS: usize = 256;
+
+/// No more words than this are looked at for that, those of functions that are looked at again among them: functions can call each
+/// other in very many ways.
+const MAX_LOOKS: usize = 1 << 15;
 
 /// Functions with loops that have more words than this are not taken in: who goes round a loop is not in a hurry.
 const MAX_LOOPING: usize = 32;
@@ -93,7 +98,9 @@ impl Plan {
 
     /// What a kernel's function does about an `svc` of this number; `None` if it comes to no end in this way.
     pub(super) fn of(module: &Module, function: u32, number: u32) -> Option<Rc<Self>> {
-        let plan = Planner { module, left: MAX_INSTRUCTIONS }.plan(function, Some(number), MAX_INLINED)?;
+        let looks = Cell::new(MAX_LOOKS);
+        let plan =
+            Planner { module, left: MAX_INSTRUCTIONS, looks: &looks }.plan(function, Some(number), MAX_INLINED)?;
         plan.does.resumes.then(|| Rc::new(plan))
     }
 
@@ -221,6 +228,8 @@ struct Planner<'m> {
     module: &'m Module,
     /// So many instructions may still be taken in.
     left: usize,
+    /// So many words may still be looked at, by all planners of an `svc`.
+    looks: &'m Cell<usize>,
 }
 
 /// Which calls are taken in.
@@ -257,6 +266,7 @@ impl Planner<'_> {
         if depth == 0 || registers.len() > MAX_REGISTERS {
             return None;
         }
+        self.looks.set(self.looks.get().checked_sub(code.len())?);
         let shape = Shape::of(self.module, function);
         let writes = |block| written(self.module, function, &shape, block) & 0b10 != 0;
         // Where it is written somewhere, it is known where the function begins, to which nothing goes back.
@@ -344,15 +354,16 @@ impl Planner<'_> {
         if ways == Ways::Short && is_long_way(self.module, function, &code[pc as usize..]) {
             return Next::Nothing;
         }
-        // The outermost function may leave all to another one; whoever passes on the number later has had something else to do.
+        // The outermost function may leave all to another one; whoever passes on the number later, or has changed something before,
+        // has had something else to do.
         let number = number.filter(|_| passes_on(self.module, function, &code[pc as usize..]));
-        if number.is_some() && depth < MAX_INLINED {
+        if number.is_some() && (depth < MAX_INLINED || does.changes) {
             return Next::Nothing;
         }
         // A quarter of what is left stays with whoever calls, unless it leaves all to whom it calls.
         let share = if number.is_some() { self.left } else { self.left - self.left / 4 };
         self.left -= share;
-        let mut planner = Planner { module: self.module, left: share };
+        let mut planner = Planner { left: share, ..*self };
         let is_worth_it =
             |called: &Plan| called.does.returns || called.does.resumes && !is_refusal(plan, code, shapes, pc);
         let called = planner.plan(function, number, depth - 1).filter(is_worth_it);
