@@ -410,20 +410,21 @@ impl Store {
         Some(made)
     }
 
-    /// Makes a new entry of what `from` is and ends `from`.
+    /// Makes a new entry of what `from` is and ends `from`. Who has paid for that pays for no more.
     pub(crate) fn relocate(&mut self, from: Ref, owner: AccountKey) -> Result<Option<Ref>, Fault> {
         let moved = self.objects.copy_entry(from, owner)?;
-        if !self.charge(owner, Budget::OBJECT) {
+        let former = self.objects.any_details(from)?.owner;
+        if owner != former && !self.charge(owner, Budget::OBJECT) {
             return Ok(None);
         }
         let mut buried = Vec::new();
-        let Some(made) = self.objects.insert(moved, &mut buried) else {
-            self.accounts.refund(owner, Budget::OBJECT);
-            return Ok(None);
-        };
+        let made = self.objects.insert(moved, &mut buried);
         self.dispose_all(&buried);
+        if owner != former {
+            self.accounts.refund(if made.is_some() { former } else { owner }, Budget::OBJECT);
+        }
+        let Some(made) = made else { return Ok(None) };
         let ended = self.objects.end(from)?;
-        self.accounts.refund(ended.owner, Budget::OBJECT);
         if ended.is_root {
             self.note_new_root(ended.object, made);
         }
