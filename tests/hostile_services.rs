@@ -74,6 +74,8 @@ scenarios! {
     hung: COUNTED,
     /// Services without threads that fault, hang, never answer, call themselves, and are killed with callers inside.
     passive: ALWAYS,
+    /// A lender's account has no room for anything any more.
+    worn: ALWAYS,
     /// Memory that is lent changes, and the lender is gone in the middle of a call.
     vanishing: ALWAYS,
 }

@@ -1,6 +1,8 @@
 //! The kernel with domains that talk, fail and are replaced: all of it bytecode, on every engine.
 
 // By their paths: a folder with this file's name is there, too.
+#[path = "support/aged.rs"]
+mod aged;
 #[path = "support/boot.rs"]
 mod booting;
 #[path = "support/restored.rs"]
@@ -9,8 +11,9 @@ mod restored;
 use std::env;
 
 use limen_isa::module::Module;
-use limen_vm::{EngineKind, Mode, Outcome, Time, Verified};
+use limen_vm::{Config, EngineKind, Machine, Mode, NoServices, Outcome, Snapshot, Time, Verified};
 
+use aged::{Aged, aged};
 use booting::{Settings, boot, kernel, machine, module};
 use restored::to_the_end;
 
@@ -82,6 +85,36 @@ fn the_store_loses_no_write_that_it_acknowledged() {
     let (rounds, seed) = (knob("LIMEN_STORM_ROUNDS", 50), knob("LIMEN_STORM_SEED", 1));
     println!("LIMEN_STORM_ROUNDS={rounds} LIMEN_STORM_SEED={seed}");
     boots_well(&["storm", "services/store", "keeper"], &[("ROUNDS", rounds), ("SEED", seed)]);
+}
+
+/// A new machine with what this one is suspended with, in which the views that are lent have few generations left; and how many
+/// entries are used up.
+fn worn(machine: &mut Machine, engine: EngineKind) -> (Machine, u32) {
+    let bytes = machine.checkpoint().expect("it was suspended").write().expect("its modules came from sources");
+    let Aged { bytes, used_up } = aged(&bytes, 3);
+    let snapshot = Snapshot::read(&bytes).unwrap_or_else(|error| panic!("a snapshot with older views: {error}"));
+    let config = Config { engine, fuel: Some(0), ..snapshot.config() };
+    (limen_jit::restore(config, &snapshot).expect("the budget is as it was"), used_up)
+}
+
+/// Where the generations of an entry are used up, another one takes its place, and nobody sees that.
+#[test]
+fn lends_go_on_in_other_entries() {
+    let modules = modules(&["hostile/worn"; 2], &[]);
+    let (outcome, whole) = boot(&modules, EngineKind::Interp, Time::Virtual);
+    assert_eq!(outcome, Outcome::Halted(0));
+    for engine in EngineKind::ALL {
+        let piece = whole / 50;
+        let mut machine = machine(engine, Time::Virtual, Some(piece));
+        let (mut outcome, mut used_up) = (machine.boot(&kernel(), &modules).expect("the kernel boots"), 0);
+        while outcome == Outcome::OutOfFuel {
+            (machine, used_up) = worn(&mut machine, engine);
+            machine.add_fuel(piece);
+            outcome = machine.resume(&mut NoServices).expect("it was suspended");
+        }
+        assert_eq!((outcome, machine.fuel_burnt()), (Outcome::Halted(0), whole), "{}", engine.name());
+        assert!(used_up > 20, "{used_up} entries were used up, {}", engine.name());
+    }
 }
 
 /// All that many services were given comes back when their accounts are closed.

@@ -1,5 +1,6 @@
 //! What compiled code and the runtime tell each other.
 
+use std::marker::PhantomPinned;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use limen_isa::ValueType;
@@ -69,6 +70,8 @@ pub(crate) struct Processor {
     /// Valid while the driver waits for native code.
     pub(crate) run: *mut Run<'static>,
     pub(crate) interpreter: *mut Interpreter,
+    /// As in [`NativeContext`].
+    pub(crate) pinned: PhantomPinned,
 }
 
 /// A context of which is known, until the runtime does anything, that this is a reference to it, and that its native frames, if
@@ -128,6 +131,7 @@ impl Processor {
             fuel_told: 0,
             run: std::ptr::null_mut(),
             interpreter: std::ptr::null_mut(),
+            pinned: PhantomPinned,
         }
     }
 
@@ -252,6 +256,9 @@ pub(crate) struct NativeContext {
     pub(crate) mode: Mode,
     /// Where its frames may stand.
     pub(crate) code_map: CodeMap,
+    /// Compiled code has its address, and so has who is to zero the limit from another thread: no reference to it and no box may claim
+    /// to be the only way to it, and of what is pinned none does.
+    pub(crate) pinned: PhantomPinned,
 }
 
 /// An entry of a function table.
@@ -359,6 +366,7 @@ impl NativeContext {
             stopped: Stopped { at, registers: arch::NO_REGISTERS, stack: 0, exit: 0 },
             mode: Mode { paging: Paging::Open, safepoints: Safepoints::Counting },
             code_map,
+            pinned: PhantomPinned,
         }
     }
 

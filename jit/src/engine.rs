@@ -416,6 +416,7 @@ impl Turn<'_, '_> {
         let first: *mut NativeContext = &raw mut *frames.context;
         self.make_ready(&mut frames.context);
         self.run.leave_native(frames);
+        self.lend();
         // SAFETY: its frames belong to the context, so they stay while it runs.
         unsafe { frames::go(first) };
         let processor = &mut *self.jit.processor;
@@ -452,11 +453,15 @@ impl Turn<'_, '_> {
         self.run.put_by_attention(std::ptr::from_mut(processor).expose_provenance());
         processor.current = context;
         (processor.fuel, processor.fuel_told) = (self.fuel, self.fuel.slice);
-        processor.interpreter = &raw mut self.jit.interpreter;
         processor.renew(self.run);
+    }
+
+    /// Lets the runtime have what it uses on behalf of native code; nobody else does before that switches back.
+    fn lend(&mut self) {
         let run: *mut Run<'_> = &raw mut *self.run;
-        // The lifetime is forgotten: native code uses it only until it switches back.
-        processor.run = run.cast();
+        // So its lifetime can be forgotten.
+        self.jit.processor.run = run.cast();
+        self.jit.processor.interpreter = &raw mut self.jit.interpreter;
     }
 
     /// Tells a native context what stays as it is while its context lives.

@@ -273,6 +273,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "Miri takes longer than these times")]
     fn the_last_time_that_was_set_counts_and_none_after_it_was_dropped() {
         let attention = Arc::new(Attention::default());
         let soon = || Instant::now() + Duration::from_millis(5);

@@ -15,6 +15,8 @@ mod segment;
 mod slot;
 mod supervisor;
 
+use std::marker::PhantomData;
+
 use limen_isa::module::Module;
 use limen_isa::{Field, Opcode};
 use slotmap::SecondaryMap;
@@ -117,10 +119,11 @@ impl Interpreter {
 struct Session<'a> {
     module: &'a Verified<Module>,
     code: &'a mut Code,
-    store: &'a mut Store,
     context: ContextKey,
     runtime: Runtime,
     state: State,
+    /// Instructions get at it, too, so its address is in the runtime.
+    store: PhantomData<&'a mut Store>,
 }
 
 impl<'a> Session<'a> {
@@ -135,14 +138,13 @@ impl<'a> Session<'a> {
         let nowhere = std::ptr::null_mut();
         let state = State { pc: std::ptr::null(), fp: nowhere, home: std::ptr::null_mut(), fuel };
         let cells = store.context_mut(context).stack.as_mut_ptr_range();
-        let shared: *mut Store = &mut *store;
         let runtime = Runtime {
             code: code.slots.as_ptr(),
             callees: code.callees.as_ptr(),
             tables: module.tables.as_ptr(),
             stack: cells.start,
             limit: cells.end,
-            store: shared,
+            store,
             domain,
             home_length: 0,
             fuel_told: fuel,
@@ -150,7 +152,12 @@ impl<'a> Session<'a> {
             unprepared: None,
             left: state,
         };
-        Self { module, code, store, context, runtime, state }
+        Self { module, code, context, runtime, state, store: PhantomData }
+    }
+
+    fn store(&mut self) -> &mut Store {
+        // SAFETY: the session has borrowed it, and no instruction is being executed.
+        unsafe { &mut *self.runtime.store }
     }
 
     fn interpret(mut self) -> (Stop, u64) {
@@ -161,7 +168,8 @@ impl<'a> Session<'a> {
         }
         self.park();
         if stop == Stop::Exit(Exit::Svc) {
-            self.store.context_mut(self.context).park_in_svc(self.module);
+            let (module, context) = (self.module, self.context);
+            self.store().context_mut(context).park_in_svc(module);
         }
         (stop, self.state.fuel)
     }
@@ -175,13 +183,14 @@ impl<'a> Session<'a> {
 
     /// Makes the registers ready for the context's innermost frame.
     fn start(&mut self) {
-        let context = self.store.context(self.context);
-        let (function, pc) = context.position(self.module).unwrap_or_default();
+        let (module, context) = (self.module, self.context);
+        let context = self.store().context_mut(context);
+        let (function, pc) = context.position(module).unwrap_or_default();
         let cell = context.fp;
-        if context.has_foreign_frames {
+        if std::mem::take(&mut context.has_foreign_frames) {
             // Returning to a caller reads the slots of its call.
-            context.functions().for_each(|function| self.code.ensure_prepared(self.module, function));
-            self.store.context_mut(self.context).has_foreign_frames = false;
+            let functions: Vec<u32> = context.functions().collect();
+            functions.into_iter().for_each(|function| self.code.ensure_prepared(module, function));
         }
         self.stand(NativeFrame { function, pc }, cell);
     }
@@ -190,7 +199,8 @@ impl<'a> Session<'a> {
     fn stand(&mut self, at: NativeFrame, cell: u32) {
         self.code.ensure_prepared(self.module, at.function);
         self.runtime.code = self.code.slots.as_ptr();
-        let (home, home_length) = self.store.open_home(self.runtime.domain);
+        let domain = self.runtime.domain;
+        let (home, home_length) = self.store().open_home(domain);
         self.runtime.home_length = home_length;
         let (position, fuel) = (self.module.start_of(at.function) + at.pc, self.state.fuel);
         // SAFETY: a context's frame lies on its stack, its position in its module's code.
@@ -278,12 +288,13 @@ impl<'a> Session<'a> {
         // SAFETY: `fp` lies on the stack.
         let fp = unsafe { self.state.fp.offset_from(self.runtime.stack) } as u32;
         debug_assert!(fp as usize >= HEADER_CELLS);
-        let position = self.position();
-        self.store.context_mut(self.context).stand_at(fp, position);
+        let (context, position) = (self.context, self.position());
+        self.store().context_mut(context).stand_at(fp, position);
         self.tell_fuel();
     }
 
     fn tell_fuel(&mut self) {
-        self.store.clock.burn(self.runtime.fuel_told - self.state.fuel);
+        let burnt = self.runtime.fuel_told - self.state.fuel;
+        self.store().clock.burn(burnt);
     }
 }

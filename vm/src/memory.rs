@@ -315,6 +315,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "Miri guards nothing")]
     fn guarded_memory_grows_in_place() {
         let mut memory = Memory::guarded(0, 3).expect("the host has room");
         assert!(memory.is_guarded() && memory.bytes().is_empty());

@@ -61,7 +61,13 @@ impl Spare {
 }
 
 fn map(bytes: usize) -> Option<MmapMut> {
-    MmapOptions::new().len(bytes).no_reserve_swap().map_anon().ok()
+    let mut options = MmapOptions::new();
+    options.len(bytes);
+    // Miri knows no mappings of which more is said.
+    if !cfg!(miri) {
+        options.no_reserve_swap();
+    }
+    options.map_anon().ok()
 }
 
 /// Makes zeroes of all, of which so many bytes may be something else. `false` if the host refuses: then it is not to be used.
@@ -72,14 +78,14 @@ fn clear(mapping: &mut MmapMut, used: usize) -> bool {
 }
 
 /// Has the host take back some bytes, which are zeroes from then on; whether it does so.
-#[cfg(target_os = "linux")]
+#[cfg(all(target_os = "linux", not(miri)))]
 fn give_substance_back(mapping: &mut MmapMut, from: usize, bytes: usize) -> bool {
     // SAFETY: nobody uses it, and it is private memory without a file.
     unsafe { mapping.unchecked_advise_range(memmap2::UncheckedAdvice::DontNeed, from, bytes) }.is_ok()
 }
 
 /// Other hosts may leave what was there.
-#[cfg(not(target_os = "linux"))]
+#[cfg(not(all(target_os = "linux", not(miri))))]
 fn give_substance_back(_mapping: &mut MmapMut, _from: usize, _bytes: usize) -> bool {
     false
 }
@@ -89,7 +95,7 @@ mod tests {
     use super::*;
 
     #[test]
-    #[cfg(target_os = "linux")]
+    #[cfg(all(target_os = "linux", not(miri)))]
     fn whatever_was_written_reads_as_zeroes_when_it_is_taken_again() {
         let spare = Spare(Mutex::default());
         for (bytes, used) in [(64 << 10, 0), (64 << 10, 1), (64 << 10, 4096), (64 << 10, 4097), (64 << 10, 64 << 10)] {

@@ -119,7 +119,11 @@ impl Checked<'_> {
         match self.context.state {
             StateImage::InSvc(..) if opcode != Opcode::Svc => Err(FrameProblem::NoSvc),
             StateImage::Ready if !self.has_kernel && !is_safepoint(opcode, words) => Err(FrameProblem::NoSafepoint),
-            _ => Ok(()),
+            StateImage::Ready
+            | StateImage::InSvc(..)
+            | StateImage::Faulted(..)
+            | StateImage::WaitsForPage
+            | StateImage::Finished(_) => Ok(()),
         }
     }
 }

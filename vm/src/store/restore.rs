@@ -139,8 +139,15 @@ impl Store {
         match object {
             Object::Memory(memory) => self.memory_mut(memory).users += 1,
             Object::Module(module) if image.is_root => self.modules[module].1 += 1,
-            object if image.is_root => self.note_new_root(object, image.reference),
-            _ => {}
+            Object::Domain(_) | Object::Context(_) if image.is_root => self.note_new_root(object, image.reference),
+            Object::Module(_)
+            | Object::Domain(_)
+            | Object::Context(_)
+            | Object::Slots(_)
+            | Object::Account(_)
+            | Object::Device(_)
+            | Object::OfKernel
+            | Object::None => {}
         }
     }
 
@@ -155,7 +162,13 @@ impl Store {
                 Span { base: unsafe { memory.base().add(offset as usize) }, length, open }
             }
             Object::Context(key) => Span { base: self.contexts[key].port.address().cast(), ..Span::NOTHING },
-            _ => Span::NOTHING,
+            Object::Module(_)
+            | Object::Domain(_)
+            | Object::Slots(_)
+            | Object::Account(_)
+            | Object::Device(_)
+            | Object::OfKernel
+            | Object::None => Span::NOTHING,
         }
     }
 
