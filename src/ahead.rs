@@ -19,21 +19,19 @@ const PAUSE: Duration = Duration::from_micros(100);
 #[cfg(target_os = "linux")]
 const NICENESS: i32 = 5;
 
-/// Follows a program of so many functions that is about to begin, on a thread of its own; nobody needs to wait for that.
-pub(crate) fn begin(bodies: &Bodies, functions: usize) {
-    let mut ahead = Ahead { bodies: bodies.clone(), next: VecDeque::new(), is_done: vec![false; functions] };
-    // Where the host gives no thread, functions are translated when they are called.
-    let _ = thread::Builder::new().name("limen-ahead".to_owned()).spawn(move || {
-        // Elsewhere it would be that of the whole process.
-        #[cfg(target_os = "linux")]
-        let _ = rustix::process::nice(NICENESS);
-        let end = Instant::now() + BEGINNING;
-        while Instant::now() < end {
-            if !ahead.step() {
-                thread::sleep(PAUSE);
-            }
+/// Follows a program that is about to begin, until it has begun or has ended.
+pub(crate) fn follow(bodies: Bodies, has_ended: impl Fn() -> bool) {
+    // Elsewhere it would be that of the whole process.
+    #[cfg(target_os = "linux")]
+    let _ = rustix::process::nice(NICENESS);
+    let (next, is_done) = (bodies.first().into(), vec![false; bodies.count()]);
+    let mut ahead = Ahead { bodies, next, is_done };
+    let end = Instant::now() + BEGINNING;
+    while Instant::now() < end && !has_ended() {
+        if !ahead.step() {
+            thread::sleep(PAUSE);
         }
-    });
+    }
 }
 
 /// What may be called next.
@@ -50,7 +48,7 @@ impl Ahead {
     fn step(&mut self) -> bool {
         for function in self.bodies.wanted() {
             self.is_done[function as usize] = true;
-            self.bodies.callees(function).into_iter().rev().for_each(|callee| self.next.push_front(callee));
+            self.bodies.callees(function).iter().rev().for_each(|callee| self.next.push_front(*callee));
         }
         let is_done = &mut self.is_done;
         // Code that is not valid may name functions that are not there.

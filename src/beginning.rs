@@ -8,6 +8,8 @@
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::ptr::null_mut;
+#[cfg(target_os = "linux")]
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
 
 /// As much as the beginning of a program takes that was translated from a few MB.
@@ -17,6 +19,10 @@ const BYTES: usize = 16 << 20;
 #[cfg(target_os = "linux")]
 const LARGE_PAGE: usize = 2 << 20;
 
+/// So many of them are certain to be used.
+#[cfg(target_os = "linux")]
+const SOON: usize = 4;
+
 /// What a thread takes at a time, so that threads do not write to the same lines of the processor's caches.
 const PIECE: usize = 64 << 10;
 
@@ -25,6 +31,10 @@ const SMALL: usize = PIECE / 4;
 
 /// Everything begins at a multiple of this, which is enough for whatever is no vector.
 const GRAIN: usize = 16;
+
+/// What is more than the stretch lies before it.
+#[cfg(target_os = "linux")]
+static STRETCH: OnceLock<memmap2::MmapMut> = OnceLock::new();
 
 #[global_allocator]
 static MEMORY: Memory = Memory { start: AtomicPtr::new(null_mut()), used: AtomicUsize::new(0) };
@@ -47,14 +57,29 @@ pub(crate) fn begin() {
     let _ = stretch.advise_range(memmap2::Advice::HugePage, skipped, BYTES);
     let start = stretch[skipped..][..BYTES].as_mut_ptr();
     // Of several threads that begin one has its stretch be the one that there is, which stays as long as the process.
-    if MEMORY.start.compare_exchange(null_mut(), start, Ordering::Release, Ordering::Relaxed).is_ok() {
-        std::mem::forget(stretch);
+    if STRETCH.set(stretch).is_ok() {
+        MEMORY.start.store(start, Ordering::Release);
+    }
+}
+
+/// Gives the beginning of the stretch substance, but for what is used at once. While one thread does so others do something else.
+#[cfg(target_os = "linux")]
+pub(crate) fn give_substance() {
+    let Some(stretch) = STRETCH.get() else { return };
+    let skipped = stretch.as_ptr().align_offset(LARGE_PAGE);
+    for page in 1..SOON {
+        // Where the host does not know this, it gives it when it is used.
+        let _ = stretch.advise_range(memmap2::Advice::PopulateWrite, skipped + page * LARGE_PAGE, LARGE_PAGE);
     }
 }
 
 /// Other hosts have no advice to be given.
 #[cfg(not(target_os = "linux"))]
 pub(crate) fn begin() {}
+
+/// As above.
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn give_substance() {}
 
 /// What is left of a thread's piece.
 #[derive(Clone, Copy)]

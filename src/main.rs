@@ -8,6 +8,7 @@ mod commands;
 mod control;
 mod failure;
 mod files;
+mod helper;
 mod messages;
 mod record;
 mod running;

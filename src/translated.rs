@@ -13,19 +13,19 @@ use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::mpsc::{self, RecvTimeoutError, Sender};
-use std::thread::{self, JoinHandle};
+use std::sync::mpsc::{self, Sender, TryRecvError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use limen_isa::module::{CustomSection, Module};
 use limen_vm::{Mode, Verified, verify, verify_later};
-use limen_wasm::{Bodies, Translation, translate, translate_later};
+use limen_wasm::{Bodies, Translation, translate};
 use sha2::{Digest, Sha256};
 
 use crate::ahead;
 use crate::beginning;
 use crate::failure::Failure;
 use crate::files;
+use crate::helper::Helper;
 use crate::wasi::{self, WasiImports};
 
 /// What a WebAssembly module begins with.
@@ -36,9 +36,6 @@ const LARGE: usize = 64 << 10;
 
 /// So many translations are kept, and so many notes of programs that have run once; the oldest go first.
 const MOST_KEPT: usize = 64;
-
-/// So long is a program left alone before what is to be kept is made beside it.
-const UNDISTURBED: Duration = Duration::from_millis(200);
 
 pub(crate) fn is_wasm(bytes: &[u8]) -> bool {
     bytes.starts_with(MAGIC)
@@ -56,12 +53,12 @@ pub(crate) struct Begun {
     /// What functions are translated from when they are first called, if they are.
     pub(crate) bodies: Option<Bodies>,
     /// Makes what is kept for the next time.
-    _keeping: Option<Keeping>,
+    _beside: Option<Beside>,
 }
 
 impl From<Verified<Module>> for Begun {
     fn from(module: Verified<Module>) -> Self {
-        Self { module, bodies: None, _keeping: None }
+        Self { module, bodies: None, _beside: None }
     }
 }
 
@@ -71,13 +68,22 @@ pub(crate) fn known(entry: &Entry) -> Option<Begun> {
     kept(entry).map(Begun::from)
 }
 
+/// Makes ready for a large program that has not run before.
+pub(crate) fn make_ready() -> Helper {
+    beginning::begin();
+    let helper = Helper::start();
+    helper.help(Box::new(beginning::give_substance));
+    helper
+}
+
 /// As [`translated`], but of a large module functions come when they are first called. `file` is what the file was before it was
-/// read.
-pub(crate) fn begun(path: &Path, wasm: Vec<u8>, file: Option<Entry>) -> Result<Begun, Failure> {
+/// read, if it had a large module in it, and what was made ready then.
+pub(crate) fn begun(path: &Path, wasm: Vec<u8>, file: Option<(Entry, Helper)>) -> Result<Begun, Failure> {
     if wasm.len() < LARGE {
         return Ok(translated(path, &wasm)?.into());
     }
-    beginning::begin();
+    let (file, helper) = file.unzip();
+    let helper = helper.unwrap_or_else(make_ready);
     let mut entry = file.filter(|file| Entry::of_file(path).as_ref() == Some(file));
     if entry.is_none() {
         entry = Entry::of_bytes(&wasm);
@@ -85,13 +91,13 @@ pub(crate) fn begun(path: &Path, wasm: Vec<u8>, file: Option<Entry>) -> Result<B
             return Ok(module.into());
         }
     }
-    let wasm = Arc::new(wasm);
-    let translated = translate_later(Arc::clone(&wasm), &mut WasiImports);
-    let (translation, bodies) = translated.map_err(|error| Failure::of_file(path, error))?;
+    let (wasm, of_file) = (Arc::new(wasm), |error| Failure::of_file(path, error));
+    let surveyed = Bodies::survey(Arc::clone(&wasm), &mut WasiImports, &|work| helper.help(work));
+    let bodies = surveyed.map_err(of_file)?;
+    let beside = Beside::begin(helper, bodies.clone(), entry.map(|entry| (entry, wasm)));
+    let translation = bodies.translation().map_err(of_file)?;
     let module = verify_later(for_wasi(translation), Mode::User).map_err(|error| Failure::of_file(path, error))?;
-    ahead::begin(&bodies, module.functions.len());
-    let _keeping = entry.map(|entry| Keeping::begin(entry, wasm));
-    Ok(Begun { module, bodies: Some(bodies), _keeping })
+    Ok(Begun { module, bodies: Some(bodies), _beside: Some(beside) })
 }
 
 fn for_wasi(translation: Translation) -> Module {
@@ -100,32 +106,31 @@ fn for_wasi(translation: Translation) -> Module {
     module
 }
 
-/// A translation that will be put into the cache. Dropped, it waits until that is done.
-struct Keeping {
+/// What is done beside the program. Dropped, it waits until what is kept is there.
+struct Beside {
     /// Gone when the program has ended.
     running: Option<Sender<()>>,
-    thread: Option<JoinHandle<()>>,
+    helper: Option<Helper>,
 }
 
-impl Keeping {
-    fn begin(entry: Entry, wasm: Arc<Vec<u8>>) -> Self {
+impl Beside {
+    /// Has functions translated ahead while the program begins, and what is to be kept when it has begun or has ended.
+    fn begin(helper: Helper, bodies: Bodies, kept: Option<(Entry, Arc<Vec<u8>>)>) -> Self {
         let (running, program) = mpsc::channel::<()>();
-        let keep = move || {
-            let has_ended = program.recv_timeout(UNDISTURBED) == Err(RecvTimeoutError::Disconnected);
-            // Nor does who runs a program want to hear that a cache is full or not writable.
-            let _ = if has_ended && !entry.has_run() { entry.note() } else { entry.keep(&wasm) };
-        };
-        // Where the host gives no thread, nothing is kept.
-        let thread = thread::Builder::new().name("limen-keeping".to_owned()).spawn(keep).ok();
-        Self { running: Some(running), thread }
+        let is_kept = kept.is_some();
+        helper.help(Box::new(move || {
+            let has_ended = || program.try_recv() == Err(TryRecvError::Disconnected);
+            ahead::follow(bodies, has_ended);
+            kept.into_iter().for_each(|(entry, wasm)| entry.leave(&wasm, has_ended()));
+        }));
+        Self { running: Some(running), helper: is_kept.then_some(helper) }
     }
 }
 
-impl Drop for Keeping {
+impl Drop for Beside {
     fn drop(&mut self) {
         drop(self.running.take());
-        // It has said what it had to say.
-        self.thread.take().into_iter().for_each(|thread| _ = thread.join());
+        self.helper.take().into_iter().for_each(Helper::finish);
     }
 }
 
@@ -173,6 +178,12 @@ impl Entry {
     /// Whether the program has ended before: then there is at least a note of it.
     fn has_run(&self) -> bool {
         self.0.is_file()
+    }
+
+    /// Leaves what there is to leave of a program that runs, or has ended. Who runs it does not want to hear that a cache is full
+    /// or not writable.
+    fn leave(&self, wasm: &[u8], has_ended: bool) {
+        let _ = if has_ended && !self.has_run() { self.note() } else { self.keep(wasm) };
     }
 
     /// Leaves a note that the program has run: a file with nothing in it.

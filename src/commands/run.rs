@@ -120,9 +120,10 @@ fn find(file: &Path) -> Result<Begun, Failure> {
             if let Some(known) = entry.as_ref().and_then(translated::known) {
                 return Ok(known);
             }
+            let ready = entry.map(|entry| (entry, translated::make_ready()));
             let bytes = files::read(file)?;
             if translated::is_wasm(&bytes) {
-                return translated::begun(file, bytes, entry);
+                return translated::begun(file, bytes, ready);
             }
             files::module_of(file, bytes)?
         }

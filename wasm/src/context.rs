@@ -219,7 +219,7 @@ pub(crate) fn message_words(ty: &FunctionType) -> usize {
 }
 
 /// Signatures of the machine, each once.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Signatures {
     pub(crate) all: Vec<Signature>,
     indices: HashMap<Signature, u32>,

@@ -85,6 +85,13 @@ pub(crate) fn limited(name: &str) -> &str {
     &name[..end.unwrap_or(0)]
 }
 
+/// The function that runs the program, if the module is one.
+pub(crate) fn start(source: &Source) -> Option<u32> {
+    let is_start = |name: &str, kind| name == START && kind == ExternalKind::Func;
+    let (_, _, start) = source.exports.iter().find(|(name, kind, _)| is_start(name, *kind))?;
+    (*source.type_of(*start) == FunctionType::default()).then_some(*start)
+}
+
 /// The functions that the module is entered by, which come behind all others, and the exports on both sides.
 pub(crate) fn exports(
     context: &Context,
@@ -97,9 +104,8 @@ pub(crate) fn exports(
     let mut named = vec![(MEMORY.to_owned(), ExportItem::Constant(i64::from(entries.context.layout.base)))];
     let initialize = (misfit.is_some() || source.start.is_some()).then(|| entries.initialize(misfit));
     named.extend(initialize.map(|index| (INITIALIZE.to_owned(), ExportItem::Function(index))));
-    let start = source.exports.iter().find(|(name, kind, _)| *name == START && *kind == ExternalKind::Func);
-    if let Some((_, _, start)) = start.filter(|(_, _, index)| *source.type_of(*index) == FunctionType::default()) {
-        named.push((MAIN.to_owned(), ExportItem::Function(entries.main(initialize, *start))));
+    if let Some(start) = start(source) {
+        named.push((MAIN.to_owned(), ExportItem::Function(entries.main(initialize, start))));
     }
     let exported = (0..).zip(&source.exports).map(|(number, (name, kind, index))| {
         let item = exported_item(entries.context, number, name, *kind, *index);

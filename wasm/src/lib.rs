@@ -55,7 +55,7 @@ use function::{Failure, Room, Translator};
 use lines::Lines;
 use source::Source;
 use stock::Stock;
-use survey::Survey;
+use survey::{Calls, Survey};
 
 pub use context::{FIRST_REFUSED, Trap};
 pub use error::Error;
@@ -79,7 +79,8 @@ pub struct Translation {
 /// If the bytes are no valid module, need what is not supported, import what is not there, or are larger than a module of
 /// the machine can be.
 pub fn translate(wasm: &[u8], imports: &mut dyn Imports) -> Result<Translation, Error> {
-    let (mut translation, bodies) = Bodies::begin(Arc::new(wasm.to_vec()), imports)?;
+    let bodies = Bodies::survey(Arc::new(wasm.to_vec()), imports, &on_own_thread)?;
+    let mut translation = bodies.surroundings()?;
     let mut translator = Translator::new(&bodies.parts.context, Some(bodies.parts.lines()));
     for index in bodies.indices() {
         let (body, rows) = translator.function(index).map_err(|failure| failure.explain(wasm))?;
@@ -95,14 +96,16 @@ pub fn translate(wasm: &[u8], imports: &mut dyn Imports) -> Result<Translation, 
 ///
 /// As of [`translate`], but for bodies only if they have operators that are not there or not supported.
 pub fn translate_later(wasm: Arc<Vec<u8>>, imports: &mut dyn Imports) -> Result<(Translation, Bodies), Error> {
-    let (mut translation, bodies) = Bodies::begin(wasm, imports)?;
-    let has_lines = !bodies.parts.context.source.debug.is_empty();
-    for index in bodies.indices() {
-        let [body, rows] = [(); 2].map(|()| bodies.clone());
-        let rows = if has_lines { Later::new(move || rows.rows(index)) } else { Later::default() };
-        fill(&mut translation.module, index, Later::new(move || body.body(index)), rows);
-    }
-    Ok((translation, bodies))
+    let bodies = Bodies::survey(wasm, imports, &on_own_thread)?;
+    Ok((bodies.translation()?, bodies))
+}
+
+/// Work that somebody can do beside who has it to do, who does it all if nobody does.
+pub type Work = Box<dyn FnOnce() + Send>;
+
+fn on_own_thread(work: Work) {
+    // Where the host gives no thread, there is none that helps.
+    let _ = std::thread::Builder::new().name("limen-survey".to_owned()).spawn(work);
 }
 
 /// Puts a function into its place.
@@ -121,6 +124,7 @@ pub struct Bodies {
 
 struct Parts {
     context: Context,
+    calls: Calls,
     /// Read when somebody first asks for them.
     lines: OnceLock<Lines>,
     /// By function, imported ones first.
@@ -141,22 +145,60 @@ impl Parts {
 }
 
 impl Bodies {
-    /// Translates all but the bodies, in whose places is nothing.
-    fn begin(wasm: Arc<Vec<u8>>, imports: &mut dyn Imports) -> Result<(Translation, Self), Error> {
+    /// Finds out what must be known of all functions before any of them is translated, as [`translate_later`] does. What another
+    /// thread can do of it is given to `helper`.
+    ///
+    /// # Errors
+    ///
+    /// As of [`translate_later`].
+    pub fn survey(wasm: Arc<Vec<u8>>, imports: &mut dyn Imports, helper: &dyn Fn(Work)) -> Result<Self, Error> {
         let source = Arc::new(Source::read(Arc::clone(&wasm), imports)?);
-        let survey = Survey::of(&source).ok_or_else(|| features::refuse(&wasm));
-        let Survey { uses_tables, deep, throws } = survey?;
+        let survey = Survey::of(&source, helper).ok_or_else(|| features::refuse(&wasm));
+        let Survey { uses_tables, deep, throws, calls } = survey?;
         let tables = if uses_tables { Tables::InHome } else { Tables::Fixed };
         let mut context = Context::new(source, throws, Plan { tables, ..Plan::default() })?;
         foresee(&mut context, &deep)?;
-        let mut translation = surroundings(&mut context)?;
         let ahead = Stock::new(context.source.functions.len());
-        let parts = Arc::new(Parts { context, lines: OnceLock::new(), ahead });
+        Ok(Self { parts: Arc::new(Parts { context, calls, lines: OnceLock::new(), ahead }) })
+    }
+
+    /// The module around the bodies, which come when somebody first looks at them, as [`translate_later`] gives it.
+    ///
+    /// # Errors
+    ///
+    /// As of [`translate_later`].
+    pub fn translation(&self) -> Result<Translation, Error> {
+        let mut translation = self.surroundings()?;
+        let has_lines = !self.parts.context.source.debug.is_empty();
+        for index in self.indices() {
+            let [body, rows] = [(); 2].map(|()| self.clone());
+            let rows = if has_lines { Later::new(move || rows.rows(index)) } else { Later::default() };
+            fill(&mut translation.module, index, Later::new(move || body.body(index)), rows);
+        }
+        Ok(translation)
+    }
+
+    /// The module around the bodies, in whose places is nothing.
+    fn surroundings(&self) -> Result<Translation, Error> {
+        let mut translation = surroundings(&self.parts.context)?;
         if let Some(debug) = &mut translation.module.debug {
-            let parts = Arc::clone(&parts);
+            let parts = Arc::clone(&self.parts);
             debug.files = Later::new(move || parts.lines().files.clone());
         }
-        Ok((translation, Self { parts }))
+        Ok(translation)
+    }
+
+    /// How many functions there are, imported ones first.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.parts.context.source.functions.len()
+    }
+
+    /// What a program comes to first.
+    #[must_use]
+    pub fn first(&self) -> Vec<u32> {
+        let source = &self.parts.context.source;
+        source.start.into_iter().chain(exports::start(source)).collect()
     }
 
     /// The functions that have bodies.
@@ -192,8 +234,9 @@ impl Bodies {
 
     /// The functions that a function calls by name, in the order of its code; none if it has no body.
     #[must_use]
-    pub fn callees(&self, index: u32) -> Vec<u32> {
-        if self.indices().contains(&index) { survey::callees(&self.parts.context.source, index) } else { Vec::new() }
+    pub fn callees(&self, index: u32) -> &[u32] {
+        let body = index.checked_sub(self.parts.context.source.imported() as u32);
+        body.and_then(|body| self.parts.calls.of(body as usize)).unwrap_or_default()
     }
 
     /// Translates a function at whose body nobody has looked, so that it is there when somebody does. One thread at a time does
@@ -246,10 +289,15 @@ fn foresee(context: &mut Context, deep: &[u32]) -> Result<(), Error> {
 }
 
 /// The module around the bodies.
-fn surroundings(context: &mut Context) -> Result<Translation, Error> {
-    let mut signatures = std::mem::take(&mut context.signatures);
+///
+/// Its signatures begin with those of the context, so that bodies have the same.
+fn surroundings(context: &Context) -> Result<Translation, Error> {
+    let mut signatures = context.signatures.clone();
+    // Routines and entries.
+    const FEW: usize = 64;
     let mut names = exports::function_names(&context.source);
-    let mut functions = services::functions(context, &signatures);
+    let mut functions = Vec::with_capacity(names.len() + FEW);
+    functions.extend(services::functions(context, &signatures));
     let without_body = |index| Function { signature: context.callable_of(index).signature, body: Later::default() };
     functions.extend((functions.len() as u32..names.len() as u32).map(without_body));
     for (name, routine) in context.copy_routines(&mut signatures) {
@@ -267,8 +315,7 @@ fn surroundings(context: &mut Context) -> Result<Translation, Error> {
     // Only bodies have a source.
     let rows = functions.iter().map(|_| Later::default()).collect();
     let debug = Some(Debug { files: Later::default(), function_names: names, sites: Vec::new(), lines: rows });
-    let (tables, types) = (context.function_tables()?, signatures.all.clone());
-    context.signatures = signatures;
+    let (tables, types) = (context.function_tables()?, signatures.all);
     let module = Module { types, functions, home, tables, exports: module_exports, debug, ..Module::default() };
     Ok(Translation { module, exports })
 }

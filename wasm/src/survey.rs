@@ -6,6 +6,7 @@
 //! All bytes of all code pass here before a program begins, so this has a reader of its own. What follows an operator, and
 //! how many operands it takes and gives, it has from the reader that validates, which it asks once about each operator.
 
+use std::hint::select_unpredictable;
 use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock, OnceLock};
@@ -21,22 +22,23 @@ use crate::source::{Body, Source};
 use crate::throws::{Graph, Throws};
 
 /// What is found out about a module's code.
+#[derive(Default)]
 pub(crate) struct Survey {
     /// Whether code does more with tables than call through them.
     pub(crate) uses_tables: bool,
     /// Functions that could have more operands than there are registers.
     pub(crate) deep: Vec<u32>,
     pub(crate) throws: Throws,
+    pub(crate) calls: Calls,
 }
 
 impl Survey {
     /// `None` if some code has bytes that are no operator, or none that is supported.
-    pub(crate) fn of(source: &Arc<Source>) -> Option<Self> {
+    pub(crate) fn of(source: &Arc<Source>, helper: &dyn Fn(crate::Work)) -> Option<Self> {
         let work = Arc::new(Work::new(source));
         if work.pieces.len() > 1 {
             let work = Arc::clone(&work);
-            // Where the host gives no thread, there is none that helps.
-            let _ = std::thread::Builder::new().name("limen-survey".to_owned()).spawn(move || work.help());
+            helper(Box::new(move || work.help()));
         }
         work.help();
         // What the other thread is at is done here, too, rather than waited for: it may have no processor.
@@ -48,13 +50,33 @@ impl Survey {
     }
 }
 
-/// The functions that a function calls by name, in the order of its code, which need not be valid.
-pub(crate) fn callees(source: &Source, function: u32) -> Vec<u32> {
-    let (mut frames, mut callees) = (Vec::new(), Vec::new());
-    let mut walk = Walk::new(source, function, &mut frames);
-    walk.callees = Some(&mut callees);
-    let _ = walk.all();
-    callees
+/// The functions that bodies call by name, in the order of their code, which need not be valid.
+#[derive(Clone, Default)]
+pub(crate) struct Calls {
+    callees: Vec<u32>,
+    /// By body: where its callees are.
+    places: Vec<Range<u32>>,
+}
+
+impl Calls {
+    /// `None` if there is no such body.
+    pub(crate) fn of(&self, body: usize) -> Option<&[u32]> {
+        let Range { start, end } = self.places.get(body)?;
+        self.callees.get(*start as usize..*end as usize)
+    }
+
+    fn put(&mut self, body: usize, callees: &[u32]) {
+        let start = self.callees.len() as u32;
+        self.callees.extend(callees);
+        self.places[body] = start..self.callees.len() as u32;
+    }
+
+    /// Adds those of bodies that follow.
+    fn extend(&mut self, other: &Self) {
+        let before = self.callees.len() as u32;
+        self.callees.extend(&other.callees);
+        self.places.extend(other.places.iter().map(|place| before + place.start..before + place.end));
+    }
 }
 
 /// A module's code in pieces, which two threads take in turn.
@@ -108,32 +130,63 @@ struct Part {
     uses_tables: bool,
     deep: Vec<u32>,
     graph: Option<Graph>,
+    calls: Calls,
 }
 
 impl Part {
+    /// Looks at two bodies in turn: while the processor waits for how long the one's operator is, it goes on with the other's.
     fn of(source: &Source, bodies: Range<usize>) -> Option<Self> {
-        let graph = (!source.tags.is_empty()).then(|| Graph::of(source));
-        let mut part = Self { uses_tables: false, deep: Vec::new(), graph };
-        let mut frames = Vec::new();
-        for index in bodies {
-            let (function, body) = ((source.imported() + index) as u32, &source.bodies[index]);
-            let mut walk = Walk::new(source, function, &mut frames);
-            walk.graph = part.graph.as_mut();
-            walk.all()?;
-            part.uses_tables |= walk.uses_tables;
-            if could_be_deep(body.locals, walk.most as usize, walk.exceptional) {
-                part.deep.push(function);
-            }
+        let (rows, first, mut left) = (&*ROWS, bodies.start, bodies);
+        let mut part = Self::new(source, left.len());
+        let mut walks = [Walk::new(source), Walk::new(source)];
+        for walk in &mut walks {
+            left.next().into_iter().for_each(|body| walk.begin(body));
         }
+        loop {
+            let [one, other] = &mut walks;
+            while !one.code.is_empty() && !other.code.is_empty() {
+                one.step(rows, &mut part)?;
+                other.step(rows, &mut part)?;
+            }
+            if !one.code.is_empty() {
+                walks.reverse();
+            }
+            let [ended, _] = &mut walks;
+            part.note(ended, first);
+            let Some(body) = left.next() else { break };
+            ended.begin(body);
+        }
+        let [_, last] = &mut walks;
+        while !last.code.is_empty() {
+            last.step(rows, &mut part)?;
+        }
+        part.note(last, first);
+        part.deep.sort_unstable();
         Some(part)
     }
 
+    fn new(source: &Source, bodies: usize) -> Self {
+        let graph = (!source.tags.is_empty()).then(|| Graph::of(source));
+        let calls = Calls { callees: Vec::new(), places: vec![0..0; bodies] };
+        Self { uses_tables: false, deep: Vec::new(), graph, calls }
+    }
+
+    /// Notes what was found out about a body, if there was one.
+    fn note(&mut self, walk: &Walk<'_>, first: usize) {
+        let Some(body) = walk.body else { return };
+        if could_be_deep(walk.source.bodies[body].locals, walk.most as usize, walk.exceptional) {
+            self.deep.push(walk.function());
+        }
+        self.calls.put(body - first, &walk.callees);
+    }
+
     fn joined(parts: Vec<Self>, source: &Source) -> Survey {
-        let mut survey = Survey { uses_tables: false, deep: Vec::new(), throws: Throws::default() };
+        let mut survey = Survey::default();
         let mut graphs = Vec::new();
         for part in parts {
             survey.uses_tables |= part.uses_tables;
             survey.deep.extend(part.deep);
+            survey.calls.extend(&part.calls);
             graphs.extend(part.graph);
         }
         let graph = graphs.into_iter().reduce(Graph::joined);
@@ -160,6 +213,10 @@ enum Kind {
     Unknown,
     /// What the row says is all there is to it.
     Plain,
+    /// It begins a block, whose type follows.
+    Opening,
+    /// It ends one.
+    Closing,
     /// The walk knows more of it.
     Special,
 }
@@ -175,17 +232,21 @@ const PREFIX: u8 = 0xfc;
 /// So many numbers are asked for behind the prefix.
 const PREFIXED: u8 = 32;
 
-static ROWS: LazyLock<Rows> = LazyLock::new(|| Rows {
-    first: std::array::from_fn(|byte| {
-        let is_special = SPECIAL.contains(&(byte as u8));
-        if is_special { Row::without(Kind::Special) } else { Row::of(&[byte as u8]) }
-    }),
-    prefixed: (0..PREFIXED).map(|number| Row::of(&[PREFIX, number])).collect(),
+static ROWS: LazyLock<Rows> = LazyLock::new(|| {
+    let row = |byte: u8| {
+        let known = KNOWN.iter().find(|(known, _)| *known == byte).map(|(_, row)| *row);
+        let special = SPECIAL.contains(&byte).then(|| Row::new(Kind::Special, 0, 0));
+        known.or(special).unwrap_or_else(|| Row::of(&[byte]))
+    };
+    Rows {
+        first: std::array::from_fn(|byte| row(byte as u8)),
+        prefixed: (0..PREFIXED).map(|number| Row::of(&[PREFIX, number])).collect(),
+    }
 });
 
 impl Row {
-    const fn without(kind: Kind) -> Self {
-        Self { kind, numbers: 0, bytes: 0, growth: 0 }
+    const fn new(kind: Kind, numbers: u8, growth: i8) -> Self {
+        Self { kind, numbers, bytes: 0, growth }
     }
 
     /// Asks what becomes of these bytes with nothing but zeros behind them.
@@ -196,7 +257,7 @@ impl Row {
         let operator = reader.read().ok().filter(features::has);
         let arity = operator.as_ref().and_then(|operator| operator.operator_arity(&NoModule));
         let Some((operator, (pops, pushes))) = operator.zip(arity) else {
-            return Self::without(Kind::Unknown);
+            return Self::new(Kind::Unknown, 0, 0);
         };
         let length = (reader.original_position() as usize - begin.len()) as u8;
         let is_fixed = matches!(operator, Operator::F32Const { .. } | Operator::F64Const { .. });
@@ -233,22 +294,26 @@ mod byte {
     pub(super) const REF_FUNC: u8 = 0xd2;
 }
 
-const SPECIAL: [u8; 25] = [
-    byte::UNREACHABLE,
-    byte::BLOCK,
-    byte::LOOP,
-    byte::IF,
+/// Rows that depend on the blocks around an operator. Behind a branch that is always taken control cannot come.
+const KNOWN: [(u8, Row); 8] = [
+    (byte::UNREACHABLE, Row::new(Kind::Plain, 0, 0)),
+    (byte::BLOCK, Row::new(Kind::Opening, 1, 0)),
+    (byte::LOOP, Row::new(Kind::Opening, 1, 0)),
+    (byte::IF, Row::new(Kind::Opening, 1, -1)),
+    (byte::END, Row::new(Kind::Closing, 0, 0)),
+    (byte::BR, Row::new(Kind::Plain, 1, 0)),
+    (byte::BR_IF, Row::new(Kind::Plain, 1, -1)),
+    (byte::RETURN, Row::new(Kind::Plain, 0, 0)),
+];
+
+const SPECIAL: [u8; 17] = [
     byte::ELSE,
     byte::TRY,
     byte::CATCH,
     byte::THROW,
     byte::RETHROW,
     byte::THROW_REF,
-    byte::END,
-    byte::BR,
-    byte::BR_IF,
     byte::BR_TABLE,
-    byte::RETURN,
     byte::CALL,
     byte::CALL_INDIRECT,
     byte::DELEGATE,
@@ -267,189 +332,202 @@ const FIRST_OF_TABLES: u32 = 12;
 /// The type of a block that takes and gives nothing.
 const NO_TYPE: u8 = 0x40;
 
+/// The types of blocks that take nothing and are one byte: nothing, and the types of numbers.
+static USUAL_TYPES: [bool; 256] = {
+    let mut usual = [false; 256];
+    (usual[NO_TYPE as usize], usual[0x7c], usual[0x7d], usual[0x7e], usual[0x7f]) = (true, true, true, true, true);
+    usual
+};
+
 /// A block that has not ended.
 #[derive(Clone, Copy, Default)]
 struct Frame {
     /// Of the stack below the block's operands.
-    height: u32,
+    height: i64,
     params: u32,
     results: u32,
 }
 
-/// One pass over one function.
+/// One pass over one function, and then over another.
 struct Walk<'w> {
     source: &'w Source,
-    function: u32,
+    /// `None` before the first.
+    body: Option<usize>,
     /// What is left of it.
     code: &'w [u8],
-    /// If there are exceptions.
-    graph: Option<&'w mut Graph>,
-    /// If somebody wants to know them.
-    callees: Option<&'w mut Vec<u32>>,
-    uses_tables: bool,
-    /// Of the stack of operands. Where control cannot come it may be anything.
-    height: u32,
+    callees: Vec<u32>,
+    /// Of the stack of operands, not negative. Where control cannot come it may be anything.
+    height: i64,
     /// At most so high was it.
-    most: u32,
+    most: i64,
     /// How many operators, and clauses of them, are about exceptions.
     exceptional: usize,
-    frames: &'w mut Vec<Frame>,
+    /// The function's own, those of blocks, and room for one more.
+    frames: Vec<Frame>,
+    /// The innermost frame.
+    depth: usize,
 }
 
 impl<'w> Walk<'w> {
-    /// Of a function that has a body. Frames are only room.
-    fn new(source: &'w Source, function: u32, frames: &'w mut Vec<Frame>) -> Self {
-        frames.clear();
-        frames.push(Frame::default());
-        let code = source.operators(&source.bodies[function as usize - source.imported()]);
-        let (graph, callees) = (None, None);
-        Self { source, function, code, graph, callees, uses_tables: false, height: 0, most: 0, exceptional: 0, frames }
+    fn new(source: &'w Source) -> Self {
+        let (code, callees, frames) = (&[][..], Vec::new(), vec![Frame::default(); 2]);
+        Self { source, body: None, code, callees, height: 0, most: 0, exceptional: 0, frames, depth: 0 }
     }
 
-    fn all(&mut self) -> Option<()> {
-        let rows = &*ROWS;
-        while let Some((byte, code)) = self.code.split_first() {
-            self.code = code;
-            let row = rows.first[usize::from(*byte)];
-            match row.kind {
-                Kind::Plain => self.plain(row)?,
-                Kind::Special => self.special(*byte, &rows.prefixed)?,
-                Kind::Unknown => return None,
+    fn begin(&mut self, body: usize) {
+        self.body = Some(body);
+        self.code = self.source.operators(&self.source.bodies[body]);
+        self.callees.clear();
+        (self.height, self.most, self.exceptional, self.depth) = (0, 0, 0, 0);
+    }
+
+    fn function(&self) -> u32 {
+        (self.source.imported() + self.body.unwrap_or_default()) as u32
+    }
+
+    /// One operator; mostly without a branch that the processor would have to foresee.
+    #[inline(always)]
+    fn step(&mut self, rows: &Rows, part: &mut Part) -> Option<()> {
+        const HIGHEST_BITS: u64 = 0x8080_8080_8080_8080;
+        let (Some(next), Some([innermost, free])) =
+            (self.code.first_chunk::<8>(), self.frames[self.depth..].first_chunk_mut::<2>())
+        else {
+            return self.slowly(rows, part);
+        };
+        let word = u64::from_le_bytes(*next);
+        let (row, ty) = (rows.first[usize::from(word as u8)], (word >> 8) as u8);
+        // The last byte of a number has its highest bit clear. The operator counts as one, too.
+        let none = (!word | 0x80) & HIGHEST_BITS;
+        let one = none & none.wrapping_sub(1);
+        let two = one & one.wrapping_sub(1);
+        let last = select_unpredictable(row.numbers == 0, none, one);
+        let last = select_unpredictable(row.numbers > 1, two, last);
+        let (opens, closes) = (row.kind == Kind::Opening, row.kind == Kind::Closing);
+        let is_special = (row.kind == Kind::Special) | (row.kind == Kind::Unknown);
+        if is_special | (opens & !USUAL_TYPES[usize::from(ty)]) | (last == 0) {
+            return self.slowly(rows, part);
+        }
+        self.code = self.code.get(1 + last.trailing_zeros() as usize / 8 + usize::from(row.bytes)..)?;
+        let height = (self.height + i64::from(row.growth)).max(0);
+        // Only where a block begins this is its frame.
+        *free = Frame { height, params: 0, results: u32::from(ty != NO_TYPE) };
+        let behind = innermost.height + i64::from(innermost.results);
+        self.stand_at(select_unpredictable(closes, behind, height));
+        self.depth = (self.depth + usize::from(opens)).saturating_sub(usize::from(closes));
+        Some(())
+    }
+
+    /// The same for any operator.
+    #[inline(never)]
+    fn slowly(&mut self, rows: &Rows, part: &mut Part) -> Option<()> {
+        let (byte, code) = self.code.split_first()?;
+        self.code = code;
+        let row = rows.first[usize::from(*byte)];
+        match row.kind {
+            Kind::Plain => self.plain(row)?,
+            Kind::Opening => {
+                self.take(u32::from(*byte == byte::IF), 0);
+                self.open()?;
             }
+            Kind::Closing => self.close(),
+            Kind::Special => self.special(*byte, &rows.prefixed, part)?,
+            Kind::Unknown => return None,
         }
         Some(())
     }
 
-    #[inline(always)]
     fn plain(&mut self, row: Row) -> Option<()> {
-        self.skip(row)?;
-        self.stand_at(self.height.saturating_add_signed(i32::from(row.growth)));
-        Some(())
-    }
-
-    /// Skips what follows an operator: mostly without a branch that the processor would have to foresee.
-    #[inline(always)]
-    fn skip(&mut self, row: Row) -> Option<()> {
-        if let Some(next) = self.code.first_chunk::<8>() {
-            // The last byte of a number has its highest bit clear.
-            let first = !u64::from_le_bytes(*next) & 0x8080_8080_8080_8080;
-            let second = first & first.wrapping_sub(1);
-            let behind = |ends: u64| 1 + ends.trailing_zeros() as usize / 8;
-            // Not out of a table: it would have to be written first, and all that follows waits for this.
-            let length = match row.numbers {
-                0 => 0,
-                1 => behind(first),
-                2 => behind(second),
-                _ => usize::MAX,
-            };
-            if length <= next.len() {
-                self.code = self.code.get(length + usize::from(row.bytes)..)?;
-                return Some(());
-            }
-        }
         (0..row.numbers).try_for_each(|_| self.skip_number())?;
         self.code = self.code.get(usize::from(row.bytes)..)?;
+        self.stand_at((self.height + i64::from(row.growth)).max(0));
         Some(())
     }
 
-    fn special(&mut self, byte: u8, prefixed: &[Row]) -> Option<()> {
+    fn special(&mut self, byte: u8, prefixed: &[Row], part: &mut Part) -> Option<()> {
         match byte {
-            byte::UNREACHABLE | byte::RETURN => {}
-            byte::BLOCK | byte::LOOP | byte::TRY => self.begin()?,
-            byte::IF => {
-                self.take(1, 0);
-                self.begin()?;
-            }
+            byte::TRY => self.open()?,
             byte::ELSE => {
                 let Frame { height, params, .. } = self.innermost();
-                self.stand_at(height.saturating_add(params));
-            }
-            byte::END => self.end(),
-            byte::BR => self.skip_number()?,
-            byte::BR_IF => {
-                self.skip_number()?;
-                self.take(1, 0);
+                self.stand_at(height + i64::from(params));
             }
             byte::BR_TABLE => {
                 let targets = self.number()?;
                 (0..=targets).try_for_each(|_| self.skip_number())?;
             }
-            byte::CALL => self.call()?,
-            byte::CALL_INDIRECT => self.call_indirect()?,
+            byte::CALL => self.call(part)?,
+            byte::CALL_INDIRECT => self.call_indirect(part)?,
             byte::TYPED_SELECT => {
                 let types = self.number()?;
                 (0..types).try_for_each(|_| self.value_type())?;
                 self.take(3, 1);
             }
             byte::TABLE_GET | byte::TABLE_SET => {
-                self.uses_tables = true;
+                part.uses_tables = true;
                 self.skip_number()?;
                 self.take(2, 1);
             }
             byte::REF_FUNC => {
                 let reference = u64::from(self.number()?) + 1;
-                self.graph.iter_mut().for_each(|graph| graph.hold(reference));
+                part.graph.iter_mut().for_each(|graph| graph.hold(reference));
                 self.take(0, 1);
             }
             PREFIX => {
                 let number = self.number()?;
-                self.uses_tables |= number >= FIRST_OF_TABLES;
+                part.uses_tables |= number >= FIRST_OF_TABLES;
                 let row = prefixed.get(number as usize).filter(|row| row.kind == Kind::Plain)?;
                 self.plain(*row)?;
             }
-            _ => self.exceptional(byte)?,
+            _ => self.exceptional(byte, part)?,
         }
         Some(())
     }
 
-    fn call(&mut self) -> Option<()> {
+    fn call(&mut self, part: &mut Part) -> Option<()> {
         let function = self.number()?;
         let ty = self.source.functions.get(function as usize).copied().unwrap_or(u32::MAX);
         let (params, results) = self.shape(ty);
         self.take(params, results);
-        if let Some(graph) = &mut self.graph {
-            graph.call(self.function, function);
+        if let Some(graph) = &mut part.graph {
+            graph.call(self.function(), function);
         }
-        if let Some(callees) = &mut self.callees {
-            callees.push(function);
-        }
+        self.callees.push(function);
         Some(())
     }
 
-    fn call_indirect(&mut self) -> Option<()> {
+    fn call_indirect(&mut self, part: &mut Part) -> Option<()> {
         let ty = self.number()?;
         self.skip_number()?;
         let (params, results) = self.shape(ty);
         self.take(params + 1, results);
-        if let Some(graph) = &mut self.graph {
-            graph.call_indirect(self.function, ty);
+        if let Some(graph) = &mut part.graph {
+            graph.call_indirect(self.function(), ty);
         }
         Some(())
     }
 
-    fn exceptional(&mut self, byte: u8) -> Option<()> {
+    fn exceptional(&mut self, byte: u8, part: &mut Part) -> Option<()> {
         self.exceptional += 1;
         match byte {
             byte::CATCH => {
                 let tag = self.number()?;
                 let payload = self.source.tags.get(tag as usize).map_or(0, |ty| self.shape(*ty).0);
-                self.stand_at(self.innermost().height.saturating_add(payload));
+                self.stand_at(self.innermost().height + i64::from(payload));
             }
             byte::CATCH_ALL => self.stand_at(self.innermost().height),
             byte::DELEGATE => {
                 self.skip_number()?;
-                self.end();
+                self.close();
             }
             byte::TRY_TABLE => {
-                self.begin()?;
+                self.open()?;
                 let clauses = self.number()?;
                 (0..clauses).try_for_each(|_| self.clause())?;
             }
             byte::THROW | byte::RETHROW => {
                 self.skip_number()?;
-                self.throw(byte == byte::RETHROW);
+                self.throw(part, byte == byte::RETHROW);
             }
-            _ => self.throw(false),
+            _ => self.throw(part, false),
         }
         Some(())
     }
@@ -461,38 +539,41 @@ impl<'w> Walk<'w> {
         (0..=u32::from(has_tag)).try_for_each(|_| self.skip_number())
     }
 
-    fn throw(&mut self, rethrows: bool) {
-        if let Some(graph) = &mut self.graph {
-            graph.throw(self.function, rethrows);
+    fn throw(&self, part: &mut Part, rethrows: bool) {
+        if let Some(graph) = &mut part.graph {
+            graph.throw(self.function(), rethrows);
         }
     }
 
-    fn begin(&mut self) -> Option<()> {
+    fn open(&mut self) -> Option<()> {
         // A type of values is a negative number, and so is no type at all.
         let (params, results) = match *self.code.first()? {
             NO_TYPE => self.skip_number().map(|()| (0, 0))?,
             byte if byte & 0xc0 == 0x40 => self.value_type().map(|()| (0, 1))?,
             _ => self.number().map(|ty| self.shape(ty))?,
         };
-        self.frames.push(Frame { height: self.height.saturating_sub(params), params, results });
+        self.depth += 1;
+        self.frames.resize(self.frames.len().max(self.depth + 2), Frame::default());
+        self.frames[self.depth] = Frame { height: (self.height - i64::from(params)).max(0), params, results };
         Some(())
     }
 
-    fn end(&mut self) {
-        let Frame { height, results, .. } = self.frames.pop().unwrap_or_default();
-        self.stand_at(height.saturating_add(results));
+    fn close(&mut self) {
+        let Frame { height, results, .. } = self.innermost();
+        self.depth = self.depth.saturating_sub(1);
+        self.stand_at(height + i64::from(results));
     }
 
     fn innermost(&self) -> Frame {
-        self.frames.last().copied().unwrap_or_default()
+        self.frames[self.depth]
     }
 
     fn take(&mut self, pops: u32, pushes: u32) {
-        self.stand_at(self.height.saturating_sub(pops).saturating_add(pushes));
+        self.stand_at((self.height - i64::from(pops)).max(0) + i64::from(pushes));
     }
 
     #[inline(always)]
-    fn stand_at(&mut self, height: u32) {
+    fn stand_at(&mut self, height: i64) {
         self.height = height;
         self.most = self.most.max(height);
     }
@@ -524,7 +605,6 @@ impl<'w> Walk<'w> {
         None
     }
 
-    #[inline(always)]
     fn skip_number(&mut self) -> Option<()> {
         loop {
             let (byte, code) = self.code.split_first()?;
@@ -574,8 +654,8 @@ mod tests {
     use super::*;
     use crate::NoImports;
 
-    /// Surveys a module with a table, a memory, and functions of no parameters with these operators, whose `end`s are added.
-    fn survey_all(functions: &[Vec<u8>]) -> Option<Survey> {
+    /// A module with a table, a memory, and functions of no parameters with these operators, whose `end`s are added.
+    fn source(functions: &[Vec<u8>]) -> Arc<Source> {
         let count = functions.len() as u8;
         let mut wasm = b"\0asm\x01\0\0\0\x01\x04\x01\x60\0\0\x03".to_vec();
         wasm.extend([count + 1, count]);
@@ -588,7 +668,11 @@ mod tests {
         wasm.extend(number(bodies.len() + 1));
         wasm.push(count);
         wasm.extend(bodies);
-        Survey::of(&Arc::new(Source::read(Arc::new(wasm), &mut NoImports).expect("its sections are valid")))
+        Arc::new(Source::read(Arc::new(wasm), &mut NoImports).expect("its sections are valid"))
+    }
+
+    fn survey_all(functions: &[Vec<u8>]) -> Option<Survey> {
+        Survey::of(&source(functions), &crate::on_own_thread)
     }
 
     fn survey(code: &[u8]) -> Option<Survey> {
@@ -622,6 +706,60 @@ mod tests {
         assert_eq!(is_surveyed(&[0x41, 0, 0x1a].repeat(2000)), Some((false, 0)), "never more than one");
         let block = [vec![0x02, NO_TYPE], [0x41, 0].repeat(600), vec![0x0c, 0, byte::END]].concat();
         assert_eq!(is_surveyed(&block.repeat(10)), Some((false, 0)), "they are gone behind each block");
+    }
+
+    /// Some operators, which need not go together.
+    fn random_code(random: &mut impl FnMut(usize) -> usize) -> Vec<u8> {
+        const SOME: [&[u8]; 20] = [
+            &[0x41, 0],
+            &[0x41, 0xff, 0x80, 1],
+            &[0x42, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0],
+            &[0x44, 0x80, 0x80, 0x80, 0x80, 0, 0, 0x0b, 0xff],
+            &[0x28, 2, 0x80, 0x80, 0x80, 0x80, 0],
+            &[0x36, 0x82, 0x80, 0, 0x90, 1],
+            &[0x6a],
+            &[0x1a],
+            &[byte::BLOCK, NO_TYPE],
+            &[byte::BLOCK, 0x7e],
+            &[byte::LOOP, 0x70],
+            &[byte::LOOP, 0x80, 0],
+            &[byte::IF, 0x7f],
+            &[byte::ELSE],
+            &[byte::END],
+            &[byte::BR_IF, 0x80, 0],
+            &[byte::BR_TABLE, 2, 0, 0x81, 0, 0],
+            &[byte::CALL, 0x80, 1],
+            &[PREFIX, 0x8a, 0, 0, 0],
+            &[byte::REF_FUNC, 0],
+        ];
+        (0..random(60)).flat_map(|_| SOME[random(SOME.len())]).copied().collect()
+    }
+
+    /// Of each body: what is left of it, how many operands there were at most, how deep its last block is, and its callees.
+    fn walked<'w>(
+        source: &'w Source,
+        step: for<'a> fn(&'a mut Walk<'w>, &Rows, &mut Part) -> Option<()>,
+    ) -> Vec<(&'w [u8], i64, usize, Vec<u32>)> {
+        let (mut walk, mut part) = (Walk::new(source), Part::new(source, 0));
+        let all = (0..source.bodies.len()).map(|body| {
+            walk.begin(body);
+            while !walk.code.is_empty() && step(&mut walk, &ROWS, &mut part).is_some() {}
+            (walk.code, walk.most, walk.depth, walk.callees.clone())
+        });
+        all.collect()
+    }
+
+    #[test]
+    fn what_is_usual_is_what_anything_is() {
+        let mut state: u64 = 1;
+        let mut random = |below: usize| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (state >> 33) as usize % below
+        };
+        let source = source(&(0..120).map(|_| random_code(&mut random)).collect::<Vec<_>>());
+        let usually = walked(&source, Walk::step);
+        assert_eq!(usually, walked(&source, Walk::slowly));
+        assert!(usually.iter().any(|(_, most, ..)| *most > 5), "something is counted");
     }
 
     #[test]

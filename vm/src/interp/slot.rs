@@ -82,6 +82,12 @@ pub(super) struct Code {
 /// Functions with fewer words are refined when they are prepared.
 const WORTH_WAITING: usize = 96;
 
+/// So many words do the functions of a module have that run in its beginning, for each that there is.
+const WORDS_OF_MANY: usize = 64;
+
+/// There is room for no more words before they come.
+const MOST_ROOM: usize = 1 << 18;
+
 /// The words of a function before which to stop.
 pub type Stops = fn(&Module, u32) -> Vec<u32>;
 
@@ -101,7 +107,10 @@ impl Code {
         };
         let callees: Vec<Callee> = module.functions.iter().map(callee).collect();
         let refined = vec![false; callees.len()];
-        Self { slots: Vec::new(), callees, held: Vec::new(), refined, marks: Vec::new(), stops: None }
+        // Room for what of many functions is run, as a rule; what is not needed of it takes no substance.
+        let room = (callees.len() * WORDS_OF_MANY).min(MOST_ROOM);
+        let (slots, held) = (Vec::with_capacity(room), Vec::with_capacity(room));
+        Self { slots, callees, held, refined, marks: Vec::new(), stops: None }
     }
 
     /// Has the fast way leave before these words of every function.

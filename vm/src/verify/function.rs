@@ -16,7 +16,7 @@ const MISSING: u8 = 0xfe;
 pub(super) struct RegisterTypes([u8; MAX_REGISTERS]);
 
 impl RegisterTypes {
-    pub(super) fn new() -> Self {
+    pub(super) const fn new() -> Self {
         Self([MISSING; MAX_REGISTERS])
     }
 

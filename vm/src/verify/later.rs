@@ -4,6 +4,7 @@
 //! function has, the number of tables. So what the verifier says of a function does not depend on when it is asked, nor on the
 //! bodies of others. A body cannot be looked at before: [`Later`] has none until then.
 
+use std::cell::RefCell;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 
@@ -41,12 +42,17 @@ fn verify_within(words: usize, mut module: Module, mode: Mode) -> Result<Verifie
     Ok(Verified { inner })
 }
 
+thread_local! {
+    /// Room, in which nothing is noted between functions.
+    static TYPES: RefCell<function::RegisterTypes> = const { RefCell::new(function::RegisterTypes::new()) };
+}
+
 /// A body if it is good, and the module can have so many words more; or else one that traps.
 fn checked(module: &Weak<Inner<Module>>, signature: u32, body: Body, left: &AtomicUsize) -> Body {
     let Some(module) = module.upgrade() else { return Body::default() };
     let (module, mode) = (&module.value, module.mode);
-    let is_good = structure::check_body(module, signature, &body).is_ok()
-        && function::verify(module, signature, &body, mode, &mut function::RegisterTypes::new()).is_ok();
+    let verify = |types: &mut _| function::verify(module, signature, &body, mode, types).is_ok();
+    let is_good = structure::check_body(module, signature, &body).is_ok() && TYPES.with_borrow_mut(verify);
     let words = body.code.len();
     let take = |left: usize| left.checked_sub(words);
     if is_good && left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take).is_ok() {
