@@ -16,6 +16,8 @@ mod code;
 mod frozen;
 #[path = "support/random.rs"]
 mod random;
+#[path = "support/sections.rs"]
+mod sections;
 
 use std::collections::BTreeMap;
 

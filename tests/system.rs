@@ -7,6 +7,8 @@ mod aged;
 mod booting;
 #[path = "support/restored.rs"]
 mod restored;
+#[path = "support/sections.rs"]
+mod sections;
 
 use std::env;
 

@@ -1,24 +1,19 @@
-//! A machine's snapshot, open to be damaged: registers and code. `vm/src/snapshot.rs` says how it lies in its bytes.
+//! A machine's snapshot, open to be damaged: registers and code.
 
 use std::ops::Range;
 
 use limen_isa::module::Module;
 use limen_vm::{Machine, Snapshot};
 
+use crate::sections::Sections;
+
 const MODULES: u32 = 1;
 const MACHINE: u32 = 2;
 const DOMAINS: u32 = 4;
 const CONTEXTS: u32 = 5;
 
-/// Bytes of the magic and the version, and of the checksum.
-const BEFORE: usize = 6;
-const CHECKSUM: usize = 4;
-
 /// The sections of a snapshot.
-pub(crate) struct Frozen {
-    magic: [u8; BEFORE],
-    sections: Vec<(u32, Vec<u8>)>,
-}
+pub(crate) struct Frozen(Sections);
 
 /// A frame, with the place of its registers in the section of contexts.
 pub(crate) struct Place {
@@ -30,44 +25,22 @@ pub(crate) struct Place {
 impl Frozen {
     pub(crate) fn of(machine: &mut Machine) -> Option<Self> {
         let bytes = machine.checkpoint().ok()?.write().ok()?;
-        let mut reader = Reader { bytes: &bytes, at: 0 };
-        let magic = reader.array();
-        let mut sections = Vec::new();
-        while reader.at < bytes.len() - CHECKSUM {
-            let (number, length) = (reader.u32(), reader.u64() as usize);
-            sections.push((number, reader.take(length).to_vec()));
-        }
-        Some(Self { magic, sections })
+        Some(Self(Sections::of(&bytes)))
     }
 
     /// The snapshot again; `None` if no machine could have come to that.
     pub(crate) fn thawed(&self) -> Option<Snapshot> {
-        let mut bytes = self.magic.to_vec();
-        for (number, payload) in &self.sections {
-            bytes.extend(number.to_le_bytes());
-            bytes.extend((payload.len() as u64).to_le_bytes());
-            bytes.extend(payload);
-        }
-        bytes.extend(crc32fast::hash(&bytes).to_le_bytes());
-        Snapshot::read(&bytes).ok()
-    }
-
-    fn section(&self, wanted: u32) -> &Vec<u8> {
-        &self.sections.iter().find(|(number, _)| *number == wanted).expect("a snapshot has all sections").1
-    }
-
-    fn section_mut(&mut self, wanted: u32) -> &mut Vec<u8> {
-        &mut self.sections.iter_mut().find(|(number, _)| *number == wanted).expect("a snapshot has all sections").1
+        Snapshot::read(&self.0.bytes()).ok()
     }
 
     /// Where the registers lie.
     pub(crate) fn contexts_mut(&mut self) -> &mut Vec<u8> {
-        self.section_mut(CONTEXTS)
+        self.0.section_mut(CONTEXTS)
     }
 
     /// The number of the context that was suspended.
     fn current(&self) -> usize {
-        let machine = self.section(MACHINE);
+        let machine = self.0.section(MACHINE);
         u32::from_le_bytes(*machine.last_chunk().expect("that is the section's last field")) as usize
     }
 
@@ -79,7 +52,7 @@ impl Frozen {
     /// The number of the module that was suspended.
     pub(crate) fn module_number(&self) -> usize {
         let domain = self.suspended().0;
-        let mut reader = Reader { bytes: self.section(DOMAINS), at: 0 };
+        let mut reader = Reader { bytes: self.0.section(DOMAINS), at: 0 };
         assert!(domain < reader.u32(), "a context's domain is there");
         (0..domain).for_each(|_| _ = reader.domain());
         reader.domain()
@@ -87,7 +60,7 @@ impl Frozen {
 
     /// The number of the domain of the context that was suspended, and its frames.
     fn suspended(&self) -> (u32, Vec<Place>) {
-        let mut reader = Reader { bytes: self.section(CONTEXTS), at: 0 };
+        let mut reader = Reader { bytes: self.0.section(CONTEXTS), at: 0 };
         let (count, current) = (reader.u32() as usize, self.current());
         assert!(current < count, "there are {count} contexts");
         (0..current).for_each(|_| _ = reader.context());
@@ -96,20 +69,20 @@ impl Frozen {
 
     pub(crate) fn module(&self, number: usize) -> Module {
         let place = self.module_place(number);
-        Module::read(&self.section(MODULES)[place]).expect("a snapshot's modules can be read")
+        Module::read(&self.0.section(MODULES)[place]).expect("a snapshot's modules can be read")
     }
 
     /// Puts another module in the place of one.
     pub(crate) fn set_module(&mut self, number: usize, module: &Module) {
         let (place, bytes) = (self.module_place(number), module.write().expect("it is like the one that was read"));
-        let modules = self.section_mut(MODULES);
+        let modules = self.0.section_mut(MODULES);
         let length = place.start - 8..place.start;
         modules[length].copy_from_slice(&(bytes.len() as u64).to_le_bytes());
         modules.splice(place, bytes);
     }
 
     fn module_place(&self, number: usize) -> Range<usize> {
-        let mut reader = Reader { bytes: self.section(MODULES), at: 0 };
+        let mut reader = Reader { bytes: self.0.section(MODULES), at: 0 };
         (0..number).for_each(|_| _ = reader.module());
         reader.module()
     }

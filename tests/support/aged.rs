@@ -3,15 +3,11 @@
 
 use std::collections::HashMap;
 
+use crate::sections::Sections;
+
 /// The sections of a snapshot that have references, and of them the one that has the object table.
 const WITH_REFERENCES: [u32; 3] = [4, 5, OBJECTS];
 const OBJECTS: u32 = 6;
-
-/// Magic and version, before the first section.
-const HEAD: usize = 6;
-
-/// Number and length, before each section.
-const SECTION: usize = 12;
 
 /// Of an account: what it can spend.
 const ACCOUNT: usize = 16;
@@ -34,24 +30,11 @@ pub(crate) struct Aged {
 
 /// A snapshot in which so many generations are left at most to each view that there is.
 pub(crate) fn aged(snapshot: &[u8], left: u32) -> Aged {
-    let mut bytes = snapshot.to_vec();
-    let (end, mut at) = (bytes.len() - size_of::<u32>(), HEAD);
-    let mut sections = Vec::new();
-    while at < end {
-        let mut head = Fields(&bytes[at..]);
-        let (number, length) = (head.u32(), head.u64() as usize);
-        sections.push((number, at + SECTION..at + SECTION + length));
-        at += SECTION + length;
-    }
-    let objects = sections.iter().find(|(number, _)| *number == OBJECTS).expect("a snapshot has an object table");
-    let (views, used_up) = table(Fields(&bytes[objects.1.clone()]));
+    let mut sections = Sections::of(snapshot);
+    let (views, used_up) = table(Fields(sections.section(OBJECTS)));
     let older: HashMap<u64, u64> = views.into_iter().map(|view| (view, with_left(view, left))).collect();
-    for (_, section) in sections.into_iter().filter(|(number, _)| WITH_REFERENCES.contains(number)) {
-        replace(&mut bytes[section], &older);
-    }
-    let checksum = crc32fast::hash(&bytes[..end]);
-    bytes[end..].copy_from_slice(&checksum.to_le_bytes());
-    Aged { bytes, used_up }
+    WITH_REFERENCES.into_iter().for_each(|number| replace(sections.section_mut(number), &older));
+    Aged { bytes: sections.bytes(), used_up }
 }
 
 /// A reference to the same entry whose generation is followed by no more than so many.
