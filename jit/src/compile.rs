@@ -1,6 +1,6 @@
 //! One function at a time: from bytecode to code that can run.
 
-use std::ops::Deref;
+use std::ops::{Deref, Range};
 use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
@@ -14,10 +14,11 @@ use limen_isa::module::Module;
 use limen_vm::{HEADER_CELLS, NativeFrame, Verified};
 use thiserror::Error;
 
+use crate::alignment::{bytes_of, lead};
 use crate::arch::{self, FRAME_OVERHEAD};
 use crate::code_memory::{self, Draft, Placed};
-use crate::lower::enter::{Handler, switched_at};
-use crate::lower::leave::EXIT;
+use crate::location::Location;
+use crate::lower::enter::Handler;
 use crate::mode::Mode;
 use crate::resident::Residents;
 use crate::shape::Shape;
@@ -73,6 +74,8 @@ pub(crate) struct Code {
     memory: Placed,
     /// Keeps the address by which the kernel is named whose code is in it.
     _kernel: Option<Verified<Module>>,
+    /// So many bytes behind the place begins the code.
+    lead: u32,
     /// In bytes.
     pub(crate) size: usize,
     pub(crate) function: u32,
@@ -106,6 +109,14 @@ struct Switch {
     word: u32,
 }
 
+impl Switch {
+    /// What bytes of code are that come from there, if they switch stacks.
+    fn at((bytes, location): &(Range<u32>, Location)) -> Option<Self> {
+        let Location::Switch(word) = *location else { return None };
+        Some(Self { begin: bytes.start, end: bytes.end, word })
+    }
+}
+
 /// Where a frame stands that has called another.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Site {
@@ -117,12 +128,12 @@ pub(crate) struct Site {
 impl Code {
     /// Where it begins.
     pub(crate) fn address(&self) -> usize {
-        self.memory.address()
+        self.memory.address() + self.lead as usize
     }
 
     /// Bytes of memory that it takes.
     pub(crate) fn footprint(&self) -> usize {
-        code_memory::footprint(self.size)
+        code_memory::footprint(self.lead as usize + self.size)
     }
 
     /// The call that returns to this address, if one does.
@@ -239,24 +250,31 @@ impl Compiler {
             (Draft::default(), JITBuilder::with_isa(Arc::clone(&self.isa), default_libcall_names()));
         builder.memory_provider(Box::new(draft.clone()));
         let mut drafts = JITModule::new(builder);
-        let residents = self.define(&mut drafts, module, kernel, key)?;
+        let (residents, loops) = self.define(&mut drafts, module, kernel, key)?;
         self.check_frame(module, key.function)?;
         self.check_relocations()?;
         drafts.finalize_definitions().map_err(refused)?;
         let code = draft.take().ok_or_else(|| refused("it is not one piece of code"))?;
         let stops = stops(&self.context).ok_or_else(|| refused("its accesses cannot be told apart"))?;
-        let memory = Placed::new(&code).map_err(refused)?;
-        Ok(self.finish(memory, key.function, kernel, residents, stops))
+        let locations = self.locations();
+        let lead = lead(&bytes_of(&loops, &locations));
+        let memory = Placed::new(&[&vec![0; lead as usize], &*code].concat()).map_err(refused)?;
+        let _kernel = kernel.map(|handler| handler.module.clone());
+        let switches = locations.iter().filter_map(Switch::at).collect();
+        let (calls, exit) = self.calls(&locations);
+        let (size, function) = (code.len(), key.function);
+        Ok(Code { memory, _kernel, lead, size, function, calls, switches, stops, exit, residents })
     }
 
-    /// Translates the function and has Cranelift define it. Gives the registers that are in the native frame, too.
+    /// Translates the function and has Cranelift define it. Gives the registers that are in the native frame, too, and the words of
+    /// the innermost loops.
     fn define(
         &mut self,
         drafts: &mut JITModule,
         module: &Module,
         kernel: Option<&Handler>,
         key: Key,
-    ) -> Result<Arc<Residents>, Refusal> {
+    ) -> Result<(Arc<Residents>, Vec<Range<u32>>), Refusal> {
         let Key { function, entry, .. } = key;
         let shape = module.signature_of(function).ok_or(Refusal::Size(0))?;
         let native = match entry {
@@ -279,7 +297,7 @@ impl Compiler {
         // Where Cranelift is not told to look it may make anything of that.
         debug_assert!(!is_our_mistake(&defined), "{defined:?} in {}", self.context.func.display());
         defined.map_err(refused)?;
-        Ok(residents)
+        Ok((residents, shape.innermost_loops()))
     }
 
     /// Refuses native frames that take more than their share of the native stack.
@@ -307,39 +325,27 @@ impl Compiler {
         }
     }
 
-    /// Collects what the runtime must know of the code at this address.
-    fn finish(
-        &self,
-        memory: Placed,
-        function: u32,
-        kernel: Option<&Handler>,
-        residents: Arc<Residents>,
-        stops: Vec<(u32, u32)>,
-    ) -> Code {
-        let _kernel = kernel.map(|handler| handler.module.clone());
-        let (calls, switches) = (Vec::new(), Vec::new());
-        let mut code = Code { memory, _kernel, size: 0, function, calls, switches, stops, exit: 0, residents };
-        let Some(compiled) = self.context.compiled_code() else { return code };
-        let buffer = &compiled.buffer;
-        let locations = buffer.get_srclocs_sorted();
-        for range in locations {
-            let word = switched_at(range.loc.bits());
-            code.switches.extend(word.map(|word| Switch { begin: range.start, end: range.end, word }));
-        }
-        let word_at = |offset: u32| {
-            let next = locations.partition_point(|range| range.start <= offset);
-            next.checked_sub(1).map_or(0, |index| locations[index].loc.bits())
-        };
-        for site in buffer.call_sites() {
+    /// Where the bytes of the code come from, in order.
+    fn locations(&self) -> Vec<(Range<u32>, Location)> {
+        let Some(compiled) = self.context.compiled_code() else { return Vec::new() };
+        let ranges = compiled.buffer.get_srclocs_sorted().iter();
+        ranges.map(|range| (range.start..range.end, Location::of(range.loc))).collect()
+    }
+
+    /// The calls of compiled code, in order, and where the function's exit is.
+    fn calls(&self, locations: &[(Range<u32>, Location)]) -> (Vec<Call>, u32) {
+        let (mut calls, mut exit) = (Vec::new(), 0);
+        let Some(compiled) = self.context.compiled_code() else { return (calls, exit) };
+        for site in compiled.buffer.call_sites() {
             let Some(FinalizedMachExceptionHandler::Default(pad)) = site.exception_handlers.first() else { continue };
-            match word_at(site.ret_addr - 1) {
-                EXIT => code.exit = *pad,
-                word => code.calls.push(Call { returns_to: site.ret_addr, pad: *pad, word }),
+            let index = locations.partition_point(|(bytes, _)| bytes.start < site.ret_addr);
+            match index.checked_sub(1).map_or(Location::Nowhere, |index| locations[index].1) {
+                Location::Exit => exit = *pad,
+                from => calls.extend(from.word().map(|word| Call { returns_to: site.ret_addr, pad: *pad, word })),
             }
         }
-        code.calls.sort_unstable_by_key(|call| call.returns_to);
-        code.size = buffer.data().len();
-        code
+        calls.sort_unstable_by_key(|call| call.returns_to);
+        (calls, exit)
     }
 }
 

@@ -24,6 +24,7 @@
 )]
 
 mod addresses;
+mod alignment;
 mod arch;
 mod background;
 mod bounds;
@@ -35,6 +36,7 @@ mod context;
 mod engine;
 mod frames;
 mod guard;
+mod location;
 mod log;
 mod lower;
 mod mode;

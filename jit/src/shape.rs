@@ -1,6 +1,7 @@
 //! The shape of a function: its instructions, its basic blocks, and which registers are live where.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use limen_isa::codec::{ModuleShapes, for_each_register, for_each_target};
 use limen_isa::module::Module;
@@ -117,6 +118,16 @@ impl Shape {
     /// The registers whose values are still wanted where a block begins.
     pub(crate) fn live_at(&self, start: u32) -> &RegisterSet {
         &self.block_of(start).live_in
+    }
+
+    /// The words of each loop that has no other one in it, in order.
+    pub(crate) fn innermost_loops(&self) -> Vec<Range<u32>> {
+        let in_loops = self.blocks.iter().enumerate().filter_map(|(index, block)| Some((block.loop_head?, index)));
+        let last_of: BTreeMap<usize, usize> = in_loops.collect();
+        let has_none_in_it =
+            |head: usize, last: usize| last_of.range(head + 1..).next().is_none_or(|(other, _)| *other > last);
+        let innermost = last_of.iter().filter(|(head, last)| has_none_in_it(**head, **last));
+        innermost.map(|(head, last)| self.blocks[*head].start..self.blocks[*last].end).collect()
     }
 
     /// Whether any branch goes backwards.

@@ -7,6 +7,8 @@
 use cranelift_codegen::Context;
 use cranelift_codegen::ir::{Block, TrapCode};
 
+use crate::location::Location;
+
 /// The name of the access with this number: those that follow each other have different ones, so that Cranelift never makes one of
 /// two, and an order that is not the machine's is noticed.
 pub(crate) fn name_of(access: usize) -> TrapCode {
@@ -41,7 +43,8 @@ fn accesses(context: &Context) -> Vec<(u32, TrapCode)> {
         context.domtree.cfg_rpo().copied().partition(|block| function.is_effectively_cold(*block));
     let instructions = hot.into_iter().chain(cold).flat_map(|block| function.layout.block_insts(block));
     let named = instructions.filter_map(|inst| Some((inst, dfg.insts[inst].memflags_trap_code(dfg)?)));
-    named.filter(|(_, name)| is_name(*name)).map(|(inst, name)| (function.srcloc(inst).bits(), name)).collect()
+    let word = |inst| Location::of(function.srcloc(inst)).word().unwrap_or_default();
+    named.filter(|(_, name)| is_name(*name)).map(|(inst, name)| (word(inst), name)).collect()
 }
 
 fn is_name(code: TrapCode) -> bool {

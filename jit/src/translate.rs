@@ -16,7 +16,7 @@ use std::mem::offset_of;
 
 use cranelift_codegen::ir::{
     self, AbiParam, BlockArg, BlockCall, ExceptionTableData, ExceptionTableItem, InstBuilder, InstructionData,
-    MemFlagsData, SigRef, Signature, SourceLoc, Type, Value, types,
+    MemFlagsData, SigRef, Signature, Type, Value, types,
 };
 use cranelift_codegen::isa::CallConv;
 use cranelift_frontend::{FunctionBuilder, Variable};
@@ -29,6 +29,7 @@ use rustc_hash::FxHashSet;
 use crate::addresses::sources_of_addresses;
 use crate::bounds::{Bounds, access};
 use crate::context::NativeContext;
+use crate::location::Location;
 use crate::lower::enter::{Handler, Inlined};
 use crate::lower::inline::computes;
 use crate::lower::kept::{self, Kept};
@@ -265,8 +266,7 @@ impl<'a, 'b> Translator<'a, 'b> {
 
     /// Translates the whole function.
     pub(crate) fn translate(mut self) {
-        // Cranelift notes places relative to the first that it is told, and one less than that as none at all.
-        self.builder.set_srcloc(SourceLoc::new(0));
+        self.builder.set_srcloc(Location::Around.told());
         self.prologue();
         self.body(0..self.shape.blocks.len());
         self.builder.seal_all_blocks();
@@ -311,6 +311,12 @@ impl<'a, 'b> Translator<'a, 'b> {
         }
         self.require_all(entry);
         self.jump_to(entry);
+    }
+
+    /// What is translated now comes from the instruction at this word.
+    pub(crate) fn locate(&mut self, word: u32) {
+        let location = if self.is_cold { Location::Aside(word) } else { Location::At(word) };
+        self.builder.set_srcloc(location.told());
     }
 
     /// Leaves the function to the interpreter, from the word `pc` on, if something is not as the code relies on.
@@ -394,7 +400,7 @@ impl<'a, 'b> Translator<'a, 'b> {
             let behind = instructions.get(number + 1).map_or(&self.shape.blocks[index].live_out, |(_, live)| live);
             (self.pc, self.live, self.live_behind) = (*pc, live.clone(), behind.clone());
             let pc = *pc;
-            self.builder.set_srcloc(SourceLoc::new(pc));
+            self.locate(pc);
             let words = &self.function.code[pc as usize..];
             let Some(opcode) = Opcode::of_word(words[0]) else { continue };
             if !lets_stores_wait(opcode, words) {

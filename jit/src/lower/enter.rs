@@ -12,7 +12,7 @@ use std::mem::offset_of;
 use std::rc::Rc;
 
 use cranelift_codegen::ir::condcodes::IntCC;
-use cranelift_codegen::ir::{Block, BlockArg, InstBuilder, SourceLoc, TrapCode, Value, types};
+use cranelift_codegen::ir::{Block, BlockArg, InstBuilder, TrapCode, Value, types};
 use cranelift_frontend::Variable;
 use limen_isa::Reg;
 use limen_isa::module::Module;
@@ -21,23 +21,13 @@ use limen_vm::{NativeFrame, Verified, layout};
 use super::message::GivenMessage;
 use super::object::Known;
 use super::plan::Plan;
-use crate::compile::MAX_WORDS;
 use crate::context::{MEETINGS, NativeContext, Processor};
+use crate::location::Location;
 use crate::mode::{Mode, Paging, Safepoints};
 use crate::nans::Nan;
 use crate::passing::listed;
 use crate::slow::place;
 use crate::translate::{CELL, Entry, Translator, constant, trusted, type_of};
-
-/// In place of the word of an instruction, with it: that stacks are switched for it.
-const SWITCH: u32 = 1 << 31;
-
-const _: () = assert!(MAX_WORDS < SWITCH as usize);
-
-/// The word of the instruction for which stacks are switched, of what stands in its place.
-pub(crate) fn switched_at(location: u32) -> Option<u32> {
-    Some(location ^ SWITCH).filter(|word| (*word as usize) < MAX_WORDS)
-}
 
 /// What of a kernel deals with an `svc`.
 #[derive(Clone)]
@@ -229,9 +219,10 @@ impl Translator<'_, '_> {
     /// the port of this context, or null if the frames are to return.
     pub(super) fn switch_stacks(&mut self, own: Value, to: Value, word: Value) -> Value {
         self.show_fuel();
-        self.builder.set_srcloc(SourceLoc::new(SWITCH | self.pc));
+        let before = self.builder.srcloc();
+        self.builder.set_srcloc(Location::Switch(self.pc).told());
         let found = self.builder.ins().stack_switch(own, to, word);
-        self.builder.set_srcloc(SourceLoc::new(self.pc));
+        self.builder.set_srcloc(before);
         self.take_fuel();
         found
     }

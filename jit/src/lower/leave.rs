@@ -6,20 +6,18 @@
 use std::mem::offset_of;
 
 use cranelift_codegen::ir::{
-    Block, BlockCall, ExceptionTableData, ExceptionTableItem, InstBuilder, Signature, SourceLoc, Value, types,
+    Block, BlockCall, ExceptionTableData, ExceptionTableItem, InstBuilder, Signature, Value, types,
 };
 use cranelift_codegen::isa::CallConv;
 use limen_isa::codec::{ModuleShapes, for_each_register};
 use limen_isa::{Reg, Role, ValueType};
 
 use crate::context::NativeContext;
+use crate::location::Location;
 use crate::mode::Paging;
 use crate::passing::REGISTER_RESULTS;
 use crate::shape::RegisterSet;
 use crate::translate::{CELL, Translator, constant, trusted, type_of};
-
-/// In place of the word of an instruction: the call whose pad is the function's exit.
-pub(crate) const EXIT: u32 = u32::MAX - 1;
 
 /// The common end of all ways out of a basic block.
 #[derive(Clone)]
@@ -112,13 +110,14 @@ impl Translator<'_, '_> {
         let data = ExceptionTableData::new(signature, normal, [ExceptionTableItem::Default(pad)]);
         let table = self.builder.func.dfg.exception_tables.push(data);
         let code = self.field(constant(), types::I64, offset_of!(NativeContext, nothing));
-        self.builder.set_srcloc(SourceLoc::new(EXIT));
+        let before = self.builder.srcloc();
+        self.builder.set_srcloc(Location::Exit.told());
         self.builder.ins().try_call_indirect(code, &[], table);
         for block in [next, exit] {
             self.builder.switch_to_block(block);
             self.return_zeroes();
         }
-        self.builder.set_srcloc(SourceLoc::new(self.pc));
+        self.builder.set_srcloc(before);
     }
 
     /// Nobody looks at the results of frames that return in order to be portable.

@@ -5,7 +5,7 @@
 //! So such a store waits for others, as long as nothing comes that could see memory without it.
 
 use cranelift_codegen::ir::condcodes::FloatCC;
-use cranelift_codegen::ir::{BlockArg, InstBuilder, SourceLoc, Type, Value};
+use cranelift_codegen::ir::{BlockArg, InstBuilder, Type, Value};
 
 use super::home::Address;
 use crate::translate::Translator;
@@ -58,14 +58,14 @@ impl Translator<'_, '_> {
     pub(crate) fn store_waiting(&mut self) {
         let waiting = std::mem::take(&mut self.waiting);
         let values: Vec<Value> = waiting.iter().map(|store| store.value).collect();
-        let flags = self.of_program();
+        let (flags, before) = (self.of_program(), self.builder.srcloc());
         for (store, value) in waiting.iter().zip(self.all_canonical(&values)) {
             let flags = if store.may_stop { self.may_stop(flags) } else { flags };
-            self.builder.set_srcloc(SourceLoc::new(store.pc));
+            self.locate(store.pc);
             let offset = self.offset(store.offset);
             self.builder.ins().store(flags, value, store.place, offset);
         }
-        self.builder.set_srcloc(SourceLoc::new(self.pc));
+        self.builder.set_srcloc(before);
     }
 
     /// The values, all of a type, with the canonical NaN for any NaN.

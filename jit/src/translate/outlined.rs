@@ -2,13 +2,14 @@
 
 use std::mem::offset_of;
 
-use cranelift_codegen::ir::{self, InstBuilder, SourceLoc, Value, types};
+use cranelift_codegen::ir::{self, InstBuilder, Value, types};
 use limen_isa::codec::{ModuleShapes, for_each_register};
 use limen_isa::{Reg, Role};
 use limen_vm::NativeFrame;
 
 use super::{Translator, trusted};
 use crate::context::NativeContext;
+use crate::location::Location;
 use crate::mode::Safepoints;
 use crate::nans::Nan;
 use crate::shape::RegisterSet;
@@ -145,7 +146,11 @@ impl Translator<'_, '_> {
         (self.pc, self.live, self.nans, self.is_cold) = (pc, live, nans, way.is_cold());
         self.slots.stand_at(pc);
         self.builder.switch_to_block(block);
-        self.builder.set_srcloc(SourceLoc::new(pc));
+        if let Way::Edge(_) = way {
+            self.builder.set_srcloc(Location::Around.told());
+        } else {
+            self.locate(pc);
+        }
         let known = if way.needs_frame() { self.fetch_at_hand() } else { (self.context, self.frame) };
         match way {
             Way::Nan(values, next) => {

@@ -3,10 +3,11 @@
 use std::mem::offset_of;
 
 use cranelift_codegen::ir::condcodes::IntCC;
-use cranelift_codegen::ir::{self, InstBuilder, SourceLoc, Value, types};
+use cranelift_codegen::ir::{self, InstBuilder, Value, types};
 
 use super::{Translator, trusted};
 use crate::context::NativeContext;
+use crate::location::Location;
 use crate::mode::Safepoints;
 use crate::slow::Kind;
 
@@ -24,7 +25,7 @@ impl Translator<'_, '_> {
     pub(super) fn poll_before(&mut self, index: usize) {
         let Some(HeadPoll { block, branch }) = self.polls[index] else { return };
         self.builder.switch_to_block(block);
-        self.builder.set_srcloc(SourceLoc::new(branch));
+        self.builder.set_srcloc(Location::Turn(branch).told());
         self.take_nans(index);
         (self.pc, self.live) = (branch, self.shape.live_before_branch(self.module, self.index, branch));
         let slow = self.slow_block(Kind::Poll, Some(block));
