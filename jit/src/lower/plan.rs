@@ -240,6 +240,14 @@ enum Ways {
     Short,
 }
 
+/// What may be taken in.
+#[derive(Clone, Copy)]
+struct Limits {
+    /// Functions that call no deeper than this, the one that is looked at among them.
+    depth: usize,
+    ways: Ways,
+}
+
 /// What follows an instruction.
 enum Next {
     /// The next one.
@@ -281,7 +289,7 @@ impl Planner<'_> {
         while let Some(block) = next.pop() {
             if !plan.blocks.contains_key(&block) {
                 let number = number.filter(|_| block <= last);
-                let (does, following) = self.take_block(&mut plan, block, number, (depth, ways))?;
+                let (does, following) = self.take_block(&mut plan, block, number, Limits { depth, ways })?;
                 deeds.insert(block, does);
                 next.extend(following);
             }
@@ -301,7 +309,7 @@ impl Planner<'_> {
         plan: &mut Plan,
         block: usize,
         number: Option<u32>,
-        limits: (usize, Ways),
+        limits: Limits,
     ) -> Option<(Deeds, Vec<usize>)> {
         let code = &self.module.functions[plan.function as usize].code;
         let shapes = ModuleShapes { module: self.module, function: plan.function };
@@ -321,7 +329,7 @@ impl Planner<'_> {
     }
 
     /// Takes in an instruction.
-    fn take(&mut self, plan: &mut Plan, does: &mut Deeds, pc: u32, number: Option<u32>, limits: (usize, Ways)) -> Next {
+    fn take(&mut self, plan: &mut Plan, does: &mut Deeds, pc: u32, number: Option<u32>, limits: Limits) -> Next {
         let words = &self.module.functions[plan.function as usize].code[pc as usize..];
         match Opcode::of_word(words[0]) {
             Some(Opcode::Call) => self.take_call(plan, does, pc, number, limits),
@@ -343,7 +351,7 @@ impl Planner<'_> {
         does: &mut Deeds,
         pc: u32,
         number: Option<u32>,
-        (depth, ways): (usize, Ways),
+        Limits { depth, ways }: Limits,
     ) -> Next {
         let code = &self.module.functions[plan.function as usize].code;
         let shapes = ModuleShapes { module: self.module, function: plan.function };
