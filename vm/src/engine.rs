@@ -205,7 +205,7 @@ pub trait NativeFrames: std::any::Any + Send {
     /// Turns them into portable frames.
     fn settle(self: Box<Self>, frames: &mut Frames<'_>);
 
-    /// What the engine's code finds at [`Port::native`] as long as the context has them.
+    /// What the engine's code finds at [`crate::layout::PORT_NATIVE`] in the port of the context as long as that has them.
     fn address(&self) -> *mut u8;
 }
 

@@ -100,7 +100,8 @@ pub const PORT_TAKEN_LACKS: usize = offset_of!(Port, taken_lacks);
 
 const _: () = assert!(PORT_GIVEN_LACKS.is_multiple_of(8) && PORT_TAKEN_LACKS == PORT_GIVEN_LACKS + size_of::<u32>());
 
-/// See [`Port::native`].
+/// What [`crate::NativeFrames::address`] said of the innermost frames, null if they are portable. While the context stands at an
+/// `svc`, they wait there.
 pub const PORT_NATIVE: usize = offset_of!(Port, native);
 
 /// The words of a message.

@@ -54,8 +54,7 @@ pub struct Port {
     pub(crate) given_lacks: u32,
     /// The same of the message that it takes.
     pub(crate) taken_lacks: u32,
-    /// The [`crate::NativeFrames::address`] of the innermost frames, null if they are portable. While the context stands at an `svc`
-    /// they wait there.
+    /// See [`crate::layout::PORT_NATIVE`].
     pub(crate) native: *mut u8,
     /// What the context is doing; its first 32 bits say which state it is.
     pub(crate) state: State,
