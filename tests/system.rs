@@ -137,3 +137,12 @@ fn a_thread_of_the_highest_level_is_not_late() {
         assert_eq!(outcome, Outcome::Halted(0), "{}", engine.name());
     }
 }
+
+/// What a thread has left over of a call that it once had does not make its own calls dearer: in virtual time that is a number.
+#[test]
+fn who_was_deep_within_calls_calls_as_before() {
+    for engine in EngineKind::ALL {
+        let (outcome, _) = boot(&modules(&["deep", "deep"], &[]), engine, Time::Virtual);
+        assert_eq!(outcome, Outcome::Halted(0), "{}", engine.name());
+    }
+}
