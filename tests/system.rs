@@ -146,3 +146,17 @@ fn who_was_deep_within_calls_calls_as_before() {
         assert_eq!(outcome, Outcome::Halted(0), "{}", engine.name());
     }
 }
+
+/// Clients that contend for one server have as much of it as each other: in turns where it answers at once, and else one by one.
+#[test]
+fn clients_of_one_server_have_equal_shares() {
+    let in_turns = [("BUSY", 0), ("COUNT", 4), ("ROUNDS", 1_000_000), ("FAIR", 800)];
+    let one_by_one = [("BUSY", 1), ("COUNT", 16), ("ROUNDS", 20_000), ("FAIR", 990)];
+    for settings in [in_turns, one_by_one] {
+        let contended = program("contended", &settings);
+        for engine in EngineKind::ALL {
+            let (outcome, _) = boot(&[contended.clone(), contended.clone()], engine, Time::Virtual);
+            assert_eq!(outcome, Outcome::Halted(0), "{settings:?}, {}", engine.name());
+        }
+    }
+}
