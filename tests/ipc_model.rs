@@ -77,6 +77,17 @@ fn calls_and_answers() {
     holds_in_all_orders("calls and answers", [&[CALL, CALL], &[CALL], server, &[]]);
 }
 
+/// The second client is another server at the same endpoint.
+#[test]
+fn two_servers() {
+    let (other, server): (&[_], &[_]) = (&[RECEIVE, REPLY], &[RECEIVE, REPLY_RECEIVE]);
+    holds_in_all_orders("two servers", [&[CALL, CALL], other, server, &[]]);
+    holds_in_all_orders("in time", [&[CALL, CALL_IN_TIME], other, server, &[PASS]]);
+    holds_in_all_orders("and a kill", [&[CALL, CALL], other, server, &[KILL]]);
+    holds_in_all_orders("and a restart", [&[CALL, CALL], other, server, &[RESTART]]);
+    holds_in_all_orders("of a lend", [&[LEND, CALL], other, &[RECEIVE, USE_LEND, REPLY], &[]]);
+}
+
 #[test]
 fn calls_in_time() {
     let server: &[_] = &[RECEIVE, REPLY_RECEIVE, REPLY];

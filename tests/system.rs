@@ -137,3 +137,26 @@ fn a_thread_of_the_highest_level_is_not_late() {
         assert_eq!(outcome, Outcome::Halted(0), "{}", engine.name());
     }
 }
+
+/// What a thread has left over of a call that it once had does not make its own calls dearer: in virtual time that is a number.
+#[test]
+fn who_was_deep_within_calls_calls_as_before() {
+    for engine in EngineKind::ALL {
+        let (outcome, _) = boot(&modules(&["deep", "deep"], &[]), engine, Time::Virtual);
+        assert_eq!(outcome, Outcome::Halted(0), "{}", engine.name());
+    }
+}
+
+/// Clients that contend for one server have as much of it as each other: in turns where it answers at once, and else one by one.
+#[test]
+fn clients_of_one_server_have_equal_shares() {
+    let in_turns = [("BUSY", 0), ("COUNT", 4), ("ROUNDS", 1_000_000), ("FAIR", 800)];
+    let one_by_one = [("BUSY", 1), ("COUNT", 16), ("ROUNDS", 20_000), ("FAIR", 990)];
+    for settings in [in_turns, one_by_one] {
+        let contended = program("contended", &settings);
+        for engine in EngineKind::ALL {
+            let (outcome, _) = boot(&[contended.clone(), contended.clone()], engine, Time::Virtual);
+            assert_eq!(outcome, Outcome::Halted(0), "{settings:?}, {}", engine.name());
+        }
+    }
+}

@@ -23,6 +23,12 @@ const STARTING: u64 = 1;
 const CALL_ALONE: u64 = 2;
 const CALL_IN_A_CROWD: u64 = 3;
 
+/// What `contended.lim` is asked for.
+const CALL_OF_ONE_SERVER: u64 = 1;
+
+/// How many calls clients make that contend for one server.
+const CALLS: u64 = 3_000_000;
+
 const KILLS: u64 = 1_000;
 
 /// How often a thread sleeps whose lateness is taken.
@@ -42,6 +48,12 @@ pub fn print(rounds: u32) {
             ("call and answer, 2 domains, ns", "", &mut || many(2, CALL_ALONE, false)),
             ("call and answer, 1,000 domains, ns", "", &mut || many(1_000, CALL_IN_A_CROWD, false)),
             ("call and answer, 10,000 domains, ns", "", &mut || many(10_000, CALL_IN_A_CROWD, false)),
+            ("call and answer, 2 clients in turn, ns", "", &mut || contended(2, false)),
+            ("call and answer, 1,000 clients in turn, ns", "", &mut || contended(1_000, false)),
+            ("call behind others, 2 clients, ns", "", &mut || contended(2, true)),
+            ("call behind others, 16 clients, ns", "", &mut || contended(16, true)),
+            ("call behind others, 100 clients, ns", "", &mut || contended(100, true)),
+            ("call behind others, 1,000 clients, ns", "", &mut || contended(1_000, true)),
         ],
     );
     if let Some(limen) = command() {
@@ -72,6 +84,15 @@ fn percentiles(name: &str, mut times: Vec<u64>) {
 fn many(count: u64, what: u64, is_passive: bool) -> f64 {
     let settings = [("COUNT", count), ("WHAT", what), ("PASSIVE", is_passive.into())];
     f64::from(run(&[scenario("many", &settings), scenario("idle", &[])]))
+}
+
+/// The time of a call of one server by so many clients, each in a domain of its own. Where the server is busy, all of them wait in its
+/// queue nearly always.
+fn contended(clients: u64, is_busy: bool) -> f64 {
+    let calls = if is_busy { CALLS / 10 } else { CALLS };
+    let settings = [("COUNT", clients), ("ROUNDS", calls), ("WHAT", CALL_OF_ONE_SERVER), ("BUSY", is_busy.into())];
+    let scenario = scenario("contended", &settings);
+    f64::from(run(&[scenario.clone(), scenario]))
 }
 
 /// The times from a kill to the next answer.
