@@ -19,7 +19,7 @@
 //! One thread of the process compiles in the background for all engines. It ends with the process.
 
 #![cfg_attr(
-    not(all(target_arch = "x86_64", unix)),
+    not(all(target_arch = "x86_64", unix, not(miri))),
     allow(dead_code, reason = "without a port to the processor nothing is compiled")
 )]
 
