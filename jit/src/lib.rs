@@ -32,6 +32,7 @@ mod code_map;
 mod code_memory;
 mod compile;
 mod context;
+mod counted;
 mod engine;
 mod frames;
 mod guard;
