@@ -18,7 +18,7 @@ use crate::ranges::operand;
 use crate::shape::{Block, Shape};
 
 /// In loops of more words a look at each access takes little of a turn.
-const MAX_WORDS: u32 = 64;
+const MAX_WORDS: u32 = 32;
 
 /// Numbers that are made of more are not followed.
 const MAX_PARTS: usize = 8;
