@@ -511,9 +511,9 @@ export fn svc(c: ref, number: i32) {
     code = i32.addi code, 1000
     halt code
 }";
-    // Each time six full messages and 3, 3, 1, 6, 7 and 0 in between; of the server a full one, twice the sum of what it got, and a
-    // full one.
-    let sum = 5 * (6 * -8 + 3 + 3 + 1 + 6 + 7 + (-8 + 1 + 1 - 8));
+    // Each time six full messages and 3, 3, 1, 6, 7 and 0 in between; of the server the sum of what it got, and a full one, and nothing
+    // when it has handed that over. And the full one with which it begins.
+    let sum = 5 * (6 * -8 + 3 + 3 + 1 + 6 + 7 + (1 - 8)) - 8;
     let kernel = format!("{BOOT_TWO}{kernel}");
     assert_eq!(System::new(&kernel, &user).same_in_all_ways().0, Outcome::Halted(1000 + sum));
 }

@@ -58,6 +58,11 @@ impl CodeMap {
         self.known().around(address)?.call_before(address)
     }
 
+    /// The `svc` behind which code goes on at this address, where stacks are switched.
+    pub(crate) fn switch_before(&self, address: usize) -> Option<NativeFrame> {
+        self.known().around(address)?.switch_before(address)
+    }
+
     /// The registers of a function that are in its native frames.
     pub(crate) fn residents(&self, table: *const *const u8, function: u32) -> Option<Arc<Residents>> {
         self.known().residents.get(&(table, function)).cloned()

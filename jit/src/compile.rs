@@ -16,7 +16,7 @@ use thiserror::Error;
 
 use crate::arch::{self, FRAME_OVERHEAD};
 use crate::code_memory::{self, Draft, Placed};
-use crate::lower::enter::Handler;
+use crate::lower::enter::{Handler, switched_at};
 use crate::lower::leave::EXIT;
 use crate::mode::Mode;
 use crate::resident::Residents;
@@ -78,6 +78,8 @@ pub(crate) struct Code {
     pub(crate) function: u32,
     /// In the order of where callees return to.
     calls: Vec<Call>,
+    /// In order.
+    switches: Vec<Switch>,
     /// Offsets from the beginning at which the host may stop it, and the words of the instructions that they belong to.
     stops: Vec<(u32, u32)>,
     /// Offset at which the function returns if it was stopped.
@@ -92,6 +94,15 @@ struct Call {
     returns_to: u32,
     pad: u32,
     /// The word of the instruction.
+    word: u32,
+}
+
+/// A place where compiled code switches stacks, in offsets from the beginning.
+#[derive(Clone, Copy, Debug)]
+struct Switch {
+    begin: u32,
+    end: u32,
+    /// The word of the `svc`.
     word: u32,
 }
 
@@ -120,6 +131,14 @@ impl Code {
         let call = self.calls[self.calls.binary_search_by_key(&offset, |call| call.returns_to).ok()?];
         let at = NativeFrame { function: self.function, pc: call.word };
         Some(Site { pad: self.address() + call.pad as usize, at })
+    }
+
+    /// The `svc` behind which it goes on at this address, where stacks are switched.
+    pub(crate) fn switch_before(&self, address: usize) -> Option<NativeFrame> {
+        let before = u32::try_from(address - self.address()).ok()?.checked_sub(1)?;
+        let next = self.switches.partition_point(|switch| switch.begin <= before);
+        let switch = self.switches[..next].last().filter(|switch| before < switch.end)?;
+        Some(NativeFrame { function: self.function, pc: switch.word })
     }
 
     /// If the host may stop code that stands at this address: where the function then is, and where it returns.
@@ -298,10 +317,15 @@ impl Compiler {
         stops: Vec<(u32, u32)>,
     ) -> Code {
         let _kernel = kernel.map(|handler| handler.module.clone());
-        let mut code = Code { memory, _kernel, size: 0, function, calls: Vec::new(), stops, exit: 0, residents };
+        let (calls, switches) = (Vec::new(), Vec::new());
+        let mut code = Code { memory, _kernel, size: 0, function, calls, switches, stops, exit: 0, residents };
         let Some(compiled) = self.context.compiled_code() else { return code };
         let buffer = &compiled.buffer;
         let locations = buffer.get_srclocs_sorted();
+        for range in locations {
+            let word = switched_at(range.loc.bits());
+            code.switches.extend(word.map(|word| Switch { begin: range.start, end: range.end, word }));
+        }
         let word_at = |offset: u32| {
             let next = locations.partition_point(|range| range.start <= offset);
             next.checked_sub(1).map_or(0, |index| locations[index].loc.bits())

@@ -31,7 +31,7 @@ impl Control {
 /// What runs native code of one machine, as compiled code sees it: what all its contexts share.
 #[repr(C)]
 pub(crate) struct Processor {
-    /// What runs.
+    /// What the driver is to enter, or has let it go on. Where stacks are switched while native code runs, nobody notes it.
     pub(crate) current: *mut NativeContext,
     /// The kernel's context, ready to enter the kernel for an `svc`; null while only the machine can do that.
     pub(crate) kernel: *mut NativeContext,
@@ -48,8 +48,8 @@ pub(crate) struct Processor {
     pub(crate) hanging: *const u8,
     /// Contexts that code of the kernel has met, each at the place that its reference says, or the slot from which that was got.
     pub(crate) peers: [Peer; PEERS],
-    /// How often the runtime may have changed what is known of references and contexts.
-    pub(crate) renewals: u64,
+    /// Whom code in the place of an `svc` has met last, each at the place that the `svc` says.
+    pub(crate) met: [Peer; MEETINGS],
     /// References that code has found to be live, each at the place that its low bits say, and their entries.
     pub(crate) live: [u64; LIVE],
     pub(crate) live_entries: [*const u8; LIVE],
@@ -92,6 +92,9 @@ pub(crate) struct Peer {
 /// So many contexts are known at once: a power of two.
 pub(crate) const PEERS: usize = 16;
 
+/// So many `svc`s have a place each for whom they met.
+pub(crate) const MEETINGS: usize = 16;
+
 /// So many references are known to be live at once: a power of two.
 pub(crate) const LIVE: usize = 32;
 
@@ -120,7 +123,7 @@ impl Processor {
             details: std::ptr::null(),
             hanging: std::ptr::null(),
             peers: [Peer::NONE; PEERS],
-            renewals: 0,
+            met: [Peer::NONE; MEETINGS],
             live: [NOBODY; LIVE],
             live_entries: [std::ptr::null(); LIVE],
             live_payloads: [0; LIVE],
@@ -142,8 +145,7 @@ impl Processor {
         (self.details, self.hanging) = run.lending();
         let may_switch = run.may_switch();
         self.epoch = if may_switch { run.epoch() } else { NEVER };
-        self.peers = [Peer::NONE; PEERS];
-        self.renewals += 1;
+        (self.peers, self.met) = ([Peer::NONE; PEERS], [Peer::NONE; MEETINGS]);
         self.live = [NOBODY; LIVE];
         if !may_switch {
             self.close();
@@ -175,9 +177,6 @@ pub(crate) struct NativeContext {
     /// The domain's slots, and how many there are.
     pub(crate) slots: *mut u64,
     pub(crate) slot_count: u64,
-    /// Whom code of the kernel has met last in the place of one of this context's `svc`s, and at which of the processor's renewals.
-    pub(crate) met: Peer,
-    pub(crate) met_at: u64,
     /// The epoch for which all that is noted here is true.
     pub(crate) epoch: u64,
     /// Where an empty native stack begins.
@@ -326,8 +325,6 @@ impl NativeContext {
             port: std::ptr::null_mut(),
             slots: std::ptr::null_mut(),
             slot_count: 0,
-            met: Peer::NONE,
-            met_at: 0,
             epoch: NEVER,
             top: nowhere,
             limit: AtomicU64::new(0),
@@ -393,9 +390,17 @@ impl NativeContext {
         self.epoch = run.epoch();
     }
 
-    /// Its innermost frame, where it asks the runtime or stands at an `svc`: the place it has noted, and its frame pointer.
+    /// Its innermost frame, where it asks the runtime: the place it has noted, and its frame pointer.
     pub(crate) fn innermost_at(&self, pointer: *mut u8) -> Innermost {
         Innermost { at: frame_at(self.place), frame: self.asking, pointer, entering: None }
+    }
+
+    /// Its innermost frame, where it stands at an `svc`: where it will go on says which one that is.
+    pub(crate) fn innermost_at_svc(&self, frames: &Frames<'_>) -> Innermost {
+        // Only compiled code stands there.
+        let Some(at) = self.code_map.switch_before(self.native.code as usize) else { std::process::abort() };
+        let pointer = self.native.frame;
+        Innermost { at, frame: self.frame_of(frames, pointer), pointer, entering: None }
     }
 
     /// Register 0 of the innermost frame, which has this frame pointer: those of frames lie one behind the other, as the frames
@@ -461,16 +466,16 @@ impl NativeContext {
         callers.chain([&self.place]).map(|place| frame_at(*place)).collect()
     }
 
-    /// Whether its frames stand at an `svc`.
+    /// Whether its frames stand at an `svc` that is not answered.
     pub(crate) fn is_in_svc(&self) -> bool {
         // SAFETY: the port lives as long as its context, to which this belongs.
-        !self.port.is_null() && std::ptr::eq(unsafe { (*self.port).native }, std::ptr::from_ref(self).cast())
+        !self.port.is_null() && unsafe { (*self.port).is_in_svc() }
     }
 
     /// Whether the operands of the instruction at which the innermost frame stands are in its cells: the runtime executes
     /// it, or is about to.
-    pub(crate) fn has_operands(&self) -> bool {
-        !self.is_in_svc() && self.innermost.entering.is_none() && Kind::from_code(self.kind) == Kind::Step
+    pub(crate) fn has_operands(&self, frames: &Frames<'_>) -> bool {
+        !frames.is_at_svc() && self.innermost.entering.is_none() && Kind::from_code(self.kind) == Kind::Step
     }
 
     /// Says where its innermost frame stands.

@@ -47,9 +47,6 @@ impl Parked {
 
     /// What the frames execute, outermost first. All but the innermost are sent to the pads of their calls.
     fn divert(&mut self) -> Vec<NativeFrame> {
-        if self.context.is_in_svc() {
-            self.context.innermost = self.context.innermost_at(self.context.native.frame);
-        }
         let (innermost, code_map) = (self.context.innermost, &self.context.code_map);
         let mut frames = vec![innermost.at];
         if let Some(returns) = innermost.entering {
@@ -110,9 +107,6 @@ unsafe fn held_in(residents: &Residents, pc: u32, slots: u64) -> Vec<(u16, u64)>
 pub(crate) unsafe fn go(context: *mut NativeContext) {
     // SAFETY: the caller's promise.
     unsafe {
-        if (*context).is_in_svc() {
-            (*(*context).port).native = std::ptr::null_mut();
-        }
         let processor = (*context).processor;
         // Frames that stand at an `svc` and are to return are told by a null in place of the port.
         let told: *mut () = match (*context).unwinding {
@@ -138,7 +132,14 @@ pub(crate) unsafe fn go(context: *mut NativeContext) {
 }
 
 impl NativeFrames for Parked {
+    fn address(&self) -> *mut u8 {
+        (&raw const *self.context).cast_mut().cast()
+    }
+
     fn settle(mut self: Box<Self>, frames: &mut Frames<'_>) {
+        if frames.is_at_svc() {
+            self.context.innermost = self.context.innermost_at_svc(frames);
+        }
         let native = self.divert();
         let cell = self.context.cell(self.context.frame);
         let held = self.held(frames, &native);
@@ -146,7 +147,7 @@ impl NativeFrames for Parked {
             let held: &[(u16, u64)] = &held[frame];
             held.binary_search_by_key(&register, |(register, _)| *register).map_or(0, |index| held[index].1)
         };
-        frames.rebuild(cell, &native, self.context.has_operands(), &value);
+        frames.rebuild(cell, &native, self.context.has_operands(frames), &value);
         if self.context.innermost.entering.is_some() {
             self.context.give_back_operands(frames);
         }

@@ -197,6 +197,7 @@ fn park(context: &mut NativeContext, reason: Reason) {
     // pointer.
     unsafe {
         let processor = (*context).processor;
+        (*processor).current = context;
         arch::switch(&raw mut (*context).native, &raw const (*processor).driver, processor.cast(), 0);
     }
 }

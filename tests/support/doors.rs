@@ -207,7 +207,7 @@ fn step(random: &mut Random, step: usize) -> String {
     let [who, whom] = [(); 2].map(|()| if sound { *random.pick(&["c", "other"]) } else { "a" });
     let k = *random.pick(&[0, 1, 2, 3, 7, 8]);
     let slot = *random.pick(&SLOTS);
-    let line = match random.below(29) {
+    let line = match random.below(30) {
         0 | 1 => format!("{w} = ctx.word {who}, {k}"),
         2 => format!("a = ctx.ref {who}, {k}"),
         3 | 4 => format!("ctx.set_word {who}, {k}, {w}"),
@@ -259,6 +259,9 @@ fn step(random: &mut Random, step: usize) -> String {
         ),
         27 => "call rest(c)".to_owned(),
         28 => format!("i64.br_lt_s {w}, {v}, over{step}\n    call rest(c)\n  over{step}:\n    i = i32.addi i, 0"),
+        29 => {
+            format!("i64.br_lt_s {w}, {v}, over{step}\n    ctx.transfer {who}, c\n  over{step}:\n    i = i32.addi i, 0")
+        }
         _ => format!("i = ctx.state {who}\n    {w} = i64.from_i32_u i"),
     };
     if sound && line.contains("other") {

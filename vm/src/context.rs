@@ -443,9 +443,20 @@ impl Context {
         }
     }
 
+    /// Whether native frames, if it has any, stand at an `svc`.
+    pub(crate) fn is_at_svc(&self) -> bool {
+        self.port.state == State::InSvc || self.is_answered
+    }
+
+    /// Has native frames as its innermost ones.
+    pub(crate) fn leave_native(&mut self, frames: Box<dyn NativeFrames>) {
+        self.port.native = frames.address();
+        self.native = Some(frames);
+    }
+
     /// The native frames, which will take the answer to the `svc` at which they stand by themselves.
     pub(crate) fn take_native(&mut self) -> Option<Box<dyn NativeFrames>> {
-        self.is_answered = false;
+        (self.is_answered, self.port.native) = (false, std::ptr::null_mut());
         self.native.take()
     }
 

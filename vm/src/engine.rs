@@ -204,6 +204,9 @@ pub struct ControlledHome {
 pub trait NativeFrames: std::any::Any + Send {
     /// Turns them into portable frames.
     fn settle(self: Box<Self>, frames: &mut Frames<'_>);
+
+    /// What the engine's code finds at [`Port::native`] as long as the context has them.
+    fn address(&self) -> *mut u8;
 }
 
 /// A frame that native code has, by what it executes.
@@ -419,7 +422,7 @@ impl<'a> Run<'a> {
 
     /// Leaves frames that are not in the portable form. Of the innermost the place is known, see [`Frames::stand`].
     pub fn leave_native(&mut self, frames: Box<dyn NativeFrames>) {
-        self.store.context_mut(self.context).native = Some(frames);
+        self.store.context_mut(self.context).leave_native(frames);
     }
 
     /// Turns all frames into the portable form.
@@ -451,6 +454,12 @@ impl Frames<'_> {
     #[must_use]
     pub fn position(&self) -> (u32, u32) {
         self.context.position(self.module).unwrap_or_default()
+    }
+
+    /// Whether the innermost frame stands at an `svc`, answered or not.
+    #[must_use]
+    pub fn is_at_svc(&self) -> bool {
+        self.context.is_at_svc()
     }
 
     /// Whether all registers of the innermost frame but its parameters are as a call leaves them. A kernel can have changed those

@@ -54,8 +54,9 @@ pub struct Port {
     pub(crate) given_lacks: u32,
     /// The same of the message that it takes.
     pub(crate) taken_lacks: u32,
-    /// Belongs to the engine: where native frames wait that stand at an `svc`, null if there are none such.
-    pub native: *mut u8,
+    /// The [`crate::NativeFrames::address`] of the innermost frames, null if they are portable. While the context stands at an `svc`
+    /// they wait there.
+    pub(crate) native: *mut u8,
     /// What the context is doing; its first 32 bits say which state it is.
     pub(crate) state: State,
     /// The context's own entry in the object table; null for contexts of the host.
@@ -79,6 +80,12 @@ const _: () = {
 };
 
 impl Port {
+    /// Whether the context stands at an `svc` that is not answered.
+    #[must_use]
+    pub fn is_in_svc(&self) -> bool {
+        self.state == State::InSvc
+    }
+
     /// What the context gives, while it stands at an `svc`.
     pub(crate) fn given(&self) -> Message {
         self.given.without(self.given_lacks)
@@ -104,6 +111,11 @@ impl Port {
     pub(crate) fn exchange(&mut self, given: Message, taken: Message) {
         (self.given, self.given_lacks) = (given, NOTHING);
         self.take(taken);
+    }
+
+    /// Has nothing more to give.
+    pub(crate) fn give_nothing(&mut self) {
+        self.given_lacks = u32::MAX;
     }
 
     /// Will take a message.

@@ -106,6 +106,7 @@ unsafe extern "C" fn start() {
         "mov [r12 + {fuel}], r15",
         "mov qword ptr [r12 + {done}], 1",
         "mov rax, [r12 + {processor}]",
+        "mov [rax + {current}], r12",
         "mov rsp, [rax + {driver} + {stack}]",
         "mov rbp, [rax + {driver} + {at}]",
         "jmp [rax + {driver} + {code}]",

@@ -117,8 +117,7 @@ impl Control for Translator<'_, '_> {
         let context = self.fetch_context();
         let known = std::mem::replace(&mut self.context, context);
         let port = self.port();
-        self.note_place();
-        let message = self.give(port, &given);
+        let message = self.message_of(&given);
         let port = self.enter_kernel(port, number, message, &taken);
         self.context = known;
         self.take(port, &taken);

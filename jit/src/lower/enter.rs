@@ -12,7 +12,8 @@ use std::mem::offset_of;
 use std::rc::Rc;
 
 use cranelift_codegen::ir::condcodes::IntCC;
-use cranelift_codegen::ir::{Block, BlockArg, InstBuilder, TrapCode, Value, types};
+use cranelift_codegen::ir::{Block, BlockArg, InstBuilder, SourceLoc, TrapCode, Value, types};
+use cranelift_frontend::Variable;
 use limen_isa::Reg;
 use limen_isa::module::Module;
 use limen_vm::{NativeFrame, Verified, layout};
@@ -20,12 +21,23 @@ use limen_vm::{NativeFrame, Verified, layout};
 use super::message::GivenMessage;
 use super::object::Known;
 use super::plan::Plan;
-use crate::context::{NativeContext, Processor};
+use crate::compile::MAX_WORDS;
+use crate::context::{MEETINGS, NativeContext, Processor};
 use crate::mode::{Mode, Paging, Safepoints};
 use crate::nans::Nan;
 use crate::passing::listed;
 use crate::slow::place;
 use crate::translate::{CELL, Entry, Translator, constant, trusted, type_of};
+
+/// In place of the word of an instruction, with it: that stacks are switched for it.
+const SWITCH: u32 = 1 << 31;
+
+const _: () = assert!(MAX_WORDS < SWITCH as usize);
+
+/// The word of the instruction for which stacks are switched, of what stands in its place.
+pub(crate) fn switched_at(location: u32) -> Option<u32> {
+    Some(location ^ SWITCH).filter(|word| (*word as usize) < MAX_WORDS)
+}
 
 /// What of a kernel deals with an `svc`.
 #[derive(Clone)]
@@ -38,10 +50,14 @@ pub(crate) struct Handler {
 /// The `svc` whose place code of the kernel takes.
 #[derive(Clone)]
 pub(crate) struct Svc {
-    /// The caller's native context, its port, and its message, which is there too.
+    /// The caller's native context, its port, and its message.
     pub(super) native: Value,
     pub(super) port: Value,
     pub(super) message: GivenMessage,
+    /// Not zero while the message is not in the port, and was not handed over either.
+    pub(super) is_message_at_hand: Variable,
+    /// Where it is noted whom it met last, in [`Processor::met`].
+    pub(super) meeting: usize,
     /// Parks the caller, whose native context it takes. And where to switch to, and what is to be found there.
     parked: Block,
     /// Goes on behind the `svc`, which is answered. Takes the port.
@@ -106,26 +122,34 @@ impl Inlined {
 }
 
 impl Translator<'_, '_> {
-    /// An `svc` whose message is in the port: lets the kernel deal with it, or has the driver ask the machine. Goes on when it is
-    /// answered, with the port; if frames are to return, this one does so, leaving out of its cells the registers that the answer
+    /// An `svc` with a message: lets the kernel deal with it, or has the driver ask the machine. Goes on when it is answered, with the
+    /// port; if frames are to return, this one does so, leaving out of its cells the registers that the answer
     /// goes to.
     pub(super) fn enter_kernel(&mut self, port: Value, number: u32, message: GivenMessage, taken: &[Reg]) -> Value {
         let [ask, parked, answered, left, again] = [(); 5].map(|()| self.builder.create_block());
-        let [native, to, word] = [(); 3].map(|()| self.builder.append_block_param(parked, types::I64));
+        let [own, to, word] = [(); 3].map(|()| self.builder.append_block_param(parked, types::I64));
         let port_again = self.builder.append_block_param(answered, types::I64);
-        let svc = Svc { native: self.context, port, message, parked, answered, left, again };
+        let is_message_at_hand = self.builder.declare_var(types::I8);
+        // Most likely no other `svc` that is in a hurry has the same place.
+        let meeting = (self.index.wrapping_mul(5).wrapping_add(self.pc) % MEETINGS as u32) as usize;
+        let native = self.context;
+        let svc = Svc { native, port, message, is_message_at_hand, meeting, parked, answered, left, again };
         let inlined =
             self.kernel.and_then(|handler| Some((handler, Plan::of(&handler.module, handler.function, number)?)));
         match inlined {
             Some((handler, plan)) => self.inline_kernel(&svc, ask, handler, number, plan),
-            None => self.call_kernel(&svc, ask, number),
+            None => {
+                self.give(port, &svc.message);
+                self.call_kernel(&svc, ask, number);
+            }
         }
         self.fill_cold(ask, |cold| {
             let svc = cold.find_again(&svc);
+            cold.give(svc.port, &svc.message);
             cold.ask_machine(&svc);
         });
         self.builder.switch_to_block(parked);
-        let own = self.builder.ins().iadd_imm_s(native, offset_of!(NativeContext, native) as i64);
+        let own = self.builder.ins().iadd_imm_s(own, offset_of!(NativeContext, native) as i64);
         let found = self.switch_stacks(own, to, word);
         let leave = self.call_pad(taken);
         self.builder.ins().brif(found, answered, &[found.into()], leave, &[]);
@@ -139,7 +163,7 @@ impl Translator<'_, '_> {
 
     /// Has the driver ask the machine about an `svc`.
     fn ask_machine(&mut self, svc: &Svc) {
-        self.builder.ins().store(trusted(), svc.native, svc.port, layout::PORT_NATIVE as i32);
+        self.stand_in_svc(svc.port);
         self.leave_to_driver(svc, svc.native);
     }
 
@@ -153,6 +177,7 @@ impl Translator<'_, '_> {
 
     /// Parks the caller of an `svc` and lets the driver go on with a native context, which has the fuel.
     fn leave_to_driver(&mut self, svc: &Svc, native: Value) {
+        self.note_current(native);
         let fuel = self.fuel();
         self.builder.ins().store(trusted(), fuel, native, offset_of!(NativeContext, fuel) as i32);
         let processor = self.processor();
@@ -169,22 +194,20 @@ impl Translator<'_, '_> {
         let is_own = self.builder.ins().icmp(IntCC::Equal, svc.port, its_port);
         self.unless(is_own, ask);
         self.pass_next(ask);
-        self.stand_in_svc(svc);
+        self.stand_in_svc(svc.port);
         let itself = self.builder.ins().load(types::I64, constant(), svc.port, layout::PORT_ITSELF as i32);
         let number = self.builder.ins().iconst(types::I64, i64::from(number));
         for (place, value) in (offset_of!(NativeContext, integers)..).step_by(CELL as usize).zip([itself, number]) {
             self.builder.ins().store(trusted(), value, kernel, place as i32);
         }
-        self.runs_next(kernel);
+        self.note_current(kernel);
         let control = self.builder.ins().iadd_imm_s(kernel, offset_of!(NativeContext, native) as i64);
         let processor = self.processor();
         self.builder.ins().jump(svc.parked, &[svc.native.into(), control.into(), processor.into()]);
     }
 
     /// Notes in its port that the context stands at an `svc`, with its frames as they are.
-    fn stand_in_svc(&mut self, svc: &Svc) {
-        let port = svc.port;
-        self.builder.ins().store(trusted(), svc.native, port, layout::PORT_NATIVE as i32);
+    fn stand_in_svc(&mut self, port: Value) {
         let state = self.builder.ins().iconst(types::I32, i64::from(layout::STATE_IN_SVC));
         self.builder.ins().store(trusted(), state, port, layout::PORT_STATE as i32);
     }
@@ -193,12 +216,10 @@ impl Translator<'_, '_> {
     pub(super) fn leave_svc(&mut self, port: Value) {
         let ready = self.builder.ins().iconst(types::I32, i64::from(layout::STATE_READY));
         self.builder.ins().store(trusted(), ready, port, layout::PORT_STATE as i32);
-        let nowhere = self.builder.ins().iconst(types::I64, 0);
-        self.builder.ins().store(trusted(), nowhere, port, layout::PORT_NATIVE as i32);
     }
 
-    /// Notes which native context runs from now on.
-    pub(super) fn runs_next(&mut self, native: Value) {
+    /// Notes which native context runs.
+    fn note_current(&mut self, native: Value) {
         let processor = self.processor();
         self.builder.ins().store(trusted(), native, processor, offset_of!(Processor, current) as i32);
     }
@@ -208,7 +229,9 @@ impl Translator<'_, '_> {
     /// the port of this context, or null if the frames are to return.
     pub(super) fn switch_stacks(&mut self, own: Value, to: Value, word: Value) -> Value {
         self.show_fuel();
+        self.builder.set_srcloc(SourceLoc::new(SWITCH | self.pc));
         let found = self.builder.ins().stack_switch(own, to, word);
+        self.builder.set_srcloc(SourceLoc::new(self.pc));
         self.take_fuel();
         found
     }
@@ -226,7 +249,10 @@ impl Translator<'_, '_> {
         let kernel = self.processor_field(offset_of!(Processor, kernel));
         let fuel = (self.mode.safepoints == Safepoints::Counting).then(|| self.fuel());
         self.pass_next(ask);
-        self.stand_in_svc(svc);
+        self.stand_in_svc(svc.port);
+        self.give_later(svc.port);
+        let at_hand = self.builder.ins().iconst(types::I8, 1);
+        self.builder.def_var(svc.is_message_at_hand, at_hand);
         let itself = self.builder.ins().load(types::I64, constant(), svc.port, layout::PORT_ITSELF as i32);
         let numeral = self.builder.ins().iconst(types::I32, i64::from(number));
         let frame = self.field_of(kernel, offset_of!(NativeContext, frame));
@@ -249,12 +275,12 @@ impl Translator<'_, '_> {
         self.fill_cold(svc.left, |cold| {
             let svc = cold.find_again(svc);
             let kernel = cold.processor_field(offset_of!(Processor, kernel));
-            cold.runs_next(kernel);
             cold.leave_to_driver(&svc, kernel);
         });
         self.fill_cold(svc.again, |cold| {
             fuel.into_iter().for_each(|fuel| cold.set_fuel(fuel));
             let svc = cold.find_again(svc);
+            cold.give(svc.port, &svc.message);
             cold.call_kernel(&svc, ask, number);
         });
     }
@@ -338,6 +364,7 @@ impl Translator<'_, '_> {
             cold.builder.ins().jump(further, &[]);
         });
         self.builder.switch_to_block(next);
+        self.builder.seal_block(next);
         self.may_have_changed(changes);
         if returns_to.is_none() {
             self.builder.ins().trap(TrapCode::unwrap_user(1));
@@ -353,6 +380,8 @@ impl Translator<'_, '_> {
         let retry = self.builder.create_block();
         self.builder.ins().jump(retry, &[]);
         self.builder.switch_to_block(retry);
+        // Where it lacks something it is not tried again, but left to the interpreter.
+        self.builder.seal_block(retry);
         let function = self.builder.ins().iconst(types::I64, i64::from(function));
         self.enter_in_line(retry, function, None)
     }
@@ -401,6 +430,8 @@ impl Translator<'_, '_> {
             self.builder.ins().jump(svc.again, &[]);
             return;
         }
+        let svc = svc.clone();
+        self.give_now(&svc);
         self.write_live(depth, &[]);
         self.note_place();
         let count = self.builder.ins().iconst(types::I64, depth as i64 + 1);
@@ -437,7 +468,7 @@ impl Translator<'_, '_> {
         let next = self.builder.current_block();
         self.fill_cold(caller, |cold| cold.builder.ins().jump(svc.answered, &[port.into()]));
         self.builder.switch_to_block(next.unwrap_or(caller));
-        self.runs_next(native);
+        self.give_now(svc);
         let control = self.builder.ins().iadd_imm_s(native, offset_of!(NativeContext, native) as i64);
         self.builder.ins().jump(svc.parked, &[svc.native.into(), control.into(), port.into()]);
     }

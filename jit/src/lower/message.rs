@@ -3,13 +3,15 @@
 //! A message has a place in the port for all that there can be, and what is not in it counts as zero. So that nobody has to write all
 //! these zeroes, the port says which of its cells are not in it: they are whatever they are.
 
+use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::{self, InstBuilder, InstructionData, Value, types};
 use limen_isa::codec::ModuleShapes;
 use limen_isa::{Opcode, Reg, ValueType};
 use limen_vm::{MESSAGE_CELLS, MESSAGE_REFS, MESSAGE_WORDS, Message, layout};
 
+use super::enter::Svc;
 use super::inline::computes;
-use super::object::Taken;
+use super::object::{Taken, Usual};
 use crate::ranges::operand;
 use crate::translate::{CELL, Translator, trusted, type_of};
 
@@ -23,14 +25,57 @@ pub(crate) struct GivenMessage {
 }
 
 impl Translator<'_, '_> {
-    /// Has a context give the message of these registers, and take nothing until it is given something.
-    pub(super) fn give(&mut self, port: Value, given: &[Reg]) -> GivenMessage {
-        let message = self.message_of(given);
-        self.put(port, layout::PORT_GIVEN, &message);
-        // In one store: what the message that is given lacks, and that the other lacks all.
-        let lacks = self.builder.ins().iconst(types::I64, !i64::from(message.in_it));
+    /// Has a context give a message, and take nothing until it is given something.
+    pub(super) fn give(&mut self, port: Value, message: &GivenMessage) {
+        self.put(port, layout::PORT_GIVEN, message);
+        self.begin_exchange(port, message.in_it);
+    }
+
+    /// As [`Translator::give`], but nothing is given yet: whoever wants to see the message is to have it given.
+    pub(super) fn give_later(&mut self, port: Value) {
+        self.begin_exchange(port, 0);
+    }
+
+    /// In one store: what the message that is given lacks, but for these cells, and that the one that is taken lacks all.
+    fn begin_exchange(&mut self, port: Value, given: u32) {
+        let lacks = self.builder.ins().iconst(types::I64, !i64::from(given));
         self.builder.ins().store(trusted(), lacks, port, layout::PORT_GIVEN_LACKS as i32);
-        message
+    }
+
+    /// In the place of an `svc`: gives the caller's message, which others may see from here on, unless it was handed over.
+    pub(super) fn give_now(&mut self, svc: &Svc) {
+        let is_at_hand = self.builder.use_var(svc.is_message_at_hand);
+        match self.known_constant(is_at_hand) {
+            Some(0) => {}
+            Some(_) => self.give(svc.port, &svc.message),
+            None => {
+                let [give, next] = [(); 2].map(|()| self.builder.create_block());
+                self.builder.ins().brif(is_at_hand, give, &[], next, &[]);
+                self.fill_cold(give, |cold| {
+                    cold.give(svc.port, &svc.message);
+                    cold.builder.ins().jump(next, &[]);
+                });
+                self.builder.switch_to_block(next);
+                [give, next].into_iter().for_each(|block| self.builder.seal_block(block));
+            }
+        }
+    }
+
+    /// In the place of an `svc`: goes on if the caller's message is at hand. Of one that was handed over the interpreter will find
+    /// nothing.
+    pub(super) fn check_message(&mut self, usual: &Usual, svc: &Svc) {
+        let is_at_hand = self.builder.use_var(svc.is_message_at_hand);
+        if self.known_constant(is_at_hand) != Some(1) {
+            let is_gone = self.builder.ins().icmp_imm_s(IntCC::Equal, is_at_hand, 0);
+            self.unless(is_gone, usual.slow);
+        }
+    }
+
+    /// In the place of an `svc`: goes on if this is not the caller's port, whose message may be at hand only.
+    pub(super) fn check_stranger(&mut self, usual: &Usual, port: Value) {
+        let Some(own) = self.inlined.as_ref().map(|inlined| inlined.svc.port) else { return };
+        let is_caller = self.builder.ins().icmp(IntCC::Equal, port, own);
+        self.unless(is_caller, usual.slow);
     }
 
     /// Has these registers take the message that is in the port for them.
@@ -46,7 +91,10 @@ impl Translator<'_, '_> {
 
     /// Has a context take a message that is given at the `svc` whose place this code takes; but for these cells, a bit each, in
     /// which it is given something else at once.
-    pub(super) fn hand(&mut self, to: Value, message: &GivenMessage, replaced: u32) {
+    pub(super) fn hand(&mut self, to: Value, svc: &Svc, replaced: u32) {
+        let message = &svc.message;
+        let gone = self.builder.ins().iconst(types::I8, 0);
+        self.builder.def_var(svc.is_message_at_hand, gone);
         let lacks = self.builder.ins().iconst(types::I32, i64::from(!message.in_it));
         self.builder.ins().store(trusted(), lacks, to, layout::PORT_TAKEN_LACKS as i32);
         let stays = GivenMessage { cells: message.cells.clone(), in_it: message.in_it & !replaced };
@@ -76,7 +124,7 @@ impl Translator<'_, '_> {
         replaced
     }
 
-    /// Has a context take the message that is in the port of another one.
+    /// Has a context take the message that is in the port of another one, which has nothing more to give then.
     pub(super) fn copy_message(&mut self, to: Value, from: Value) {
         for place in (0..size_of::<Message>() as i32).step_by(size_of::<u128>()) {
             let pair = self.builder.ins().load(types::I64X2, trusted(), from, layout::PORT_GIVEN as i32 + place);
@@ -84,6 +132,8 @@ impl Translator<'_, '_> {
         }
         let lacks = self.builder.ins().load(types::I32, trusted(), from, layout::PORT_GIVEN_LACKS as i32);
         self.builder.ins().store(trusted(), lacks, to, layout::PORT_TAKEN_LACKS as i32);
+        let nothing = self.builder.ins().iconst(types::I32, -1);
+        self.builder.ins().store(trusted(), nothing, from, layout::PORT_GIVEN_LACKS as i32);
         self.known.takes(to, Taken::default()); // which those are nobody knows here
     }
 
@@ -109,10 +159,17 @@ impl Translator<'_, '_> {
 
     /// Whether a value is known to be zero.
     pub(super) fn is_zero(&self, value: Value) -> bool {
+        self.known_constant(value) == Some(0)
+    }
+
+    /// A value, if it is a constant.
+    fn known_constant(&self, value: Value) -> Option<i64> {
         let dfg = &self.builder.func.dfg;
-        let inst = dfg.value_def(dfg.resolve_aliases(value)).inst();
-        let data = inst.map(|inst| dfg.insts[inst]);
-        matches!(data, Some(InstructionData::UnaryImm { opcode: ir::Opcode::Iconst, imm }) if imm.bits() == 0)
+        let inst = dfg.value_def(dfg.resolve_aliases(value)).inst()?;
+        match dfg.insts[inst] {
+            InstructionData::UnaryImm { opcode: ir::Opcode::Iconst, imm } => Some(imm.bits()),
+            _ => None,
+        }
     }
 
     /// A cell of a message in a port, which is there with what it lacks.
@@ -167,7 +224,7 @@ impl Translator<'_, '_> {
     }
 
     /// The message of these registers.
-    fn message_of(&mut self, registers: &[Reg]) -> GivenMessage {
+    pub(super) fn message_of(&mut self, registers: &[Reg]) -> GivenMessage {
         let nothing = self.zero(types::I64);
         let mut message = GivenMessage { cells: vec![nothing; MESSAGE_CELLS], in_it: 0 };
         for (register, cell) in registers.iter().zip(self.cells_of_message(registers)) {

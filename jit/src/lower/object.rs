@@ -425,34 +425,31 @@ impl Translator<'_, '_> {
         self.builder.ins().iadd(processor, offset)
     }
 
-    /// As [`Translator::peer`], in the place of an `svc`: most likely it is whom the caller met last. Then nothing waits for what
-    /// leads to it, which is only compared; and what a switch of stacks needs comes from the caller's own context.
+    /// As [`Translator::peer`], in the place of an `svc`: most likely it is whom this very `svc` met last. Then nothing waits for what
+    /// leads to it, which is only compared.
     fn met_again(&mut self, usual: &Usual, reference: Value) -> (Value, Value) {
-        let Some(own) = self.inlined.as_ref().map(|inlined| inlined.svc.native) else {
+        let Some(place) = self.inlined.as_ref().map(|inlined| inlined.svc.meeting) else {
             return self.peer(usual, reference);
         };
         let [another, next] = [(); 2].map(|()| self.continuation());
         let [port, native] = [(); 2].map(|()| self.builder.append_block_param(next, types::I64));
-        let at = |field: usize| (offset_of!(NativeContext, met) + field) as i32;
+        let at = |field: usize| (offset_of!(Processor, met) + place * size_of::<Peer>() + field) as i32;
         let [met, its, waits] = [offset_of!(Peer, reference), offset_of!(Peer, port), offset_of!(Peer, native)].map(at);
-        let renewals = self.processor_field(offset_of!(Processor, renewals));
-        let met_at = offset_of!(NativeContext, met_at) as i32;
-        for (wanted, noted) in [(reference, met), (renewals, met_at)] {
-            let found = self.builder.ins().load(types::I64, trusted(), own, noted);
-            let differs = self.builder.ins().icmp(IntCC::NotEqual, found, wanted);
-            self.unless(differs, another);
-        }
-        let [port_there, native_there] = [its, waits].map(|at| self.builder.ins().load(types::I64, trusted(), own, at));
-        let now = self.builder.ins().load(types::I64, trusted(), port_there, layout::PORT_NATIVE as i32);
-        let differs = self.builder.ins().icmp(IntCC::NotEqual, now, native_there);
+        let processor = self.processor();
+        let [found, port_there, native_there] =
+            [met, its, waits].map(|at| self.builder.ins().load(types::I64, trusted(), processor, at));
+        let differs = self.builder.ins().icmp(IntCC::NotEqual, found, reference);
         self.unless(differs, another);
+        let elsewhere = self.is_elsewhere(port_there);
+        self.unless(elsewhere, another);
         self.builder.ins().jump(next, &[port_there.into(), native_there.into()]);
 
         self.builder.seal_block(another);
         self.fill_cold(another, |cold| {
             let (port, native) = cold.peer(usual, reference);
-            let known = [(reference, met), (port, its), (native, waits), (renewals, met_at)];
-            known.into_iter().for_each(|(value, at)| _ = cold.builder.ins().store(trusted(), value, own, at));
+            for (value, at) in [(reference, met), (port, its), (native, waits)] {
+                cold.builder.ins().store(trusted(), value, processor, at);
+            }
             cold.builder.ins().jump(next, &[port.into(), native.into()]);
         });
         self.builder.switch_to_block(next);
@@ -472,9 +469,8 @@ impl Translator<'_, '_> {
             [found, its, waits].map(|at| self.builder.ins().load(types::I64, trusted(), peer, at));
         let differs = self.builder.ins().icmp(IntCC::NotEqual, found_there, reference);
         self.unless(differs, unknown);
-        let now = self.builder.ins().load(types::I64, trusted(), port_there, layout::PORT_NATIVE as i32);
-        let differs = self.builder.ins().icmp(IntCC::NotEqual, now, native_there);
-        self.unless(differs, unknown);
+        let elsewhere = self.is_elsewhere(port_there);
+        self.unless(elsewhere, unknown);
         self.builder.ins().jump(next, &[port_there.into(), native_there.into()]);
 
         self.builder.seal_block(unknown);
@@ -513,8 +509,13 @@ impl Translator<'_, '_> {
 
     /// Goes on if the context that has this port stands at an `svc`.
     pub(crate) fn check_in_svc(&mut self, usual: &Usual, port: Value) {
+        let elsewhere = self.is_elsewhere(port);
+        self.unless(elsewhere, usual.slow);
+    }
+
+    /// Whether the context that has this port does not stand at an `svc`.
+    fn is_elsewhere(&mut self, port: Value) -> Value {
         let state = self.builder.ins().load(types::I32, trusted(), port, layout::PORT_STATE as i32);
-        let other = self.builder.ins().icmp_imm_u(IntCC::NotEqual, state, i64::from(layout::STATE_IN_SVC));
-        self.unless(other, usual.slow);
+        self.builder.ins().icmp_imm_u(IntCC::NotEqual, state, i64::from(layout::STATE_IN_SVC))
     }
 }

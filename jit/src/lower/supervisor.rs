@@ -32,7 +32,6 @@ impl Supervisor for Translator<'_, '_> {
         if let Some(svc) = self.inlined.as_ref().map(|inlined| inlined.svc.clone()) {
             return self.go_on_with(&svc, native, port);
         }
-        self.runs_next(native);
         let control = self.builder.ins().iadd_imm_s(native, offset_of!(NativeContext, native) as i64);
         let processor = self.processor();
         let own = self.builder.ins().iadd_imm_s(processor, offset_of!(Processor, nowhere) as i64);
@@ -69,9 +68,15 @@ impl Supervisor for Translator<'_, '_> {
         let usual = self.usual();
         let (to_port, _) = self.waiting(&usual, to);
         let (from_port, _) = self.waiting(&usual, from);
-        match self.svc_of_caller(from).map(|svc| svc.message.clone()) {
-            Some(message) => self.hand(to_port, &message, self.cells_replaced(to)),
-            None => self.copy_message(to_port, from_port),
+        match self.svc_of_caller(from).cloned() {
+            Some(svc) => {
+                self.check_message(&usual, &svc);
+                self.hand(to_port, &svc, self.cells_replaced(to));
+            }
+            None => {
+                self.check_stranger(&usual, from_port);
+                self.copy_message(to_port, from_port);
+            }
         }
         self.end(usual);
     }
@@ -156,9 +161,15 @@ impl Translator<'_, '_> {
         let usual = self.usual();
         let (port, _) = self.waiting(&usual, c);
         let cell = first / CELL as usize + k as usize;
-        let element = match self.svc_of_caller(c) {
-            Some(svc) => svc.message.cells[cell],
-            None => self.given_cell(port, cell),
+        let element = match self.svc_of_caller(c).cloned() {
+            Some(svc) => {
+                self.check_message(&usual, &svc);
+                svc.message.cells[cell]
+            }
+            None => {
+                self.check_stranger(&usual, port);
+                self.given_cell(port, cell)
+            }
         };
         self.set(d, element);
         self.end(usual);

@@ -167,7 +167,7 @@ impl Store {
         }
     }
 
-    /// Gives one context's message to another.
+    /// Hands one context's message over to another.
     pub(crate) fn transfer(&mut self, to: ContextKey, from: ContextKey) -> Result<(), Fault> {
         let sent = self.context(from).outgoing().ok_or(Fault::State)?.message();
         let (receiver, _) = self.present(to)?;
@@ -175,6 +175,7 @@ impl Store {
             return Err(Fault::State);
         }
         receiver.port.take(sent);
+        self.context_mut(from).port.give_nothing();
         Ok(())
     }
 

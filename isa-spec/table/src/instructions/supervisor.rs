@@ -157,7 +157,7 @@ fn contexts() -> Vec<Row> {
         sup(0x56, "ctx.ref", &[w("d", Ref), r("c", Ref), uimm24("i")], "d = reference i of c's message").faults(&MESSAGE),
         sup(0x57, "ctx.set_word", &[r("c", Ref), uimm24("i"), r("v", I64)], "result word i of c's svc (or argument of a new context) = v; nothing if it takes fewer").faults(&MESSAGE),
         sup(0x58, "ctx.set_ref", &[r("c", Ref), uimm24("i"), r("a", Ref)], "result reference i of c's svc (or argument of a new context) = a; nothing if it takes fewer").faults(&MESSAGE),
-        sup(0x59, "ctx.transfer", &[r("to", Ref), r("from", Ref)], "the results of to's svc = the arguments of from's svc, words and references; those it has not are 0 or null").faults(&MESSAGE),
+        sup(0x59, "ctx.transfer", &[r("to", Ref), r("from", Ref)], "the results of to's svc = the arguments of from's svc, words and references; those it has not are 0 or null; from's svc has none any more").faults(&MESSAGE),
         sup(0x5a, "ctx.depth", &[w("d", I32), r("c", Ref)], "d = number of c's frames").faults(&USE),
         sup(0x5b, "ctx.frame", &[w("function", I32), w("pc", I32), r("c", Ref), r("depth", I32)], "function index and pc of a frame of c; depth 0 is the innermost").faults(&PARKED),
         sup(0x5c, "ctx.reg", &[w("d", I64), r("c", Ref), r("depth", I32), r("i", I32)], "d = the bits of register i, not a reference, of a frame of c").faults(&PARKED),
