@@ -306,6 +306,49 @@ export fn interrupt(c: ref) {
     assert!((4900..5003).contains(&word(&memory, 88)), "in round {}", word(&memory, 88));
 }
 
+/// The same in a loop that counts, which looks at its accesses before it begins, and not in its turns.
+#[test]
+fn a_reference_ends_while_a_loop_that_counts_is_interrupted() {
+    let user = "slots 4
+export fn main() {
+    reg round: i32
+    reg zero, value, sum, rounds: i32
+    reg segment: ref
+    reg offset: i64
+    segment = slot.get [zero + 0]
+    rounds = i32.const 100000
+  again:
+    value = i32.seg_load [segment, offset]
+    sum = i32.add sum, value
+    i32.seg_store [segment, offset], round
+    round = i32.addi round, 1
+    i32.br_lt_u round, rounds, again
+    ret
+}";
+    let kernel = "
+export fn boot() {
+    reg period: i32
+    period = i32.const 5003
+    call start(period)
+    call give_segment()
+    call run()
+    trap 1
+}
+export fn interrupt(c: ref) {
+    reg zero: i32
+    reg segment: ref
+    reg pending: i64
+    pending = irq.take
+    segment = slot.get [zero + 4]
+    obj.revoke segment
+    ctx.resume c
+}";
+    let (outcome, _, memory) = System::new(kernel, user).same_in_all_ways();
+    assert_eq!(outcome, Outcome::Halted(7), "the reference is stale");
+    assert_eq!(word(&memory, 80), 2, "the load is what faults");
+    assert!((4900..5003).contains(&word(&memory, 88)), "in round {}", word(&memory, 88));
+}
+
 /// What an `svc` will write is zero or null while it is asked, although other functions left their values in these cells.
 #[test]
 fn results_of_an_svc_are_nothing_before_they_are_set() {

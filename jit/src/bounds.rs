@@ -29,8 +29,8 @@ const MAX_AHEAD: u32 = 256;
 /// What an address in home is the sum of, but for a constant: registers, the second one times a number.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Place {
-    base: u16,
-    index: Option<(u16, u32)>,
+    pub(crate) base: u16,
+    pub(crate) index: Option<(u16, u32)>,
 }
 
 impl Place {

@@ -19,7 +19,7 @@
 //! One thread of the process compiles in the background for all engines. It ends with the process.
 
 #![cfg_attr(
-    not(all(target_arch = "x86_64", unix)),
+    not(all(target_arch = "x86_64", unix, not(miri))),
     allow(dead_code, reason = "without a port to the processor nothing is compiled")
 )]
 
@@ -33,6 +33,7 @@ mod code_map;
 mod code_memory;
 mod compile;
 mod context;
+mod counted;
 mod engine;
 mod frames;
 mod guard;

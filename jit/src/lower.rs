@@ -2,6 +2,7 @@
 
 mod control;
 mod conversion;
+mod counted;
 pub(crate) mod enter;
 pub(crate) mod float;
 pub(crate) mod home;

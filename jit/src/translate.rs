@@ -10,6 +10,7 @@ mod at_hand;
 mod outlined;
 mod safepoints;
 mod slots;
+mod turns;
 
 use std::collections::HashMap;
 use std::mem::offset_of;
@@ -48,6 +49,7 @@ use at_hand::AtHand;
 use outlined::{Outlined, Way};
 use safepoints::HeadPoll;
 pub(crate) use slots::Slots;
+use turns::Looks;
 
 /// Bytes of a cell of the stack.
 pub(crate) const CELL: i32 = 8;
@@ -145,6 +147,8 @@ pub(crate) struct Translator<'a, 'b> {
     pub(crate) block: usize,
     /// Where its next turn follows in line, if one does.
     next_turn: Option<ir::Block>,
+    /// What the turns that are being translated look at.
+    looks: Looks,
     /// For so many registers of a function that is called, a call before it in the basic block has found room.
     pub(crate) room: Option<usize>,
     /// For so many registers there is known to be room everywhere.
@@ -202,7 +206,7 @@ impl<'a, 'b> Translator<'a, 'b> {
         let function = &module.functions[index as usize];
         let blocks = shape.blocks.iter().map(|_| builder.create_block()).collect();
         let polls = shape.single_ways_back(module, index).into_iter();
-        let polls = polls.map(|way| way.map(|branch| HeadPoll { block: builder.create_block(), branch })).collect();
+        let polls = polls.map(|way| way.map(|branch| HeadPoll::new(builder.create_block(), branch))).collect();
         let variables = function.registers.iter().map(|ty| builder.declare_var(type_of(*ty))).collect();
         let mut slow = Signature::new(CallConv::PreserveAll);
         slow.params.push(AbiParam::new(types::I64));
@@ -237,6 +241,7 @@ impl<'a, 'b> Translator<'a, 'b> {
             kept,
             block: 0,
             next_turn: None,
+            looks: Looks::Usual,
             room: None,
             room_in_loops: None,
             context: nothing,
@@ -364,37 +369,16 @@ impl<'a, 'b> Translator<'a, 'b> {
         }
     }
 
-    fn block(&mut self, index: usize) {
-        self.poll_before(index);
-        if self.inlined.as_ref().is_some_and(|inlined| inlined.plan.leaves(index)) {
-            self.builder.set_cold_block(self.blocks[index]);
-        }
-        let mut here = self.blocks[index];
-        for copies_to_come in (0..self.turns_at_once(index)).rev() {
-            let next = (copies_to_come > 0).then(|| self.builder.create_block());
-            self.next_turn = next;
-            self.builder.switch_to_block(here);
-            self.instructions_of(index);
-            here = next.unwrap_or(here);
-        }
-    }
-
-    /// How many turns of a loop follow in line, each with code of its own, before it polls: as many as are short together, if it is one
-    /// basic block that calls nothing and need not count its turns.
-    fn turns_at_once(&self, index: usize) -> usize {
-        let Block { start, end, .. } = self.shape.blocks[index];
-        let is_short = self.polls[index].as_ref().is_some_and(|poll| (start..end).contains(&poll.branch));
-        if !is_short || self.mode.safepoints == Safepoints::Counting || self.port.is_some() || self.calls_in(index) {
-            return 1;
-        }
-        (TURNS_WORDS / (end - start) as usize).clamp(1, MAX_TURNS)
-    }
-
-    fn instructions_of(&mut self, index: usize) {
+    /// Where a basic block begins: what is known there.
+    fn begin_block(&mut self, index: usize) {
         (self.block, self.open, self.room) = (index, self.bounds.at_start(index), self.room_in_loops);
         self.slots.enter(index);
         self.take_known(index);
         self.take_nans(index);
+    }
+
+    fn instructions_of(&mut self, index: usize) {
+        self.begin_block(index);
         let instructions = self.shape.live_before(self.module, self.index, index);
         for (number, (pc, live)) in instructions.iter().enumerate() {
             let behind = instructions.get(number + 1).map_or(&self.shape.blocks[index].live_out, |(_, live)| live);

@@ -174,14 +174,21 @@ impl Translator<'_, '_> {
     /// As [`Translator::base`], if a number `k` bytes behind `address` is within what is open.
     fn place(&mut self, address: Address, k: u32, memory: Type) -> Value {
         let address = self.number(address);
-        if let Some(bytes) = self.bounds.looks_for(&mut self.open, self.pc, k + memory.bytes()) {
+        let bytes = self.bounds.looks_for(&mut self.open, self.pc, k + memory.bytes());
+        if let Some(bytes) = bytes.filter(|_| !self.was_looked_at()) {
             let slow = self.leave_block();
             // In the place of an `svc` all look for the same, so that one subtraction does for them.
-            let last = self.last(if self.inlined.is_some() { bytes.next_multiple_of(RECORD) } else { bytes });
-            let outside = self.builder.ins().icmp(IntCC::SignedGreaterThan, address, last);
-            self.unless(outside, slow);
+            let bytes = if self.inlined.is_some() { bytes.next_multiple_of(RECORD) } else { bytes };
+            self.look_in_home(address, bytes, slow);
         }
         self.base(address)
+    }
+
+    /// Goes on if so many bytes are open from an address on, and else to `slow`.
+    pub(super) fn look_in_home(&mut self, address: Value, bytes: u32, slow: ir::Block) {
+        let last = self.last(bytes);
+        let outside = self.builder.ins().icmp(IntCC::SignedGreaterThan, address, last);
+        self.unless(outside, slow);
     }
 
     /// Where the function is entered: leaves it to the interpreter if home is smaller than the module declares and code relies
@@ -215,7 +222,7 @@ impl Translator<'_, '_> {
     }
 
     /// A register's value as 64 bits.
-    fn extended(&mut self, register: Reg) -> Value {
+    pub(super) fn extended(&mut self, register: Reg) -> Value {
         let value = self.get(register);
         self.extend(value)
     }

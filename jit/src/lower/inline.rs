@@ -45,7 +45,7 @@ pub(crate) fn computes(opcode: Opcode) -> bool {
 }
 
 /// Whether an instruction computes numbers from numbers, and does nothing else but perhaps fault.
-pub(super) fn is_arithmetic(opcode: Opcode) -> bool {
+pub(crate) fn is_arithmetic(opcode: Opcode) -> bool {
     let row = opcode.row();
     let numbers = [ValueType::I32, ValueType::I64, ValueType::F32, ValueType::F64];
     let ty = row.mnemonic.split('.').next();

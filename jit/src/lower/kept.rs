@@ -5,7 +5,7 @@
 //! true for the accesses that follow until then. It is forgotten there, and found out anew by the next access.
 
 use cranelift_codegen::ir::condcodes::IntCC;
-use cranelift_codegen::ir::{InstBuilder, Type, Value, types};
+use cranelift_codegen::ir::{self, InstBuilder, Type, Value, types};
 use cranelift_frontend::{FunctionBuilder, Variable};
 use limen_isa::codec::ModuleShapes;
 use limen_isa::module::Module;
@@ -61,7 +61,7 @@ fn accesses_in_loops(module: &Module, function: u32, shape: &Shape) -> Vec<(Reg,
 }
 
 /// As [`accesses_in_loops`], of one instruction.
-fn access(words: &[u64]) -> Option<(Reg, Rights, u32)> {
+pub(crate) fn access(words: &[u64]) -> Option<(Reg, Rights, u32)> {
     let opcode = Opcode::of_word(words[0])?;
     let name = opcode.row().mnemonic.split_once('.')?.1;
     let name = name.strip_prefix("seg_").map(|name| name.strip_prefix("try_").unwrap_or(name))?;
@@ -105,11 +105,46 @@ impl Translator<'_, '_> {
         self.builder.def_var(self.kept[index].room, zero);
     }
 
+    /// Which of what is kept is of the reference in a register, used with these rights.
+    pub(crate) fn kept_index(&self, register: Reg, rights: Rights) -> Option<usize> {
+        self.kept.iter().position(|kept| kept.register == register && kept.rights == rights)
+    }
+
+    /// Goes on if it is known of a reference that so many bytes are open from an offset on, and else to `otherwise`.
+    pub(super) fn look_at_kept(&mut self, index: usize, offset: Value, bytes: u32, otherwise: ir::Block) {
+        let Kept { reach, room, .. } = self.kept[index];
+        let room = self.builder.use_var(room);
+        let is_unknown = self.builder.ins().icmp_imm_s(IntCC::Equal, room, 0);
+        self.unless(is_unknown, otherwise);
+        let room = self.builder.ins().iadd_imm_s(room, i64::from(reach - bytes));
+        let is_outside = self.builder.ins().icmp(IntCC::UnsignedGreaterThanOrEqual, offset, room);
+        self.unless(is_outside, otherwise);
+    }
+
+    /// Keeps what was found out about a reference: where its bytes begin, and how many of them are open.
+    fn keep(&mut self, index: usize, first: Value, length: Value) {
+        let Kept { reach, base, room, .. } = self.kept[index];
+        self.builder.def_var(base, first);
+        let more = self.builder.ins().iadd_imm_s(length, 1 - i64::from(reach));
+        let none = self.zero(types::I64);
+        let more = self.builder.ins().smax(more, none);
+        self.builder.def_var(room, more);
+    }
+
     /// As [`Translator::seg_place`], by what is kept of the reference, if it is one that is kept track of.
     pub(super) fn kept_place(&mut self, usual: &Usual, place: Place, memory: Type, rights: Rights) -> Option<Value> {
-        let is_of = |kept: &Kept| kept.register == place.0 && kept.rights == rights;
-        let index = self.kept.iter().position(is_of)?;
-        let Kept { reach, base, room, .. } = self.kept[index];
+        let index = self.kept_index(place.0, rights)?;
+        let Kept { base, room, .. } = self.kept[index];
+        if self.was_looked_at() {
+            let (first, offset) = (self.builder.use_var(base), self.get(place.1));
+            return Some(self.builder.ins().iadd(first, offset));
+        }
+        if self.looks_anew() {
+            let offset = self.get(place.1);
+            let (first, length) = self.seg_span(usual, place, memory, rights);
+            self.keep(index, first, length);
+            return Some(self.builder.ins().iadd(first, offset));
+        }
         let (known, unknown, next) = (self.continuation(), self.continuation(), self.continuation());
         let address = self.builder.append_block_param(next, types::I64);
         let (offset, kept_room) = (self.get(place.1), self.builder.use_var(room));
@@ -122,11 +157,7 @@ impl Translator<'_, '_> {
 
         self.fill_cold(unknown, |cold| {
             let (first, length) = cold.seg_span(usual, place, memory, rights);
-            cold.builder.def_var(base, first);
-            let more = cold.builder.ins().iadd_imm_s(length, 1 - i64::from(reach));
-            let none = cold.zero(types::I64);
-            let more = cold.builder.ins().smax(more, none);
-            cold.builder.def_var(room, more);
+            cold.keep(index, first, length);
             let found = cold.builder.ins().iadd(first, offset);
             cold.builder.ins().jump(next, &[found.into()]);
         });

@@ -18,19 +18,27 @@ pub(super) struct HeadPoll {
     pub(super) block: ir::Block,
     /// The branch that goes back.
     pub(super) branch: u32,
+    /// Where whoever has been in the runtime polls again.
+    pub(super) again: ir::Block,
+}
+
+impl HeadPoll {
+    pub(super) fn new(block: ir::Block, branch: u32) -> Self {
+        Self { block, branch, again: block }
+    }
 }
 
 impl Translator<'_, '_> {
-    /// Polls before the head of a loop with one way back.
-    pub(super) fn poll_before(&mut self, index: usize) {
-        let Some(HeadPoll { block, branch }) = self.polls[index] else { return };
+    /// Polls before the head of a loop with one way back, whose code begins at `head`.
+    pub(super) fn poll_before(&mut self, index: usize, head: ir::Block) {
+        let Some(HeadPoll { block, branch, again }) = self.polls[index] else { return };
         self.builder.switch_to_block(block);
         self.builder.set_srcloc(Location::Turn(branch).told());
         self.take_nans(index);
         (self.pc, self.live) = (branch, self.shape.live_before_branch(self.module, self.index, branch));
-        let slow = self.slow_block(Kind::Poll, Some(block));
+        let slow = self.slow_block(Kind::Poll, Some(again));
         self.pass(slow);
-        self.builder.ins().jump(self.blocks[index], &[]);
+        self.builder.ins().jump(head, &[]);
     }
 
     /// In the block `here`: passes a safepoint and goes on, or asks the runtime and comes back.

@@ -59,6 +59,54 @@ impl Writer<'_> {
         self.place(&end);
     }
 
+    /// A loop that does nothing but count and access one segment, which may end meanwhile, or home, by what it counts: what can be
+    /// found out before the first turn may not be true in the last one.
+    pub(super) fn march(&mut self) {
+        let of_segment = self.program.sort != Sort::Program && self.random.below(2) == 0;
+        let (ty, counter, end) = if of_segment { (ValueType::I64, "w0", "w1") } else { (ValueType::I32, "m0", "m1") };
+        let (place, by) = (self.masked(ty, "0x7ff"), self.masked(ty, "0x1f"));
+        let (segment, head, skip) = (self.register(ValueType::Ref), self.label(), self.label());
+        if of_segment {
+            self.guard(&segment, MEMORY, &skip);
+        }
+        let (step, condition) = self.turns(ty, counter, end);
+        self.place(&head);
+        for _ in 0..1 + self.random.below(3) {
+            let row = *self.random.pick(&self.program.accesses[usize::from(of_segment)]);
+            let by = if self.random.below(3) == 0 { place.as_str() } else { counter };
+            let operands: Vec<String> = row
+                .operands
+                .iter()
+                .map(|operand| if operand.name == "i" { by.to_owned() } else { self.step(row, operand, by, &segment) })
+                .collect();
+            self.line(&written(row, &operands));
+        }
+        match self.random.below(6) {
+            0 | 1 => self.line(&format!("{place} = {ty}.addi {place}, 8")),
+            2 | 3 => self.line(&format!("{place} = {ty}.add {place}, {by}")),
+            4 => self.line(&format!("{place} = {ty}.shli {counter}, 1")),
+            _ => {}
+        }
+        self.line(&format!("{counter} = {ty}.addi {counter}, {step}\n{ty}.{condition}, {head}"));
+        self.place(&skip);
+    }
+
+    /// Begins to count, mostly few turns; gives the step, and the condition under which there is another turn.
+    fn turns(&mut self, ty: ValueType, counter: &str, end: &str) -> (i32, String) {
+        let turns = 1 + self.random.below(60) as u64;
+        let constant = if ty == ValueType::I32 { "i32.const" } else { "i64.const64" };
+        if self.random.below(5) == 0 {
+            self.line(&format!("{counter} = {constant} {turns}"));
+            return (-1, format!("{} {counter}, 0", self.random.pick(&["br_nei", "br_gt_ui"])));
+        }
+        let from = *self.random.pick(&[0, 0, 0, 1, 7, 100, 2000, 2000, 4000, 0x7fff_fff0, 0xffff_fff0]);
+        let step = *self.random.pick(&[1, 1, 1, 2, 3, 8, 24]);
+        let to = (from + turns * step as u64).min(u64::from(u32::MAX));
+        self.line(&format!("{counter} = {constant} {from}\n{end} = {constant} {to}"));
+        let branch = self.random.pick(&["br_lt_u", "br_lt_s", "br_le_u", "br_le_s"]);
+        (step, format!("{branch} {counter}, {end}"))
+    }
+
     /// An operand of an access by way of `place`.
     fn step(&mut self, row: &Row, operand: &Operand, place: &str, segment: &str) -> String {
         match (operand.name, operand.kind) {

@@ -77,7 +77,7 @@ impl<'a> Writer<'a> {
             let names: Vec<String> = (0..LOCALS).map(|index| local(ty, index)).collect();
             self.line(&format!("reg {}: {ty}", names.join(", ")));
         }
-        self.line("reg depth, kind, entry, c0, c1, c2: i32\nreg n0, n1, n2: i64\nreg account: ref");
+        self.line("reg depth, kind, entry, c0, c1, c2, m0, m1: i32\nreg n0, n1, n2, w0, w1: i64\nreg account: ref");
         if self.program.sort == Sort::Supervisor {
             self.line("account = slot.get [entry + 0]");
         }
@@ -119,6 +119,7 @@ impl<'a> Writer<'a> {
             31..36 if self.program.sort != Sort::Supervisor => self.ask(),
             36..39 => self.leave(),
             39..47 => self.walk(),
+            47..53 => self.march(),
             _ => self.plain(),
         }
     }
