@@ -518,6 +518,87 @@ export fn svc(c: ref, number: i32) {
     assert_eq!(System::new(&kernel, &user).same_in_all_ways().0, Outcome::Halted(1000 + sum));
 }
 
+/// A client that is answered by a kernel which does this with its calls, and a server that waits for whatever comes.
+fn system_that_answers_by(answer: &str) -> System {
+    let user = "
+export fn main() {
+    reg role, x, y, sum: i64
+    reg n: i32
+    role = svc 20()
+    i64.br_nei role, 0, server
+  again:
+    x = i64.from_i32_u n
+    x = i64.addi x, 1000
+    y = i64.const 55
+    x, y = svc 1(x, y)
+    sum = i64.muli sum, 3
+    sum = i64.add sum, x
+    sum = i64.add sum, y
+    n = i32.addi n, 1
+    i32.br_lt_si n, 12, again
+    svc 2(sum)
+    ret
+  server:
+    svc 3()
+  serve:
+    x, y = svc 4(x)
+    role = i64.add role, x
+    jump serve
+}";
+    let kernel = format!(
+        "{BOOT_TWO}
+data asked {{ u32 0 }}
+export fn svc(c: ref, number: i32) {{
+    reg zero, code, count: i32
+    reg client, server: ref
+    reg word: i64
+    client = slot.get [zero + 3]
+    server = slot.get [zero + 5]
+    i32.br_eqi number, 20, who
+    br_table number, [done, call_it, done, ready, ready]
+  who:
+    code = ref.eq c, server
+    i32.br_eqi code, 0, resume
+    word = i64.const 1
+    ctx.set_word c, 0, word
+  resume:
+    ctx.resume c
+  ready:
+    ctx.resume client
+  call_it:
+    count = i32.load [zero + asked]
+    count = i32.addi count, 1
+    i32.store [zero + asked], count
+    count = i32.andi count, 1
+    word = i64.const 7
+{answer}
+  done:
+    word = ctx.word c, 0
+    code = i32.from_i64 word
+    halt code
+}}"
+    );
+    System::new(&kernel, user)
+}
+
+/// What the kernel sets for a caller is there when that goes on, although somebody else goes on first: the caller's message is
+/// written down only then.
+#[test]
+fn results_that_are_set_before_another_context_goes_on_are_there() {
+    // Twelve times 7, each time three times as much and that.
+    let sum = (0..12).fold(0, |sum, _| 3 * sum + 7);
+    let outcome = system_that_answers_by("    ctx.set_word c, 0, word\n    ctx.resume server").same_in_all_ways().0;
+    assert_eq!(outcome, Outcome::Halted(sum));
+}
+
+/// The same, although the interpreter goes on with the kernel first.
+#[test]
+fn results_that_are_set_before_the_interpreter_goes_on_are_there() {
+    let sum = (0..12).fold(0, |sum, _| 3 * sum + 7);
+    let slow = "    ctx.set_word c, 0, word\n    i32.br_eqi count, 0, fast\n    code = ctx.depth server\n  fast:\n    ctx.resume c";
+    assert_eq!(system_that_answers_by(slow).same_in_all_ways().0, Outcome::Halted(sum));
+}
+
 /// What the kernel sets in a message is there, although a function that it called has put another message in the place of the one
 /// before.
 #[test]

@@ -74,8 +74,8 @@ pub(crate) struct Processor {
     pub(crate) pinned: PhantomPinned,
 }
 
-/// A context of which is known, until the runtime does anything, that this is a reference to it, and that its native frames, if
-/// its port has any, stand at an `svc` and can go on as they are.
+/// A context of which is known, until the runtime does anything, that this is a reference to it, and that its native frames can go on
+/// as they are if its port says that it stands at an `svc`.
 ///
 /// A call waits for nothing but one load after the other, from what it names to the stack that it switches to. What is here comes
 /// early in that chain, and that it is so is found out beside it.
@@ -85,7 +85,7 @@ pub(crate) struct Peer {
     /// [`NOBODY`] if there is none.
     pub(crate) reference: u64,
     pub(crate) port: *mut Port,
-    /// What its port says, if it stands at an `svc`.
+    /// Its native context.
     pub(crate) native: *mut u8,
 }
 

@@ -116,7 +116,7 @@ pub(crate) unsafe fn go(context: *mut NativeContext) {
         };
         // Who drives it may itself be native code of another context, which has asked the runtime.
         let driver = &raw mut (*processor).driver;
-        let outer = *driver;
+        let (outer, current, returns) = (*driver, (*processor).current, (*context).unwinding != 0);
         let _watched = guard::watch(processor);
         let stops = (*context).mode.looks_at_limit() && (*context).unwinding == 0;
         let before = stops.then(|| {
@@ -128,6 +128,10 @@ pub(crate) unsafe fn go(context: *mut NativeContext) {
             (*(*processor).run).zero_when_raised(before);
         }
         *driver = outer;
+        if returns {
+            // Of the context nothing is left soon: who runs is who ran before.
+            (*processor).current = current;
+        }
     }
 }
 

@@ -318,8 +318,9 @@ impl<'a, 'b> Translator<'a, 'b> {
         self.jump_to(entry);
     }
 
-    /// What is translated now comes from the instruction at this word.
+    /// What is translated now comes from the instruction at this word; in the place of an `svc`, from that.
     pub(crate) fn locate(&mut self, word: u32) {
+        let word = self.inlined.as_ref().map_or(word, |inlined| inlined.svc.pc);
         let location = if self.is_cold { Location::Aside(word) } else { Location::At(word) };
         self.builder.set_srcloc(location.told());
     }

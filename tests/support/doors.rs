@@ -207,7 +207,7 @@ fn step(random: &mut Random, step: usize) -> String {
     let [who, whom] = [(); 2].map(|()| if sound { *random.pick(&["c", "other"]) } else { "a" });
     let k = *random.pick(&[0, 1, 2, 3, 7, 8]);
     let slot = *random.pick(&SLOTS);
-    let line = match random.below(30) {
+    let line = match random.below(31) {
         0 | 1 => format!("{w} = ctx.word {who}, {k}"),
         2 => format!("a = ctx.ref {who}, {k}"),
         3 | 4 => format!("ctx.set_word {who}, {k}, {w}"),
@@ -262,6 +262,7 @@ fn step(random: &mut Random, step: usize) -> String {
         29 => {
             format!("i64.br_lt_s {w}, {v}, over{step}\n    ctx.transfer {who}, c\n  over{step}:\n    i = i32.addi i, 0")
         }
+        30 => format!("ctx.set_word c, {k}, {w}\n    ctx.resume other"),
         _ => format!("i = ctx.state {who}\n    {w} = i64.from_i32_u i"),
     };
     if sound && line.contains("other") {

@@ -40,6 +40,8 @@ pub(crate) struct Handler {
 /// The `svc` whose place code of the kernel takes.
 #[derive(Clone)]
 pub(crate) struct Svc {
+    /// The word of the `svc`.
+    pub(crate) pc: u32,
     /// The caller's native context, its port, and its message.
     pub(super) native: Value,
     pub(super) port: Value,
@@ -122,8 +124,8 @@ impl Translator<'_, '_> {
         let is_message_at_hand = self.builder.declare_var(types::I8);
         // Most likely no other `svc` that is in a hurry has the same place.
         let meeting = (self.index.wrapping_mul(5).wrapping_add(self.pc) % MEETINGS as u32) as usize;
-        let native = self.context;
-        let svc = Svc { native, port, message, is_message_at_hand, meeting, parked, answered, left, again };
+        let (pc, native) = (self.pc, self.context);
+        let svc = Svc { pc, native, port, message, is_message_at_hand, meeting, parked, answered, left, again };
         let inlined =
             self.kernel.and_then(|handler| Some((handler, Plan::of(&handler.module, handler.function, number)?)));
         match inlined {

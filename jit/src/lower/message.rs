@@ -42,17 +42,24 @@ impl Translator<'_, '_> {
         self.builder.ins().store(trusted(), lacks, port, layout::PORT_GIVEN_LACKS as i32);
     }
 
+    /// Has a context give a message that was to be given later. What it takes is set by now.
+    fn give_at_last(&mut self, port: Value, message: &GivenMessage) {
+        self.put(port, layout::PORT_GIVEN, message);
+        let lacks = self.builder.ins().iconst(types::I32, i64::from(!message.in_it));
+        self.builder.ins().store(trusted(), lacks, port, layout::PORT_GIVEN_LACKS as i32);
+    }
+
     /// In the place of an `svc`: gives the caller's message, which others may see from here on, unless it was handed over.
     pub(super) fn give_now(&mut self, svc: &Svc) {
         let is_at_hand = self.builder.use_var(svc.is_message_at_hand);
         match self.known_constant(is_at_hand) {
             Some(0) => {}
-            Some(_) => self.give(svc.port, &svc.message),
+            Some(_) => self.give_at_last(svc.port, &svc.message),
             None => {
-                let [give, next] = [(); 2].map(|()| self.builder.create_block());
+                let [give, next] = [(); 2].map(|()| self.continuation());
                 self.builder.ins().brif(is_at_hand, give, &[], next, &[]);
                 self.fill_cold(give, |cold| {
-                    cold.give(svc.port, &svc.message);
+                    cold.give_at_last(svc.port, &svc.message);
                     cold.builder.ins().jump(next, &[]);
                 });
                 self.builder.switch_to_block(next);

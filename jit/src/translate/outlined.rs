@@ -107,8 +107,10 @@ impl Translator<'_, '_> {
     pub(crate) fn fill_cold<T>(&mut self, block: ir::Block, fill: impl FnOnce(&mut Self) -> T) -> T {
         self.builder.set_cold_block(block);
         self.builder.switch_to_block(block);
-        let was_cold = std::mem::replace(&mut self.is_cold, true);
+        let (was_cold, before) = (std::mem::replace(&mut self.is_cold, true), self.builder.srcloc());
+        self.locate(self.pc);
         let result = fill(self);
+        self.builder.set_srcloc(before);
         self.is_cold = was_cold;
         result
     }

@@ -29,11 +29,12 @@ impl HeadPoll {
 }
 
 impl Translator<'_, '_> {
-    /// Polls before the head of a loop with one way back, whose code begins at `head`.
-    pub(super) fn poll_before(&mut self, index: usize, head: ir::Block) {
+    /// Polls before the head of a loop with one way back, whose code begins at `head`: once a turn, or only where it is entered.
+    pub(super) fn poll_before(&mut self, index: usize, head: ir::Block, is_in_turns: bool) {
         let Some(HeadPoll { block, branch, again }) = self.polls[index] else { return };
         self.builder.switch_to_block(block);
-        self.builder.set_srcloc(Location::Turn(branch).told());
+        let location = if is_in_turns { Location::Turn(branch) } else { Location::Around };
+        self.builder.set_srcloc(location.told());
         self.take_nans(index);
         (self.pc, self.live) = (branch, self.shape.live_before_branch(self.module, self.index, branch));
         let slow = self.slow_block(Kind::Poll, Some(again));

@@ -21,11 +21,12 @@ impl Translator<'_, '_> {
     /// Translates a basic block, and the poll before it.
     pub(super) fn block(&mut self, index: usize) {
         let head = self.blocks[index];
-        self.poll_before(index, head);
+        let counted = self.counted(index);
+        self.poll_before(index, head, counted.is_none());
         if self.inlined.as_ref().is_some_and(|inlined| inlined.plan.leaves(index)) {
             self.builder.set_cold_block(head);
         }
-        match self.counted(index) {
+        match counted {
             Some(counted) => self.counted_loop(index, &counted),
             None => self.turns(index, head, self.turns_at_once(index)),
         }
@@ -90,7 +91,7 @@ impl Translator<'_, '_> {
         let Some(HeadPoll { block, branch, .. }) = self.polls[index] else { return };
         self.polls[index] = Some(HeadPoll { block: free_poll, branch, again: block });
         self.looks = Looks::Except(counted.accesses.iter().map(|access| access.pc).collect());
-        self.poll_before(index, free);
+        self.poll_before(index, free, true);
         self.turns(index, free, self.turns_at_once(index));
         self.looks = Looks::Anew;
         self.polls[index] = Some(HeadPoll { block, branch, again: block });
