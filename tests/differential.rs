@@ -13,8 +13,8 @@ use limen_assembler::{NoFiles, Options, assemble, disassemble};
 use limen_isa::module::Module;
 use limen_vm::EngineKind::{Interp, Jit, Tiered};
 use limen_vm::{
-    Budget, Config, DomainId, EngineKind, Host, Machine, Mode, Outcome, SvcCall, SvcOutcome, Time, Value, Verified,
-    verify,
+    Budget, Config, DomainId, EngineKind, Host, Machine, MachineError, Mode, Outcome, SvcCall, SvcOutcome, Time, Value,
+    Verified, verify,
 };
 
 use support::doors;
@@ -103,7 +103,7 @@ impl Way {
             Subject::Kernel(kernel, modules) => {
                 run.grant(fuel);
                 let outcome = run.machine.boot(kernel, modules).expect("it has an entry");
-                outcomes.push(run.finish(outcome, fuel));
+                outcomes.push(Ok(run.finish(outcome, fuel)));
             }
             Subject::Program(module) => {
                 run.domain = run.machine.instantiate(module).ok();
@@ -111,7 +111,7 @@ impl Way {
                     run.grant(limit);
                     let domain = run.domain.expect("the budget allows a domain");
                     let called = run.machine.call_with(&mut Oracle, domain, "main", &[]);
-                    outcomes.push(run.finish(called.expect("there is a main"), limit));
+                    outcomes.push(called.map(|outcome| run.finish(outcome, limit)));
                 }
             }
         }
@@ -135,14 +135,14 @@ fn run_live(subject: &Subject, engines: &'static [EngineKind]) -> Seen {
         match subject {
             Subject::Kernel(kernel, modules) => {
                 let outcome = run.machine.boot(kernel, modules).expect("it has an entry");
-                outcomes.push(run.finish_live(outcome));
+                outcomes.push(Ok(run.finish_live(outcome)));
             }
             Subject::Program(module) => {
                 let domain = run.machine.instantiate(module).expect("the budget allows a domain");
                 run.domain = Some(domain);
                 for _ in 0..CALLS {
                     let called = run.machine.call_with(&mut Oracle, domain, "main", &[]);
-                    outcomes.push(run.finish_live(called.expect("there is a main")));
+                    outcomes.push(called.map(|outcome| run.finish_live(outcome)));
                 }
             }
         }
@@ -214,7 +214,8 @@ impl<'a> Running<'a> {
         outcome
     }
 
-    fn seen(mut self, outcomes: &[Outcome], is_client: bool) -> Seen {
+    /// All that can be seen of it. A program that has taken all the memory cannot be called again, on no engine.
+    fn seen(mut self, outcomes: &[Result<Outcome, MachineError>], is_client: bool) -> Seen {
         let domains: Vec<_> = self.domain.into_iter().chain(self.machine.suspended()).collect();
         let home = |domain| self.machine.memory(domain).expect("it is there").to_vec();
         let mut memories: Vec<Vec<u8>> = domains.into_iter().map(home).collect();
@@ -222,7 +223,7 @@ impl<'a> Running<'a> {
         let client_has = is_client && memories.last().is_some_and(|kernel| kernel[FAULTS] > 0);
         Seen {
             outcome: outcomes.iter().map(shown).collect::<Vec<_>>().join("; "),
-            has_faulted: client_has || outcomes.iter().any(|outcome| matches!(outcome, Outcome::Faulted(_))),
+            has_faulted: client_has || outcomes.iter().any(|outcome| matches!(outcome, Ok(Outcome::Faulted(_)))),
             burnt: self.machine.fuel_burnt(),
             memories,
         }
@@ -233,15 +234,16 @@ impl<'a> Running<'a> {
 const CALLS: u64 = 3;
 
 /// An outcome with the bits of its values.
-fn shown(outcome: &Outcome) -> String {
+fn shown(outcome: &Result<Outcome, MachineError>) -> String {
     let bits = |value: &Value| match value {
         Value::F32(value) => format!("{:#x}", value.to_bits()),
         Value::F64(value) => format!("{:#x}", value.to_bits()),
         other => format!("{other:?}"),
     };
     match outcome {
-        Outcome::Returned(values) => values.iter().map(bits).collect::<Vec<_>>().join(", "),
-        other => format!("{other:?}"),
+        Ok(Outcome::Returned(values)) => values.iter().map(bits).collect::<Vec<_>>().join(", "),
+        Ok(other) => format!("{other:?}"),
+        Err(error) => error.to_string(),
     }
 }
 

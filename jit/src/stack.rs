@@ -12,6 +12,10 @@ use crate::compile::STACK_RATIO;
 /// Bytes beyond what compiled code can take, for what it calls, signal handlers among it, and for the guard page at the end.
 const RESERVE: usize = 512 << 10;
 
+/// By so many bytes each stack of so many begins before the one before it; all of that is within a page.
+const SHIFT: usize = 128;
+const SHIFTS: usize = 32;
+
 /// A native stack. The host gives it substance when it is touched.
 pub(crate) struct NativeStack {
     memory: MmapMut,
@@ -40,9 +44,11 @@ impl NativeStack {
         let _ = unsafe { self.memory.unchecked_advise_range(UncheckedAdvice::DontNeed, 0, unused) };
     }
 
-    /// Its end, where it begins to be used. Aligned to pages.
+    /// Where it begins to be used, in its last page. Stacks are so far from each other that all would begin in the same lines of the
+    /// processor's cache; so each of some begins elsewhere.
     pub(crate) fn top(&mut self) -> *mut u8 {
-        self.memory.as_mut_ptr_range().end
+        let number = self.memory.as_ptr() as usize / self.memory.len();
+        self.memory.as_mut_ptr_range().end.wrapping_sub(number % SHIFTS * SHIFT)
     }
 }
 
