@@ -145,7 +145,8 @@ impl Processor {
         (self.details, self.hanging) = run.lending();
         let may_switch = run.may_switch();
         self.epoch = if may_switch { run.epoch() } else { NEVER };
-        (self.peers, self.met) = ([Peer::NONE; PEERS], [Peer::NONE; MEETINGS]);
+        // The rest of what is known of nobody is never looked at.
+        self.peers.iter_mut().chain(&mut self.met).for_each(|peer| peer.reference = NOBODY);
         self.live = [NOBODY; LIVE];
         if !may_switch {
             self.close();
