@@ -391,7 +391,7 @@ impl NativeContext {
         self.epoch = run.epoch();
     }
 
-    /// Its innermost frame, where it asks the runtime: the place it has noted, and its frame pointer.
+    /// Its innermost frame, where it asks the runtime or the machine: the place it has noted, and its frame pointer.
     pub(crate) fn innermost_at(&self, pointer: *mut u8) -> Innermost {
         Innermost { at: frame_at(self.place), frame: self.asking, pointer, entering: None }
     }

@@ -426,7 +426,7 @@ impl Turn<'_, '_> {
             self.run.turn_to(id);
         }
         if last.is_in_svc() {
-            last.innermost = last.innermost_at_svc(&self.run.frames());
+            last.innermost = last.innermost_at(last.native.frame);
             last.stand(self.run);
             last.reason = Reason::Exit(Exit::Svc);
         }

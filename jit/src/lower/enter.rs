@@ -153,8 +153,11 @@ impl Translator<'_, '_> {
         port_again
     }
 
-    /// Has the driver ask the machine about an `svc`.
+    /// Has the driver ask the machine about an `svc`. Where that stands is noted, so that nobody has to look for it.
     fn ask_machine(&mut self, svc: &Svc) {
+        let known = self.fetch_at_hand();
+        self.note_place();
+        (self.context, self.frame) = known;
         self.stand_in_svc(svc.port);
         self.leave_to_driver(svc, svc.native);
     }
