@@ -135,7 +135,8 @@ export fn fault(c: ref, code: i32) {
 }
 ";
 
-/// How kernels here begin with two contexts: the one that runs first is in slot 5.
+/// How kernels here begin with two contexts: the one that runs first is in slot 5. A context that asks who it is gets 1 if it is the
+/// server, else 0, and goes on.
 const BOOT_TWO: &str = "
 export fn boot() {
     reg none, zero: i32
@@ -145,6 +146,14 @@ export fn boot() {
     slot.set [zero + 5], first
     call start(none)
     ctx.resume first
+}
+fn say_who(c: ref, server: ref) {
+    reg is_server: i32
+    reg word: i64
+    is_server = ref.eq c, server
+    word = i64.from_i32_u is_server
+    ctx.set_word c, 0, word
+    ctx.resume c
 }
 ";
 
@@ -451,12 +460,7 @@ export fn svc(c: ref, number: i32) {
     i32.br_eqi number, 20, who
     br_table number, [same, same, done, same, before, behind, only, nothing, same, same, ready, get, give, reply, same]
   who:
-    code = ref.eq c, server
-    i32.br_eqi code, 0, resume
-    word = i64.const 1
-    ctx.set_word c, 0, word
-  resume:
-    ctx.resume c
+    call say_who(c, server)
   same:
     ctx.transfer c, c
     ctx.resume c
@@ -541,12 +545,7 @@ export fn svc(c: ref, number: i32) {{
     i32.br_eqi number, 20, who
     br_table number, [done, call_it, done, ready, ready]
   who:
-    code = ref.eq c, server
-    i32.br_eqi code, 0, resume
-    word = i64.const 1
-    ctx.set_word c, 0, word
-  resume:
-    ctx.resume c
+    call say_who(c, server)
   ready:
     ctx.resume client
   call_it:

@@ -115,8 +115,7 @@ impl Inlined {
 
 impl Translator<'_, '_> {
     /// An `svc` with a message: lets the kernel deal with it, or has the driver ask the machine. Goes on when it is answered, with the
-    /// port; if frames are to return, this one does so, leaving out of its cells the registers that the answer
-    /// goes to.
+    /// port; if frames are to return, this one does so, leaving out of its cells the registers that the answer goes to.
     pub(super) fn enter_kernel(&mut self, port: Value, number: u32, message: GivenMessage, taken: &[Reg]) -> Value {
         let [ask, parked, answered, left, again] = [(); 5].map(|()| self.builder.create_block());
         let [own, to, word] = [(); 3].map(|()| self.builder.append_block_param(parked, types::I64));
