@@ -184,7 +184,7 @@ pub(crate) struct Translator<'a, 'b> {
     /// Stores to home that are put off.
     pub(crate) waiting: Vec<Waiting>,
     /// Whether what is translated is hardly ever executed.
-    is_cold: bool,
+    pub(crate) is_cold: bool,
     /// The kernel whose code takes the place of an `svc`.
     pub(crate) kernel: Option<&'a Handler>,
     /// How the function ends, if it is code of the kernel that takes the place of an `svc`.

@@ -140,6 +140,12 @@ impl Translator<'_, '_> {
         }
     }
 
+    /// Goes to `to`, or else to the next instruction: where a branch goes that always goes the same way.
+    pub(crate) fn branch_always(&mut self, to: Option<i32>) {
+        let target = self.target(to.unwrap_or(self.length() as i32));
+        self.builder.ins().jump(target, &[]);
+    }
+
     /// Where the function is entered: leaves it to the interpreter unless there is room for every function that follows in line in
     /// its loops, so that these need not look again.
     pub(crate) fn require_room(&mut self) {

@@ -12,7 +12,7 @@ use std::mem::offset_of;
 use std::rc::Rc;
 
 use cranelift_codegen::ir::condcodes::IntCC;
-use cranelift_codegen::ir::{Block, BlockArg, InstBuilder, TrapCode, Value, types};
+use cranelift_codegen::ir::{Block, BlockArg, InstBuilder, StackSlot, TrapCode, Value, types};
 use cranelift_frontend::Variable;
 use limen_isa::Reg;
 use limen_isa::module::Module;
@@ -42,6 +42,8 @@ pub(crate) struct Handler {
 pub(crate) struct Svc {
     /// The word of the `svc`.
     pub(crate) pc: u32,
+    /// Where the caller's native context is kept for cold blocks, if it is.
+    at_hand: Option<StackSlot>,
     /// The caller's native context, its port, and its message.
     pub(super) native: Value,
     pub(super) port: Value,
@@ -123,8 +125,9 @@ impl Translator<'_, '_> {
         let is_message_at_hand = self.builder.declare_var(types::I8);
         // Most likely no other `svc` that is in a hurry has the same place.
         let meeting = (self.index.wrapping_mul(5).wrapping_add(self.pc) % MEETINGS as u32) as usize;
-        let (pc, native) = (self.pc, self.context);
-        let svc = Svc { pc, native, port, message, is_message_at_hand, meeting, parked, answered, left, again };
+        let (pc, native, at_hand) = (self.pc, self.context, self.slot_at_hand());
+        let svc =
+            Svc { pc, at_hand, native, port, message, is_message_at_hand, meeting, parked, answered, left, again };
         let inlined =
             self.kernel.and_then(|handler| Some((handler, Plan::of(&handler.module, handler.function, number)?)));
         match inlined {
@@ -164,7 +167,7 @@ impl Translator<'_, '_> {
     /// In a cold block: finds the caller of an `svc` anew, so that nobody has to keep it for that.
     fn find_again(&mut self, svc: &Svc) -> Svc {
         self.renew_processor();
-        let native = self.fetch_context();
+        let native = svc.at_hand.map_or(svc.native, |slot| self.fetch_context_from(slot));
         let port = self.builder.ins().load(types::I64, trusted(), native, offset_of!(NativeContext, port) as i32);
         Svc { native, port, ..svc.clone() }
     }
@@ -301,6 +304,9 @@ impl Translator<'_, '_> {
         (inner.context, inner.frame) = (context, frame);
         (inner.processor, inner.port, inner.fuel) = (self.processor, self.port, self.fuel);
         (inner.inlined, inner.lends) = (Some(inlined), self.lends || plan.does.lends);
+        if self.is_cold {
+            inner.be_cold();
+        }
         // Nothing is kept: a reference that ends here would have to be forgotten by the caller, too.
         inner.kept.clear();
         for (register, (value, nan)) in (0..).map(Reg).zip(arguments) {
@@ -325,11 +331,17 @@ impl Translator<'_, '_> {
     /// Puts a function that the kernel calls here, or leaves the call to the interpreter. Entering it is a safepoint.
     pub(super) fn inline_call(&mut self, function: u32) {
         let Some(inlined) = &self.inlined else { return };
-        let (svc, number, depth, further) = (inlined.svc.clone(), inlined.number, inlined.depth + 1, inlined.outer);
+        let (mut svc, number, depth, further) = (inlined.svc.clone(), inlined.number, inlined.depth + 1, inlined.outer);
         let frame_at = inlined.frame_at + self.distance() * i64::from(CELL);
         let Some(plan) = inlined.plan.called_at(self.pc) else { return self.slowly() };
+        let is_aside = inlined.plan.resumes_itself && !plan.does.returns;
         let Some(signature) = self.module.signature_of(function) else { return };
         let (was_changed, changes) = (inlined.is_changed, plan.does.changes);
+        let before = (self.context, self.frame, self.is_cold);
+        if is_aside {
+            self.step_aside(&mut svc);
+        }
+        let Some(inlined) = &self.inlined else { return };
         let (given, results) = self.passed(signature);
         let handed = inlined.now.in_list(&given);
         let frame = self.pass_into(function);
@@ -352,6 +364,7 @@ impl Translator<'_, '_> {
             is_changed: was_changed,
         };
         self.inline_function(self.module, (self.context, frame), inlined, &arguments);
+        (self.context, self.frame, self.is_cold) = before;
         self.fill_cold(outer, |cold| {
             let known = cold.fetch_at_hand();
             cold.write_caller(depth - 1, &results);
@@ -368,6 +381,21 @@ impl Translator<'_, '_> {
         for (register, value) in results.into_iter().zip(values) {
             self.set(register, value);
         }
+    }
+
+    /// Goes on in a cold block, where all that an `svc` needs is found anew: whoever goes the other way, which is the usual one, need
+    /// not keep it for this one.
+    fn step_aside(&mut self, svc: &mut Svc) {
+        let Some(frame_at) = self.inlined.as_ref().map(|inlined| inlined.frame_at) else { return };
+        let aside = self.builder.create_block();
+        self.builder.ins().jump(aside, &[]);
+        self.builder.seal_block(aside);
+        self.builder.set_cold_block(aside);
+        self.builder.switch_to_block(aside);
+        self.is_cold = true;
+        self.fetch_kernel(frame_at);
+        *svc = self.find_again(svc);
+        self.known = Known::default();
     }
 
     /// Passes the safepoint before a function of the kernel; gives its frame.

@@ -395,11 +395,17 @@ impl<T: Width> IntegerBranch<T> for Translator<'_, '_> {
         self.branch_if_common(IntCC::Equal, a, b, to);
     }
     fn br_eqi(&mut self, a: Reg, k: i32, to: i32) {
+        if let Some(number) = self.known_number(a) {
+            return self.branch_always((number as i32 == k).then_some(to));
+        }
         let (a, k) = (self.get(a), self.immediate::<T>(k));
         let holds = self.builder.ins().icmp(IntCC::Equal, a, k);
         self.branch_if(holds, to);
     }
     fn br_nei(&mut self, a: Reg, k: i32, to: i32) {
+        if let Some(number) = self.known_number(a) {
+            return self.branch_always((number as i32 != k).then_some(to));
+        }
         let (a, k) = (self.get(a), self.immediate::<T>(k));
         let holds = self.builder.ins().icmp(IntCC::NotEqual, a, k);
         self.branch_if(holds, to);

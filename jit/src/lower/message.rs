@@ -170,7 +170,7 @@ impl Translator<'_, '_> {
     }
 
     /// A value, if it is a constant.
-    fn known_constant(&self, value: Value) -> Option<i64> {
+    pub(super) fn known_constant(&self, value: Value) -> Option<i64> {
         let dfg = &self.builder.func.dfg;
         let inst = dfg.value_def(dfg.resolve_aliases(value)).inst()?;
         match dfg.insts[inst] {

@@ -125,7 +125,7 @@ impl Translator<'_, '_> {
 
     /// Begins an instruction that is executed here in the usual case.
     pub(crate) fn usual(&mut self) -> Usual {
-        let next = (!self.is_last()).then(|| self.builder.create_block());
+        let next = (!self.is_last()).then(|| self.continuation());
         Usual { slow: self.slow_block(slow::Kind::Step, next), next }
     }
 

@@ -20,10 +20,10 @@ use crate::bounds::access;
 use crate::context::MAX_INLINED;
 use crate::passing::listed;
 use crate::ranges::operand;
-use crate::shape::Shape;
+use crate::shape::{Shape, targets};
 
 /// No more instructions of the kernel than this take the place of one `svc`.
-const MAX_INSTRUCTIONS: usize = 256;
+const MAX_INSTRUCTIONS: usize = 512;
 
 /// No more words than this are looked at for that, those of functions that are looked at again among them: functions can call each
 /// other in very many ways.
@@ -53,6 +53,8 @@ pub(crate) struct Plan {
     changed_before: BTreeSet<usize>,
     /// What can happen in it.
     pub(super) does: Deeds,
+    /// Whether the function itself has an instruction that lets a context go on.
+    pub(super) resumes_itself: bool,
     /// How many instructions are taken in, those of functions that are called among them.
     instructions: usize,
 }
@@ -92,6 +94,7 @@ impl Plan {
             written_before: BTreeMap::new(),
             changed_before: BTreeSet::new(),
             does: Deeds::default(),
+            resumes_itself: false,
             instructions: 0,
         }
     }
@@ -323,7 +326,7 @@ impl Planner<'_> {
             }
             last = pc;
         }
-        let chosen = number.and_then(|number| chosen(last, &code[last as usize..], number));
+        let chosen = number.and_then(|number| chosen(last, &code[last as usize..], shapes, number));
         let successors = chosen.map_or_else(|| plan.shape.blocks[block].successors.clone(), |target| vec![target]);
         Some((does, successors.into_iter().map(|target| plan.shape.index_of(target)).collect()))
     }
@@ -336,6 +339,7 @@ impl Planner<'_> {
             Some(opcode) if stays_in_line(opcode, words) => {
                 does.returns |= opcode == Opcode::Ret;
                 does.resumes |= opcode == Opcode::CtxResume;
+                plan.resumes_itself |= opcode == Opcode::CtxResume;
                 does.lends |= opcode == Opcode::MemLend;
                 does.changes |= changes(opcode);
                 Next::Instruction
@@ -412,12 +416,21 @@ fn constant(words: &[u64]) -> Option<u32> {
     operand(opcode, words, "k")
 }
 
-/// Where the `br_table` at this word goes that looks at the number of the `svc`.
-fn chosen(pc: u32, words: &[u64], number: u32) -> Option<u32> {
-    let is_by_number =
-        Opcode::of_word(words[0]) == Some(Opcode::BrTable) && operand(Opcode::BrTable, words, "i") == Some(1);
-    let count = operand(Opcode::BrTable, words, "targets").filter(|_| is_by_number)?;
-    Some(pc.wrapping_add_signed(words.signed(number.min(count - 1) as usize + 1, Field::Wide32)))
+/// Where the branch at this word goes if it looks at the number of the `svc`.
+fn chosen(pc: u32, words: &[u64], shapes: ModuleShapes<'_>, number: u32) -> Option<u32> {
+    let opcode = Opcode::of_word(words[0])?;
+    let looks_at_number = |name| operand(opcode, words, name) == Some(1);
+    let is_taken = match opcode {
+        Opcode::BrTable if looks_at_number("i") => {
+            let count = operand(opcode, words, "targets")?;
+            return Some(pc.wrapping_add_signed(words.signed(number.min(count - 1) as usize + 1, Field::Wide32)));
+        }
+        Opcode::I32BrEqi if looks_at_number("a") => number == operand(opcode, words, "k")?,
+        Opcode::I32BrNei if looks_at_number("a") => number != operand(opcode, words, "k")?,
+        _ => return None,
+    };
+    let next = pc + for_each_register(words, &shapes, |_, _| {}) as u32;
+    if is_taken { targets(words, pc).first().copied() } else { Some(next) }
 }
 
 /// The registers that a block writes, a bit each.

@@ -102,7 +102,9 @@ impl Translator<'_, '_> {
     fn slot(&mut self, usual: &Usual, i: Reg, k: u32) -> (Value, Value) {
         let index = self.get(i);
         let declared = u64::from(self.module.home.slots);
-        let is_there = self.is_always_zero(i) && u64::from(k) < declared || self.is_slot_known(index, k);
+        let number = if self.is_always_zero(i) { Some(0) } else { self.known_constant(index) };
+        let is_declared = number.is_some_and(|number| number as u64 + u64::from(k) < declared);
+        let is_there = is_declared || self.is_slot_known(index, k);
         let index = self.extend(index);
         let index = self.builder.ins().iadd_imm_u(index, i64::from(k));
         let flags = self.steady();

@@ -102,14 +102,19 @@ impl Translator<'_, '_> {
         if let Some(frame_at) = self.inlined.as_ref().map(|inlined| inlined.frame_at) {
             self.fetch_kernel(frame_at);
         } else if let Some(slot) = self.at_hand.slot {
-            self.context = self.fetch_context();
+            self.context = self.fetch_context_from(slot);
             self.frame = self.fetch(slot, FRAME, CELL / 2);
         }
         known
     }
 
+    /// Where context and frame are kept for cold blocks, if they are.
+    pub(crate) fn slot_at_hand(&self) -> Option<StackSlot> {
+        self.at_hand.slot
+    }
+
     /// In the place of an `svc`: finds the kernel's context, and its frame so many bytes behind the outermost one.
-    fn fetch_kernel(&mut self, frame_at: i64) {
+    pub(crate) fn fetch_kernel(&mut self, frame_at: i64) {
         self.renew_processor();
         self.context = self.processor_field(offset_of!(Processor, kernel));
         let outermost = self.field(trusted(), types::I64, offset_of!(NativeContext, frame));
@@ -119,9 +124,14 @@ impl Translator<'_, '_> {
     /// The context, fetched for what follows at once: on a stack that has just been switched to nothing is in registers.
     pub(crate) fn fetch_context(&mut self) -> Value {
         match self.at_hand.slot {
-            Some(slot) => self.fetch(slot, CONTEXT, CELL / 2),
+            Some(slot) => self.fetch_context_from(slot),
             None => self.context,
         }
+    }
+
+    /// As [`Translator::fetch_context`], for what has no slot of its own.
+    pub(crate) fn fetch_context_from(&mut self, slot: StackSlot) -> Value {
+        self.fetch(slot, CONTEXT, CELL / 2)
     }
 
     /// Fetches what is so far into the slot. By way of an address that is off by so many bytes, from which Cranelift does not see

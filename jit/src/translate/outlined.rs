@@ -124,6 +124,12 @@ impl Translator<'_, '_> {
         block
     }
 
+    /// All that is translated is hardly ever executed.
+    pub(crate) fn be_cold(&mut self) {
+        self.is_cold = true;
+        self.blocks.iter().for_each(|block| self.builder.set_cold_block(*block));
+    }
+
     pub(super) fn outlined_block(&mut self, way: Way) -> ir::Block {
         if !matches!(way, Way::Nan(..)) {
             let own = &self.module.functions[self.index as usize];
