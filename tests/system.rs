@@ -150,7 +150,7 @@ fn who_was_deep_within_calls_calls_as_before() {
 /// Clients that contend for one server have as much of it as each other: in turns where it answers at once, and else one by one.
 #[test]
 fn clients_of_one_server_have_equal_shares() {
-    let in_turns = [("BUSY", 0), ("COUNT", 4), ("ROUNDS", 1_000_000), ("FAIR", 800)];
+    let in_turns = [("BUSY", 0), ("COUNT", 4), ("ROUNDS", 3_000_000), ("FAIR", 800)];
     let one_by_one = [("BUSY", 1), ("COUNT", 16), ("ROUNDS", 20_000), ("FAIR", 990)];
     for settings in [in_turns, one_by_one] {
         let contended = program("contended", &settings);

@@ -11,7 +11,7 @@ mod integer;
 pub(crate) mod kept;
 pub(crate) mod leave;
 mod lend;
-mod message;
+pub(crate) mod message;
 pub(crate) mod object;
 pub(crate) mod plan;
 mod reference;

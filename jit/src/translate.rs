@@ -35,6 +35,7 @@ use crate::lower::enter::{Handler, Inlined};
 use crate::lower::inline::computes;
 use crate::lower::kept::{self, Kept};
 use crate::lower::leave::Tail;
+use crate::lower::message::Lacking;
 use crate::lower::object::Known;
 use crate::lower::plan::changes;
 use crate::lower::stores::Waiting;
@@ -183,6 +184,8 @@ pub(crate) struct Translator<'a, 'b> {
     pub(crate) accesses: usize,
     /// Stores to home that are put off.
     pub(crate) waiting: Vec<Waiting>,
+    /// What a message lacks that was handed over, until that is noted.
+    pub(crate) lacking: Option<Lacking>,
     /// Whether what is translated is hardly ever executed.
     pub(crate) is_cold: bool,
     /// The kernel whose code takes the place of an `svc`.
@@ -262,6 +265,7 @@ impl<'a, 'b> Translator<'a, 'b> {
             tails: HashMap::new(),
             accesses: 0,
             waiting: Vec::new(),
+            lacking: None,
             is_cold: false,
             kernel: None,
             inlined: None,
@@ -391,6 +395,9 @@ impl<'a, 'b> Translator<'a, 'b> {
             if !lets_stores_wait(opcode, words) {
                 self.store_waiting();
             }
+            if !self.lets_message_wait(opcode, words) {
+                self.settle_message();
+            }
             if self.inlined.as_ref().is_some_and(|inlined| inlined.plan.leaves_at(index, pc)) {
                 self.slowly();
                 if !self.is_last() {
@@ -408,6 +415,7 @@ impl<'a, 'b> Translator<'a, 'b> {
             self.may_have_changed(changes(opcode));
             if pc as usize + self.length() == self.shape.blocks[index].end as usize && opcode.row().flow == Flow::Next {
                 self.store_waiting();
+                self.settle_message();
                 self.jump_to(self.shape.blocks[index].end);
             }
         }

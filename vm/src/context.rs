@@ -87,20 +87,21 @@ pub struct Frame {
     pub registers: Vec<u64>,
 }
 
-/// What a context is doing. Compiled code reads and writes the number of the state.
+/// What a context is doing. Compiled code reads and writes the number of the state; that of standing at an `svc` has all bits set, so
+/// that it is written in one store with what the message lacks, see [`crate::layout::PORT_LACKS`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u32)]
 pub(crate) enum State {
     /// It can run.
-    Ready,
+    Ready = 0,
     /// It stands at an `svc` that the kernel has not answered.
-    InSvc,
+    InSvc = u32::MAX,
     /// It stands at an instruction that faulted.
-    Faulted(Fault, u64),
+    Faulted(Fault, u64) = 2,
     /// It stands at an instruction that touched an absent page.
-    WaitsForPage(PageWait),
+    WaitsForPage(PageWait) = 3,
     /// Its first function returned, or it was killed.
-    Finished,
+    Finished = 4,
 }
 
 impl State {

@@ -78,7 +78,10 @@ pub const PORT_STATE: usize = offset_of!(Port, state);
 pub const STATE_READY: u32 = 0;
 
 /// The state of a context that stands at an `svc`.
-pub const STATE_IN_SVC: u32 = 1;
+pub const STATE_IN_SVC: u32 = u32::MAX;
+
+/// What `ctx.state` says of that.
+pub const CODE_OF_IN_SVC: u32 = 1;
 
 /// The bits of a context's own reference.
 pub const PORT_ITSELF: usize = offset_of!(Port, itself);
@@ -89,7 +92,10 @@ pub const PORT_PAYLOAD: usize = offset_of!(Port, payload);
 /// The message that a context gives.
 pub const PORT_GIVEN: usize = offset_of!(Port, given);
 
-/// Which cells are not in that, a bit each, and all other bits of 32; they count as zero. Those of the message that it takes follow.
+/// What messages lack, and the state behind that: all of it can be written at once.
+pub const PORT_LACKS: usize = PORT_GIVEN_LACKS;
+
+/// Which cells are not in the message that it gives, a bit each of 16; they count as zero.
 pub const PORT_GIVEN_LACKS: usize = offset_of!(Port, given_lacks);
 
 /// The message that it takes.
@@ -98,7 +104,7 @@ pub const PORT_TAKEN: usize = offset_of!(Port, taken);
 /// Which cells are not in that, as [`PORT_GIVEN_LACKS`].
 pub const PORT_TAKEN_LACKS: usize = offset_of!(Port, taken_lacks);
 
-const _: () = assert!(PORT_GIVEN_LACKS.is_multiple_of(8) && PORT_TAKEN_LACKS == PORT_GIVEN_LACKS + size_of::<u32>());
+const _: () = assert!(PORT_TAKEN_LACKS == PORT_LACKS + size_of::<u16>() && PORT_STATE == PORT_LACKS + size_of::<u32>());
 
 /// What [`crate::NativeFrames::address`] said of the innermost frames, null if they are portable. While the context stands at an
 /// `svc`, they wait there.

@@ -17,7 +17,7 @@ pub const MESSAGE_REFS: usize = 4;
 pub const MESSAGE_CELLS: usize = MESSAGE_WORDS + MESSAGE_REFS;
 
 /// What a message lacks that has all cells.
-const NOTHING: u32 = u32::MAX << MESSAGE_CELLS;
+const NOTHING: u16 = 0;
 
 /// The message of an `svc`, one way: what is not in it is 0 or null.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -32,7 +32,7 @@ pub struct Message {
 
 impl Message {
     /// The same without some cells, a bit each.
-    fn without(mut self, cells: u32) -> Self {
+    fn without(mut self, cells: u16) -> Self {
         if cells != NOTHING {
             let all = self.refs.iter_mut().chain(&mut self.words);
             all.enumerate().filter(|(cell, _)| cells >> cell & 1 != 0).for_each(|(_, element)| *element = 0);
@@ -49,13 +49,15 @@ impl Message {
 pub struct Port {
     /// What the context gives, while it stands at an `svc`.
     pub(crate) given: Message,
-    /// Which cells are not in the message that it gives, a bit each: they count as zero, whatever they are, so that nobody has to write
-    /// all that is not in a message. All bits that stand for no cell are set.
-    pub(crate) given_lacks: u32,
-    /// The same of the message that it takes.
-    pub(crate) taken_lacks: u32,
     /// See [`crate::layout::PORT_NATIVE`].
     pub(crate) native: *mut u8,
+    /// So that what follows, and the number of the state, are eight bytes.
+    before: u32,
+    /// Which cells are not in the message that it gives, a bit each: they count as zero, whatever they are, so that nobody has to write
+    /// all that is not in a message. Bits that stand for no cell do not count.
+    pub(crate) given_lacks: u16,
+    /// The same of the message that it takes.
+    pub(crate) taken_lacks: u16,
     /// What the context is doing; its first 32 bits say which state it is.
     pub(crate) state: State,
     /// The context's own entry in the object table; null for contexts of the host.
@@ -114,7 +116,7 @@ impl Port {
 
     /// Has nothing more to give.
     pub(crate) fn give_nothing(&mut self) {
-        self.given_lacks = u32::MAX;
+        self.given_lacks = u16::MAX;
     }
 
     /// Will take a message.
@@ -130,9 +132,10 @@ impl OwnPort {
     pub(crate) fn new() -> Self {
         let port = Port {
             given: Message::default(),
+            native: std::ptr::null_mut(),
+            before: 0,
             given_lacks: NOTHING,
             taken_lacks: NOTHING,
-            native: std::ptr::null_mut(),
             state: State::Ready,
             itself: Ref::NULL,
             payload: 0,

@@ -12,7 +12,7 @@ use std::mem::offset_of;
 use std::rc::Rc;
 
 use cranelift_codegen::ir::condcodes::IntCC;
-use cranelift_codegen::ir::{Block, BlockArg, InstBuilder, StackSlot, TrapCode, Value, types};
+use cranelift_codegen::ir::{Block, BlockArg, InstBuilder, MemFlagsData, StackSlot, TrapCode, Value, types};
 use cranelift_frontend::Variable;
 use limen_isa::Reg;
 use limen_isa::module::Module;
@@ -56,6 +56,8 @@ pub(crate) struct Svc {
     parked: Block,
     /// Goes on behind the `svc`, which is answered. Takes the port.
     answered: Block,
+    /// The frames are to return.
+    ended: Block,
     /// Has the interpreter go on with the kernel, whose frames are in their cells.
     left: Block,
     /// Forgets what the kernel's code has done here, which is nothing that anybody saw, and calls the kernel instead.
@@ -119,19 +121,34 @@ impl Translator<'_, '_> {
     /// An `svc` with a message: lets the kernel deal with it, or has the driver ask the machine. Goes on when it is answered, with the
     /// port; if frames are to return, this one does so, leaving out of its cells the registers that the answer goes to.
     pub(super) fn enter_kernel(&mut self, port: Value, number: u32, message: GivenMessage, taken: &[Reg]) -> Value {
-        let [ask, parked, answered, left, again] = [(); 5].map(|()| self.builder.create_block());
+        let [ask, parked, answered, ended, left, again] = [(); 6].map(|()| self.builder.create_block());
         let [own, to, word] = [(); 3].map(|()| self.builder.append_block_param(parked, types::I64));
         let port_again = self.builder.append_block_param(answered, types::I64);
         let is_message_at_hand = self.builder.declare_var(types::I8);
         // Most likely no other `svc` that is in a hurry has the same place.
         let meeting = (self.index.wrapping_mul(5).wrapping_add(self.pc) % MEETINGS as u32) as usize;
         let (pc, native, at_hand) = (self.pc, self.context, self.slot_at_hand());
-        let svc =
-            Svc { pc, at_hand, native, port, message, is_message_at_hand, meeting, parked, answered, left, again };
+        let svc = Svc {
+            pc,
+            at_hand,
+            native,
+            port,
+            message,
+            is_message_at_hand,
+            meeting,
+            parked,
+            answered,
+            ended,
+            left,
+            again,
+        };
         let inlined =
             self.kernel.and_then(|handler| Some((handler, Plan::of(&handler.module, handler.function, number)?)));
         match inlined {
-            Some((handler, plan)) => self.inline_kernel(&svc, ask, handler, number, plan),
+            Some((handler, plan)) => {
+                self.builder.set_cold_block(parked); // what is usual parks the caller itself
+                self.inline_kernel(&svc, ask, handler, number, plan);
+            }
             None => {
                 self.give(port, &svc.message);
                 self.call_kernel(&svc, ask, number);
@@ -143,16 +160,22 @@ impl Translator<'_, '_> {
             cold.ask_machine(&svc);
         });
         self.builder.switch_to_block(parked);
-        let own = self.builder.ins().iadd_imm_s(own, offset_of!(NativeContext, native) as i64);
-        let found = self.switch_stacks(own, to, word);
+        self.park(&svc, own, to, word);
         let leave = self.call_pad(taken);
-        self.builder.ins().brif(found, answered, &[found.into()], leave, &[]);
+        self.fill_cold(ended, |cold| cold.builder.ins().jump(leave, &[]));
         self.builder.switch_to_block(answered);
         if let Some(variable) = self.port {
             self.builder.def_var(variable, port_again);
         }
         self.forget_kept();
         port_again
+    }
+
+    /// Parks a caller of an `svc` that has this native context, and goes on elsewhere; behind the `svc` when somebody comes back.
+    fn park(&mut self, svc: &Svc, own: Value, to: Value, word: Value) {
+        let own = self.builder.ins().iadd_imm_s(own, offset_of!(NativeContext, native) as i64);
+        let found = self.switch_stacks(own, to, word);
+        self.builder.ins().brif(found, svc.answered, &[found.into()], svc.ended, &[]);
     }
 
     /// Has the driver ask the machine about an `svc`. Where that stands is noted, so that nobody has to look for it.
@@ -209,10 +232,29 @@ impl Translator<'_, '_> {
         self.builder.ins().store(trusted(), state, port, layout::PORT_STATE as i32);
     }
 
-    /// Notes in its port that a context goes on behind its `svc`.
+    /// As [`Translator::stand_in_svc`]. Nothing is given yet, and nothing taken: whoever wants to see the message is to have it given.
+    fn stand_giving_later(&mut self, port: Value) {
+        self.set_lacks_and_state(port, u16::MAX, u16::MAX, layout::STATE_IN_SVC);
+    }
+
+    /// Notes in its port that a context goes on behind its `svc`, and what the message lacks that it takes if that is still to be noted.
     pub(super) fn leave_svc(&mut self, port: Value) {
-        let ready = self.builder.ins().iconst(types::I32, i64::from(layout::STATE_READY));
-        self.builder.ins().store(trusted(), ready, port, layout::PORT_STATE as i32);
+        match self.lacking.take_if(|lacking| lacking.port == port) {
+            Some(lacking) => self.set_lacks_and_state(port, u16::MAX, lacking.cells, layout::STATE_READY),
+            None => {
+                let ready = self.builder.ins().iconst(types::I32, i64::from(layout::STATE_READY));
+                self.builder.ins().store(trusted(), ready, port, layout::PORT_STATE as i32);
+            }
+        }
+    }
+
+    /// In one store. No bit of `taken` that stands for no cell may be set if the state is not that of standing at an `svc`: so it is
+    /// one instruction, too, on hosts that extend the sign of a constant.
+    fn set_lacks_and_state(&mut self, port: Value, given: u16, taken: u16, state: u32) {
+        let all = u64::from(state) << 32 | u64::from(taken) << 16 | u64::from(given);
+        let all = self.builder.ins().iconst(types::I64, all as i64);
+        let unaligned = MemFlagsData::new().with_notrap();
+        self.builder.ins().store(unaligned, all, port, layout::PORT_LACKS as i32);
     }
 
     /// Notes which native context runs.
@@ -227,7 +269,8 @@ impl Translator<'_, '_> {
     pub(super) fn switch_stacks(&mut self, own: Value, to: Value, word: Value) -> Value {
         self.show_fuel();
         let before = self.builder.srcloc();
-        self.builder.set_srcloc(Location::Switch(self.pc).told());
+        let pc = self.inlined.as_ref().map_or(self.pc, |inlined| inlined.svc.pc);
+        self.builder.set_srcloc(Location::Switch(pc).told());
         let found = self.builder.ins().stack_switch(own, to, word);
         self.builder.set_srcloc(before);
         self.take_fuel();
@@ -247,8 +290,7 @@ impl Translator<'_, '_> {
         let kernel = self.processor_field(offset_of!(Processor, kernel));
         let fuel = (self.mode.safepoints == Safepoints::Counting).then(|| self.fuel());
         self.pass_next(ask);
-        self.stand_in_svc(svc.port);
-        self.give_later(svc.port);
+        self.stand_giving_later(svc.port);
         let at_hand = self.builder.ins().iconst(types::I8, 1);
         self.builder.def_var(svc.is_message_at_hand, at_hand);
         let itself = self.builder.ins().load(types::I64, constant(), svc.port, layout::PORT_ITSELF as i32);
@@ -489,11 +531,19 @@ impl Translator<'_, '_> {
         self.unless(is_caller, caller);
         self.builder.seal_block(caller);
         let next = self.builder.current_block();
-        self.fill_cold(caller, |cold| cold.builder.ins().jump(svc.answered, &[port.into()]));
+        self.fill_cold(caller, |cold| {
+            let port = cold.find_again(svc).port;
+            cold.builder.ins().jump(svc.answered, &[port.into()])
+        });
         self.builder.switch_to_block(next.unwrap_or(caller));
         self.give_now(svc);
         let control = self.builder.ins().iadd_imm_s(native, offset_of!(NativeContext, native) as i64);
-        self.builder.ins().jump(svc.parked, &[svc.native.into(), control.into(), port.into()]);
+        if self.is_cold {
+            self.builder.ins().jump(svc.parked, &[svc.native.into(), control.into(), port.into()]);
+        } else {
+            // The usual way does so itself: what others have to do before costs it no register.
+            self.park(svc, svc.native, control, port);
+        }
     }
 }
 

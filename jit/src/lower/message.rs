@@ -4,7 +4,7 @@
 //! these zeroes, the port says which of its cells are not in it: they are whatever they are.
 
 use cranelift_codegen::ir::condcodes::IntCC;
-use cranelift_codegen::ir::{self, InstBuilder, InstructionData, Value, types};
+use cranelift_codegen::ir::{self, InstBuilder, InstructionData, MemFlagsData, Value, types};
 use limen_isa::codec::ModuleShapes;
 use limen_isa::{Opcode, Reg, ValueType};
 use limen_vm::{MESSAGE_CELLS, MESSAGE_REFS, MESSAGE_WORDS, Message, layout};
@@ -21,32 +21,41 @@ pub(crate) struct GivenMessage {
     /// By cell: zero for those that are not in it.
     pub(super) cells: Vec<Value>,
     /// Those that are in it, a bit each.
-    in_it: u32,
+    in_it: u16,
 }
+
+/// Cells of a message, a bit each.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Replaced {
+    by_any: u16,
+    by_null: u16,
+}
+
+/// What the message lacks that was handed to a port, where that is not noted yet.
+#[derive(Clone, Copy)]
+pub(crate) struct Lacking {
+    pub(super) port: Value,
+    /// Cells, a bit each.
+    pub(super) cells: u16,
+}
+
+/// All cells of a message, a bit each.
+const ALL_CELLS: u16 = (1 << MESSAGE_CELLS) - 1;
 
 impl Translator<'_, '_> {
     /// Has a context give a message, and take nothing until it is given something.
     pub(super) fn give(&mut self, port: Value, message: &GivenMessage) {
         self.put(port, layout::PORT_GIVEN, message);
-        self.begin_exchange(port, message.in_it);
-    }
-
-    /// As [`Translator::give`], but nothing is given yet: whoever wants to see the message is to have it given.
-    pub(super) fn give_later(&mut self, port: Value) {
-        self.begin_exchange(port, 0);
-    }
-
-    /// In one store: what the message that is given lacks, but for these cells, and that the one that is taken lacks all.
-    fn begin_exchange(&mut self, port: Value, given: u32) {
-        let lacks = self.builder.ins().iconst(types::I64, !i64::from(given));
-        self.builder.ins().store(trusted(), lacks, port, layout::PORT_GIVEN_LACKS as i32);
+        // What the message that is given lacks, and that the one that is taken lacks all.
+        let lacks = self.builder.ins().iconst(types::I32, i64::from(!i32::from(message.in_it)));
+        let unaligned = MemFlagsData::new().with_notrap();
+        self.builder.ins().store(unaligned, lacks, port, layout::PORT_LACKS as i32);
     }
 
     /// Has a context give a message that was to be given later. What it takes is set by now.
     fn give_at_last(&mut self, port: Value, message: &GivenMessage) {
         self.put(port, layout::PORT_GIVEN, message);
-        let lacks = self.builder.ins().iconst(types::I32, i64::from(!message.in_it));
-        self.builder.ins().store(trusted(), lacks, port, layout::PORT_GIVEN_LACKS as i32);
+        self.set_lacks(port, layout::PORT_GIVEN_LACKS, !message.in_it);
     }
 
     /// In the place of an `svc`: gives the caller's message, which others may see from here on, unless it was handed over.
@@ -96,37 +105,45 @@ impl Translator<'_, '_> {
         }
     }
 
-    /// Has a context take a message that is given at the `svc` whose place this code takes; but for these cells, a bit each, in
-    /// which it is given something else at once.
-    pub(super) fn hand(&mut self, to: Value, svc: &Svc, replaced: u32) {
+    /// Has a context take a message that is given at the `svc` whose place this code takes; but for what replaces cells of it at once.
+    pub(super) fn hand(&mut self, to: Value, svc: &Svc, replaced: Replaced) {
         let message = &svc.message;
         let gone = self.builder.ins().iconst(types::I8, 0);
         self.builder.def_var(svc.is_message_at_hand, gone);
-        let lacks = self.builder.ins().iconst(types::I32, i64::from(!message.in_it));
-        self.builder.ins().store(trusted(), lacks, to, layout::PORT_TAKEN_LACKS as i32);
-        let stays = GivenMessage { cells: message.cells.clone(), in_it: message.in_it & !replaced };
+        // Who gets nothing in a cell mostly does not look there: that it is lacking takes no store of its own.
+        let has = message.in_it & !replaced.by_null;
+        self.lacking = Some(Lacking { port: to, cells: !has & ALL_CELLS });
+        let stays = GivenMessage { cells: message.cells.clone(), in_it: has & !replaced.by_any };
         self.put(to, layout::PORT_TAKEN, &stays);
-        self.known.takes(to, Taken { has: message.in_it, lacks: !message.in_it });
+        self.known.takes(to, Taken { has, lacks: !has });
     }
 
-    /// The cells of a context's message, a bit each, that the instructions that follow replace before anything can be seen of it.
-    pub(super) fn cells_replaced(&self, context: Reg) -> u32 {
+    /// The cells of a context's message that the instructions that follow replace before anything can be seen of it.
+    pub(super) fn cells_replaced(&self, context: Reg) -> Replaced {
         let shapes = ModuleShapes { module: self.module, function: self.index };
         let code = &self.function.code;
         let instructions = self.shape.instructions(code, shapes, self.block).into_iter();
-        let mut replaced = 0;
+        let (mut replaced, mut nulls) = (Replaced::default(), Vec::new());
         for words in instructions.filter(|pc| *pc > self.pc).map(|pc| &code[pc as usize..]) {
             let Some(opcode) = Opcode::of_word(words[0]) else { break };
-            let is_its = |name| operand(opcode, words, name) == Some(u32::from(context.0));
+            let register = |name| operand(opcode, words, name);
+            let is_its = |name| register(name) == Some(u32::from(context.0));
             let (first, count) = match opcode {
                 Opcode::CtxSetWord if is_its("c") => (layout::MESSAGE_WORDS_AT, MESSAGE_WORDS),
                 Opcode::CtxSetRef if is_its("c") => (layout::MESSAGE_REFS_AT, MESSAGE_REFS),
-                Opcode::RefNull if !is_its("d") => continue,
+                Opcode::RefNull if !is_its("d") => {
+                    nulls.push(register("d"));
+                    continue;
+                }
                 _ if computes(opcode) => continue,
                 _ => break,
             };
-            let Some(index) = operand(opcode, words, "i").filter(|index| (*index as usize) < count) else { break };
-            replaced |= 1 << (first / CELL as usize + index as usize);
+            let Some(index) = register("i").filter(|index| (*index as usize) < count) else { break };
+            let cell = 1 << (first / CELL as usize + index as usize);
+            replaced.by_any |= cell;
+            if opcode == Opcode::CtxSetRef && nulls.contains(&register("a")) {
+                replaced.by_null |= cell;
+            }
         }
         replaced
     }
@@ -137,10 +154,9 @@ impl Translator<'_, '_> {
             let pair = self.builder.ins().load(types::I64X2, trusted(), from, layout::PORT_GIVEN as i32 + place);
             self.builder.ins().store(trusted(), pair, to, layout::PORT_TAKEN as i32 + place);
         }
-        let lacks = self.builder.ins().load(types::I32, trusted(), from, layout::PORT_GIVEN_LACKS as i32);
-        self.builder.ins().store(trusted(), lacks, to, layout::PORT_TAKEN_LACKS as i32);
-        let nothing = self.builder.ins().iconst(types::I32, -1);
-        self.builder.ins().store(trusted(), nothing, from, layout::PORT_GIVEN_LACKS as i32);
+        let lacks = self.builder.ins().uload16(types::I32, trusted(), from, layout::PORT_GIVEN_LACKS as i32);
+        self.builder.ins().istore16(trusted(), lacks, to, layout::PORT_TAKEN_LACKS as i32);
+        self.set_lacks(from, layout::PORT_GIVEN_LACKS, u16::MAX);
         self.known.takes(to, Taken::default()); // which those are nobody knows here
     }
 
@@ -156,12 +172,48 @@ impl Translator<'_, '_> {
             return; // so it is already
         }
         if has >> cell & 1 == 0 {
-            let lacks = self.builder.ins().load(types::I32, trusted(), port, layout::PORT_TAKEN_LACKS as i32);
-            let lacks = self.builder.ins().band_imm_s(lacks, !(1 << cell));
-            self.builder.ins().store(trusted(), lacks, port, layout::PORT_TAKEN_LACKS as i32);
+            self.take_cell(port, cell);
             self.known.takes_cell(&self.builder.func.dfg, port, cell);
         }
         self.builder.ins().store(trusted(), value, port, place_of(layout::PORT_TAKEN, cell));
+    }
+
+    /// Notes that a cell is in the message that is to be taken at a port.
+    fn take_cell(&mut self, port: Value, cell: usize) {
+        match &mut self.lacking {
+            Some(lacking) if lacking.port == port => lacking.cells &= !(1 << cell),
+            _ => {
+                let lacks = self.builder.ins().uload16(types::I32, trusted(), port, layout::PORT_TAKEN_LACKS as i32);
+                let lacks = self.builder.ins().band_imm_s(lacks, !(1 << cell));
+                self.builder.ins().istore16(trusted(), lacks, port, layout::PORT_TAKEN_LACKS as i32);
+            }
+        }
+    }
+
+    /// Notes what a message lacks.
+    fn set_lacks(&mut self, port: Value, place: usize, cells: u16) {
+        let cells = self.builder.ins().iconst(types::I32, i64::from(cells));
+        self.builder.ins().istore16(trusted(), cells, port, place as i32);
+    }
+
+    /// Whether what was handed over need not be noted yet: the instruction adds to the message, or lets who takes it go on, which are
+    /// told at once; or it has nothing to do with it, and goes nowhere.
+    pub(crate) fn lets_message_wait(&mut self, opcode: Opcode, words: &[u64]) -> bool {
+        let Some(Lacking { port, .. }) = self.lacking else { return true };
+        match opcode {
+            Opcode::CtxSetWord | Opcode::CtxSetRef | Opcode::CtxResume => {
+                operand(opcode, words, "c").and_then(|context| self.port_of_met(Reg(context as u16))) == Some(port)
+            }
+            Opcode::RefNull => true,
+            _ => computes(opcode),
+        }
+    }
+
+    /// Notes what was handed over lacks, if that was put off.
+    pub(crate) fn settle_message(&mut self) {
+        if let Some(Lacking { port, cells }) = self.lacking.take() {
+            self.set_lacks(port, layout::PORT_TAKEN_LACKS, cells);
+        }
     }
 
     /// Whether a value is known to be zero.
@@ -181,7 +233,7 @@ impl Translator<'_, '_> {
 
     /// A cell of a message in a port, which is there with what it lacks.
     fn cell_in(&mut self, port: Value, (message, lacks): (usize, usize), cell: usize) -> Value {
-        let lacks = self.builder.ins().load(types::I32, trusted(), port, lacks as i32);
+        let lacks = self.builder.ins().uload16(types::I32, trusted(), port, lacks as i32);
         let is_lacking = self.builder.ins().band_imm_u(lacks, 1 << cell);
         let found = self.builder.ins().load(types::I64, trusted(), port, place_of(message, cell));
         let nothing = self.zero(types::I64);
@@ -195,7 +247,7 @@ impl Translator<'_, '_> {
         }
         let [missing, next] = [(); 2].map(|()| self.continuation());
         let wanted: i64 = cells.iter().map(|cell| 1 << cell).sum();
-        let lacks = self.builder.ins().load(types::I32, trusted(), port, layout::PORT_TAKEN_LACKS as i32);
+        let lacks = self.builder.ins().uload16(types::I32, trusted(), port, layout::PORT_TAKEN_LACKS as i32);
         let lacking = self.builder.ins().band_imm_u(lacks, wanted);
         self.builder.ins().brif(lacking, missing, &[], next, &[]);
         self.fill_cold(missing, |cold| {

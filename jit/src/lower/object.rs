@@ -18,7 +18,7 @@ use crate::translate::{Translator, constant, trusted};
 pub(crate) struct Usual {
     /// Where the runtime is asked.
     pub(crate) slow: ir::Block,
-    /// Behind the instruction, if anything is.
+    /// Behind the instruction, if anything comes back there.
     next: Option<ir::Block>,
 }
 
@@ -68,8 +68,8 @@ impl Known {
 /// What is known of a message that is to be taken: cells that it has, and some that it lacks, a bit each.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Taken {
-    pub(super) has: u32,
-    pub(super) lacks: u32,
+    pub(super) has: u16,
+    pub(super) lacks: u16,
 }
 
 /// What was found when a reference was looked at.
@@ -125,7 +125,9 @@ impl Translator<'_, '_> {
 
     /// Begins an instruction that is executed here in the usual case.
     pub(crate) fn usual(&mut self) -> Usual {
-        let next = (!self.is_last()).then(|| self.continuation());
+        // In the place of an `svc` nothing comes back from the runtime.
+        let comes_back = self.inlined.is_none() && !self.is_last();
+        let next = comes_back.then(|| self.continuation());
         Usual { slow: self.slow_block(slow::Kind::Step, next), next }
     }
 
@@ -134,19 +136,12 @@ impl Translator<'_, '_> {
         if let Some(next) = usual.next {
             self.builder.ins().jump(next, &[]);
             self.builder.switch_to_block(next);
-            if self.inlined.is_some() {
-                // Nothing comes back from the other way.
-                self.builder.seal_block(next);
-            }
         }
     }
 
     /// The port of the context that runs.
     pub(crate) fn port(&mut self) -> Value {
-        match self.port {
-            Some(variable) => self.builder.use_var(variable),
-            None => self.field(constant(), types::I64, offset_of!(NativeContext, port)),
-        }
+        self.field(trusted(), types::I64, offset_of!(NativeContext, port))
     }
 
     /// What all contexts of the machine share.
@@ -395,6 +390,13 @@ impl Translator<'_, '_> {
         (port, native)
     }
 
+    /// In the place of an `svc`: the port of a context that was met.
+    pub(super) fn port_of_met(&mut self, context: Reg) -> Option<Value> {
+        let reference = self.get(context);
+        let is_same = |met: &&Met| self.is_same(met.reference, reference);
+        self.known.met.iter().find(is_same).map(|met| met.port)
+    }
+
     /// In the place of an `svc`: notes from which slot a reference was got.
     pub(super) fn note_slot(&mut self, reference: Value, index: Value) {
         if self.inlined.is_some() {
@@ -516,6 +518,6 @@ impl Translator<'_, '_> {
     /// Whether the context that has this port does not stand at an `svc`.
     fn is_elsewhere(&mut self, port: Value) -> Value {
         let state = self.builder.ins().load(types::I32, trusted(), port, layout::PORT_STATE as i32);
-        self.builder.ins().icmp_imm_u(IntCC::NotEqual, state, i64::from(layout::STATE_IN_SVC))
+        self.builder.ins().icmp_imm_s(IntCC::NotEqual, state, i64::from(layout::STATE_IN_SVC as i32))
     }
 }

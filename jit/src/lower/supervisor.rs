@@ -44,7 +44,10 @@ impl Supervisor for Translator<'_, '_> {
         let usual = self.usual();
         let port = self.port_of(&usual, c);
         let state = self.builder.ins().load(types::I32, trusted(), port, layout::PORT_STATE as i32);
-        self.set(d, state);
+        let is_in_svc = self.builder.ins().icmp_imm_s(IntCC::Equal, state, i64::from(layout::STATE_IN_SVC as i32));
+        let in_svc = self.builder.ins().iconst(types::I32, i64::from(layout::CODE_OF_IN_SVC));
+        let code = self.builder.ins().select(is_in_svc, in_svc, state);
+        self.set(d, code);
         self.end(usual);
     }
 
