@@ -103,12 +103,15 @@ impl Control for Translator<'_, '_> {
         if self.inlined.is_some() {
             return self.slowly();
         }
-        let retry = self.builder.create_block();
-        self.builder.ins().jump(retry, &[]);
-        self.builder.switch_to_block(retry);
-        // There is no way from one `svc` to the next, again and again, but by other safepoints.
-        let lacking = self.slow_block(Kind::Poll, Some(retry));
-        self.pass_next(lacking);
+        // There is no way from one `svc` to the next, again and again, but by other safepoints: so where these are not counted nobody
+        // looks here, and nobody comes back.
+        if self.mode.safepoints == Safepoints::Counting {
+            let retry = self.builder.create_block();
+            self.builder.ins().jump(retry, &[]);
+            self.builder.switch_to_block(retry);
+            let lacking = self.slow_block(Kind::Poll, Some(retry));
+            self.pass_next(lacking);
+        }
         let words = &self.function.code[self.pc as usize..];
         let (results, arguments) = (results as usize, arguments as usize);
         let taken: Vec<Reg> = (0..results).map(|index| listed(words, 1, index)).collect();
