@@ -47,8 +47,9 @@ const LEAST: [Exchange; 4] = [
 ];
 
 /// Through the kernel that ships.
-const REAL: [Exchange; 15] = [
+const REAL: [Exchange; 16] = [
     exchange("kernel: call, 4 words", "call", "server", &[]),
+    exchange("kernel: calls of two services in turn, 4 words", "pair", "server", &[]),
     exchange("kernel: call of a passive service, 4 words", "call", "server", &[("PASSIVE", 1)]),
     exchange("kernel: a call that takes another one, 4 words", "call", "server", &[("NESTED", 1)]),
     exchange("kernel: 2 bytes by lend", "lend", "lender", &[("SIZE", 2)]),

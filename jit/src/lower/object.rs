@@ -404,9 +404,9 @@ impl Translator<'_, '_> {
         }
     }
 
-    /// In the place of an `svc`: whether slot `i + k` has been found to be there; it is from now on.
+    /// In the place of an `svc`: whether slot `i + k` has been found to be there, or one behind it; it is from now on.
     pub(super) fn is_slot_known(&mut self, i: Value, k: u32) -> bool {
-        let is_known = self.known.slots.iter().any(|(number, offset)| *offset == k && self.is_same(*number, i));
+        let is_known = self.known.slots.iter().any(|(number, offset)| *offset >= k && self.is_same(*number, i));
         if self.inlined.is_some() && !is_known {
             self.known.slots.push((i, k));
         }
