@@ -364,10 +364,12 @@ impl Translator<'_, '_> {
         if is_outermost {
             return;
         }
-        let known = inner.known_behind.remove(&0).unwrap_or_default();
-        // Whatever it does afterwards, it has been where it begins: only messages can be others by then.
-        self.known = if plan.does.lends { Known::default() } else { known };
+        self.known = inner.known_behind.remove(&0).unwrap_or_default();
+        // Whatever it does afterwards, it has been where it begins: only messages can be others by then, and entries if memory is lent.
         self.known.forget_taken();
+        if plan.does.lends {
+            self.known.looked_at.clear();
+        }
     }
 
     /// Puts a function that the kernel calls here, or leaves the call to the interpreter. Entering it is a safepoint.

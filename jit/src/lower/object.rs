@@ -38,6 +38,23 @@ pub(crate) struct Known {
 }
 
 impl Known {
+    /// What is known on both of two ways.
+    fn and(mut self, other: &Self, dfg: &DataFlowGraph) -> Self {
+        let is_same = |a: Value, b: Value| dfg.resolve_aliases(a) == dfg.resolve_aliases(b);
+        self.looked_at.retain(|it| {
+            let same = |them: &Looked| is_same(it.reference, them.reference) && is_same(it.entry, them.entry);
+            other.looked_at.iter().any(|them| (it.kind, it.rights) == (them.kind, them.rights) && same(them))
+        });
+        self.met.retain(|it| {
+            let same = |them: &Met| is_same(it.reference, them.reference) && is_same(it.native, them.native);
+            other.met.iter().any(same)
+        });
+        self.got.retain(|it| other.got.iter().any(|them| is_same(it.0, them.0) && is_same(it.1, them.1)));
+        self.slots.retain(|it| other.slots.iter().any(|them| it.1 == them.1 && is_same(it.0, them.0)));
+        self.taken = None;
+        self
+    }
+
     /// In the place of an `svc`: a message with these cells is to be taken at a port.
     pub(super) fn takes(&mut self, port: Value, cells: Taken) {
         self.taken = Some((port, cells));
@@ -91,23 +108,25 @@ struct Met {
 }
 
 impl Translator<'_, '_> {
-    /// Where a basic block begins, what its only predecessor knew is known.
+    /// Where a basic block begins, what all its predecessors knew is known.
     pub(crate) fn take_known(&mut self, block: usize) {
         let Some(inlined) = &mut self.inlined else { return };
         inlined.begin_block(block);
-        match inlined.plan.only_predecessor(block) {
-            Some(before) => {
-                let known = self.known_behind.get(&before).cloned();
-                if known.is_some() {
-                    // No other way will lead here. To know that is to know that values are still the same.
-                    self.seal(block);
-                }
-                self.known = known.unwrap_or_default();
-            }
+        if block == 0 {
             // What whoever called knew is known where the function is entered.
-            None if block == 0 && !self.shape.has_loops() => {}
-            None => self.known = Known::default(),
+            if self.shape.has_loops() {
+                self.known = Known::default();
+            }
+            return;
         }
+        let before = inlined.plan.predecessors(block);
+        let known: Option<Vec<Known>> = before.iter().map(|before| self.known_behind.get(before).cloned()).collect();
+        if known.is_some() {
+            // No other way will lead here. To know that is to know that values are still the same.
+            self.seal(block);
+        }
+        let dfg = &self.builder.func.dfg;
+        self.known = known.into_iter().flatten().reduce(|all, other| all.and(&other, dfg)).unwrap_or_default();
     }
 
     /// Keeps what is known at the end of a basic block.

@@ -141,12 +141,10 @@ impl Plan {
         self.changed_before.contains(&block)
     }
 
-    /// The only block from which there is a way to this one, which is not where the function begins.
-    pub(crate) fn only_predecessor(&self, block: usize) -> Option<usize> {
+    /// The blocks from which there is a way to this one.
+    pub(crate) fn predecessors(&self, block: usize) -> Vec<usize> {
         let leads = |before: &usize| self.followers(*before).any(|next| next == block);
-        let mut before = self.blocks().filter(leads);
-        let first = before.next().filter(|_| block != 0)?;
-        before.next().is_none().then_some(first)
+        self.blocks().filter(leads).collect()
     }
 
     /// The blocks that are taken in to which there is a way from the end of this one; none if it is left before.
