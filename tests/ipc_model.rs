@@ -5,10 +5,12 @@
 
 use limen_vm::{EngineKind, Mode, Outcome, Time};
 
-use support::boot::{boot, module};
+use support::boot::{boot, boot_kernel, module};
+use support::checked::checked_kernel;
 
 mod support {
     pub(crate) mod boot;
+    pub(crate) mod checked;
 }
 
 // Steps, as `tests/system/model.lim` numbers them.
@@ -65,10 +67,13 @@ fn holds_with(constants: &[(&str, u64)], name: &str, scenario: Scenario) {
     let model = module("tests/system/model.lim", Mode::User, &settings);
     let wanted = orders(scenario);
     println!("{name}: {wanted} orders");
+    let modules = [model.clone(), model];
     for engine in EngineKind::ALL {
-        let (outcome, _) = boot(&[model.clone(), model.clone()], engine, Time::Virtual);
+        let (outcome, _) = boot(&modules, engine, Time::Virtual);
         assert_eq!(outcome, Outcome::Halted(wanted as i32), "{name}, {}", engine.name());
     }
+    let (outcome, _) = boot_kernel(&checked_kernel(), &modules, EngineKind::Tiered, Time::Virtual);
+    assert_eq!(outcome, Outcome::Halted(wanted as i32), "{name}, by what is looked at");
 }
 
 #[test]

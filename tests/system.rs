@@ -4,7 +4,9 @@
 #[path = "support/aged.rs"]
 mod aged;
 #[path = "support/boot.rs"]
-mod booting;
+mod boot;
+#[path = "support/checked.rs"]
+mod checked;
 #[path = "support/restored.rs"]
 mod restored;
 #[path = "support/sections.rs"]
@@ -16,7 +18,8 @@ use limen_isa::module::Module;
 use limen_vm::{Config, EngineKind, Machine, Mode, NoServices, Outcome, Snapshot, Time, Verified};
 
 use aged::{Aged, aged};
-use booting::{Settings, boot, kernel, machine, module};
+use boot::{Settings, boot, boot_kernel, kernel, machine, module};
+use checked::checked_kernel;
 use restored::to_the_end;
 
 /// The scenarios lie in `tests/system`; `services/NAME` is a service of the system.
@@ -33,7 +36,7 @@ fn modules(programs: &[&str], settings: Settings) -> Vec<Verified<Module>> {
     programs.iter().enumerate().map(|(index, name)| program(name, settings_of(index))).collect()
 }
 
-/// Boots on every engine in both sorts of time; in virtual time all must burn the same.
+/// Boots on every engine in both sorts of time; in virtual time all must burn the same. And once with the kernel that looks.
 fn boots_well(programs: &[&str], settings: Settings) {
     let (modules, mut burnt) = (modules(programs, settings), None);
     for engine in EngineKind::ALL {
@@ -43,6 +46,8 @@ fn boots_well(programs: &[&str], settings: Settings) {
         assert_eq!(outcome, Outcome::Halted(0), "{programs:?}, {}, virtual time", engine.name());
         assert_eq!(*burnt.get_or_insert(fuel), fuel, "{programs:?}, {}", engine.name());
     }
+    let (outcome, _) = boot_kernel(&checked_kernel(), &modules, EngineKind::Tiered, Time::Virtual);
+    assert_eq!(outcome, Outcome::Halted(0), "{programs:?}, by what is looked at");
 }
 
 fn knob(name: &str, default: u64) -> u64 {
