@@ -20,7 +20,7 @@ use limen_vm::{Config, EngineKind, Machine, Mode, NoServices, Outcome, Snapshot,
 use aged::{Aged, aged};
 use boot::{Settings, boot, boot_kernel, kernel, machine, module};
 use checked::checked_kernel;
-use restored::to_the_end;
+use restored::{restored, to_the_end};
 
 /// The scenarios lie in `tests/system`; `services/NAME` is a service of the system.
 fn program(name: &str, settings: Settings) -> Verified<Module> {
@@ -149,6 +149,41 @@ fn who_was_deep_within_calls_calls_as_before() {
     for engine in EngineKind::ALL {
         let (outcome, _) = boot(&modules(&["deep", "deep"], &[]), engine, Time::Virtual);
         assert_eq!(outcome, Outcome::Halted(0), "{}", engine.name());
+    }
+}
+
+/// What changes nothing that a call hangs on leaves it known to the kernel: in virtual time what it takes is a number.
+#[test]
+fn what_leaves_a_call_known() {
+    for engine in EngineKind::ALL {
+        let (outcome, _) = boot(&modules(&["again", "again"], &[]), engine, Time::Virtual);
+        assert_eq!(outcome, Outcome::Halted(0), "{}", engine.name());
+    }
+}
+
+/// A machine goes on from snapshots that were taken between any two steps of a caller and its server, also while a call is under
+/// way of which nothing is in the kernel's records.
+#[test]
+fn calls_that_are_under_way_go_on_in_new_machines() {
+    const SNAPSHOTS: usize = 24;
+    let contended = program("contended", &[("COUNT", 1), ("ROUNDS", 2000)]);
+    let modules = [contended.clone(), contended];
+    for kernel in [kernel(), checked_kernel()] {
+        let (_, whole) = boot_kernel(&kernel, &modules, EngineKind::Interp, Time::Virtual);
+        let mut machine = machine(EngineKind::Tiered, Time::Virtual, Some(whole / 2));
+        let mut outcome = machine.boot(&kernel, &modules).expect("the kernel boots");
+        let mut who = Vec::new();
+        for engine in EngineKind::ALL.into_iter().cycle().take(SNAPSHOTS) {
+            assert_eq!(outcome, Outcome::OutOfFuel, "the run goes on");
+            who.push(machine.suspended());
+            machine = restored(&mut machine, engine);
+            machine.add_fuel(1);
+            outcome = machine.resume(&mut NoServices).expect("it was suspended");
+        }
+        assert!(who.iter().any(|domain| *domain != who[0]), "the caller and the server were suspended");
+        machine.add_fuel(whole);
+        outcome = machine.resume(&mut NoServices).expect("it was suspended");
+        assert_eq!((outcome, machine.fuel_burnt()), (Outcome::Halted(0), whole));
     }
 }
 
