@@ -208,22 +208,26 @@ fn calls_in_a_row() {
     }
 }
 
-/// The server asks the second client each time, which may ask somebody in its turn; or itself, or somebody who is always there.
+/// The server asks the second client each time, which may ask somebody in its turn, also the server; or itself, or somebody who is
+/// always there.
 #[test]
 fn calls_in_a_row_within_others() {
-    for (nests, inner) in [(1, SERVE_INNER), (3, SERVE_INNER), (2, CALL), (4, MIX_IN_ROW)] {
+    for (nests, inner) in [(1, SERVE_INNER), (3, SERVE_INNER), (2, CALL), (4, MIX_IN_ROW), (5, SERVE_INNER)] {
         let scenario: Scenario = [&[ASK_IN_ROW, LEND_IN_ROW], &[inner], &[SERVE, REPLY], &[ANY]];
         holds_with(&[("NESTS", nests)], &format!("in a row within {nests}"), scenario);
     }
 }
 
+/// Whom a server asks before it answers, and what the second client does meanwhile.
+const NESTED: [(u64, u64); 4] = [(0, CALL), (0, NEST), (4, CALL), (3, SERVE_INNER)];
+
 /// Whatever a server does while it has a call that the kernel knows.
 #[test]
 fn deeds_while_a_call_is_known() {
-    for (nests, second) in [(0, CALL), (1, SERVE_INNER), (3, SERVE_INNER)] {
-        let settings = [("DEEDS", 28), ("MEANWHILE", 1), ("NESTS", nests)];
-        let scenario: Scenario = [&[MIX_IN_ROW], &[second], &[SERVE, ANSWER], &[ANY]];
-        holds_with(&settings, &format!("meanwhile, within {nests}"), scenario);
+    for (nests, second) in NESTED {
+        let settings = [("DEEDS", 32), ("MEANWHILE", 1), ("NESTS", nests)];
+        let scenario: Scenario = [&[MIX_IN_ROW], &[second], &[SERVE], &[ANY]];
+        holds_with(&settings, &format!("meanwhile, within {nests}, beside {second}"), scenario);
     }
 }
 
@@ -231,8 +235,8 @@ fn deeds_while_a_call_is_known() {
 #[test]
 fn deeds_between_known_calls() {
     for nests in [0, 4] {
-        let settings = [("DEEDS", 15), ("BETWEEN", 1), ("NESTS", nests)];
-        let scenario: Scenario = [&[MIX_IN_ROW], &[CALL], &[SERVE, SERVE], &[ANY]];
+        let settings = [("DEEDS", 19), ("BETWEEN", 1), ("NESTS", nests)];
+        let scenario: Scenario = [&[MIX_IN_ROW], &[CALL], &[SERVE], &[ANY]];
         holds_with(&settings, &format!("between, within {nests}"), scenario);
     }
 }
@@ -240,9 +244,9 @@ fn deeds_between_known_calls() {
 /// Steps and acts come while a call is under way that the kernel knows.
 #[test]
 fn known_calls_are_interrupted() {
-    for nests in [0, 1, 3] {
-        let settings = [("DEEDS", 28), ("MEANWHILE", 1), ("NESTS", nests), ("ABOVE", 1)];
-        let scenario: Scenario = [&[MIX_IN_ROW], &[SERVE_INNER], &[SERVE], &[ANY]];
-        holds_with(&settings, &format!("interrupted, within {nests}"), scenario);
+    for (nests, second) in NESTED {
+        let settings = [("DEEDS", 32), ("MEANWHILE", 1), ("NESTS", nests), ("ABOVE", 1)];
+        let scenario: Scenario = [&[MIX_IN_ROW], &[second], &[SERVE], &[ANY]];
+        holds_with(&settings, &format!("interrupted, within {nests}, beside {second}"), scenario);
     }
 }
