@@ -506,6 +506,72 @@ export fn svc(c: ref, number: i32) {
     assert_eq!(System::new(&kernel, &user).same_in_all_ways().0, Outcome::Halted(1000 + sum));
 }
 
+/// What a context finished with stays with it, however often it is handed over; what one gives at its `svc` does not.
+#[test]
+fn the_results_of_a_context_that_has_finished_are_handed_over_again_and_again() {
+    let user = "
+slots 4
+export fn main() -> (i64, ref, i64) {
+    reg role, x, y, sum: i64
+    reg segment, given: ref
+    reg zero, n: i32
+    role = svc 20()
+    segment = slot.get [zero + 0]
+    i64.br_nei role, 0, server
+    x = i64.const 7
+    y = i64.const 8
+    ret x, segment, y
+  server:
+    svc 1()
+  again:
+    x, y, given = svc 2()
+    ref.br_null given, wrong
+    sum = i64.muli sum, 3
+    sum = i64.add sum, x
+    sum = i64.add sum, y
+    n = i32.addi n, 1
+    i32.br_lt_si n, 5, again
+    svc 3(sum)
+  wrong:
+    sum = i64.const 1
+    svc 3(sum)
+    ret x, segment, y
+}";
+    let kernel = format!(
+        "{}{}",
+        BOOT_TWO.replace("    ctx.resume first", "    call give_segment()\n    ctx.resume first"),
+        "
+export fn svc(c: ref, number: i32) {
+    reg zero, code: i32
+    reg client, server: ref
+    reg word: i64
+    client = slot.get [zero + 3]
+    server = slot.get [zero + 5]
+    i32.br_eqi number, 20, who
+    br_table number, [done, first, answer, done]
+  who:
+    call say_who(c, server)
+  first:
+    ctx.resume client
+  answer:
+    ctx.transfer c, client
+    ctx.resume c
+  done:
+    word = ctx.word c, 0
+    code = i32.from_i64 word
+    halt code
+}
+export fn exit(c: ref) {
+    reg zero: i32
+    reg server: ref
+    server = slot.get [zero + 5]
+    ctx.resume server
+}"
+    );
+    let sum = (0..5).fold(0, |sum, _| 3 * sum + 15);
+    assert_eq!(System::new(&kernel, user).same_in_all_ways().0, Outcome::Halted(sum));
+}
+
 /// A client that is answered by a kernel which does this with its calls, and a server that waits for whatever comes.
 fn system_that_answers_by(answer: &str) -> System {
     let user = "

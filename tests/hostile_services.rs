@@ -5,26 +5,31 @@ use std::env;
 
 use limen_vm::{EngineKind, Mode, Outcome, Time};
 
-use support::boot::{Settings, boot, module};
+use support::boot::{Settings, boot, boot_kernel, module};
+use support::checked::checked_kernel;
 
 mod support {
     pub(crate) mod boot;
+    pub(crate) mod checked;
 }
 
 /// Boots a scenario on every engine; in virtual time all must burn the same. What it measures by counting it measures in
 /// virtual time only, and what hangs, too: by the host's clock it would be the host's load that is measured.
 fn is_held(name: &str, times: &[Time], settings: Settings) {
     let scenario = module(&format!("tests/system/hostile/{name}.lim"), Mode::User, settings);
+    let modules = [scenario.clone(), scenario];
     let mut burnt = None;
     for engine in EngineKind::ALL {
         for time in times {
-            let (outcome, fuel) = boot(&[scenario.clone(), scenario.clone()], engine, *time);
+            let (outcome, fuel) = boot(&modules, engine, *time);
             assert_eq!(outcome, Outcome::Halted(0), "{name}, {}, {time:?}", engine.name());
             if *time == Time::Virtual {
                 assert_eq!(*burnt.get_or_insert(fuel), fuel, "{name}, {}", engine.name());
             }
         }
     }
+    let (outcome, _) = boot_kernel(&checked_kernel(), &modules, EngineKind::Tiered, Time::Virtual);
+    assert_eq!(outcome, Outcome::Halted(0), "{name}, by what is looked at");
 }
 
 const ALWAYS: &[Time] = &[Time::Virtual, Time::Live];

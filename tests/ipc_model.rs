@@ -5,10 +5,12 @@
 
 use limen_vm::{EngineKind, Mode, Outcome, Time};
 
-use support::boot::{boot, module};
+use support::boot::{boot, boot_kernel, module};
+use support::checked::checked_kernel;
 
 mod support {
     pub(crate) mod boot;
+    pub(crate) mod checked;
 }
 
 // Steps, as `tests/system/model.lim` numbers them.
@@ -27,6 +29,11 @@ const NEST: u64 = 12;
 const RECEIVE_INNER: u64 = 13;
 const ANSWER_AT_ONCE: u64 = 14;
 const ANSWER_AND_LEAVE: u64 = 15;
+const ASK_IN_ROW: u64 = 16;
+const LEND_IN_ROW: u64 = 17;
+const MIX_IN_ROW: u64 = 18;
+const SERVE: u64 = 19;
+const SERVE_INNER: u64 = 20;
 
 // Acts.
 const KILL: u64 = 1;
@@ -34,6 +41,7 @@ const RESTART: u64 = 2;
 const REVOKE: u64 = 3;
 const PASS: u64 = 4;
 const KILL_SECOND: u64 = 5;
+const ANY: u64 = 6;
 
 /// The steps of the first client, the second, the server, and the acts.
 type Scenario<'a> = [&'a [u64]; 4];
@@ -58,17 +66,22 @@ fn holds_in_all_orders(name: &str, scenario: Scenario) {
 
 /// As [`holds_in_all_orders`], with these constants of the model set.
 fn holds_with(constants: &[(&str, u64)], name: &str, scenario: Scenario) {
-    let packed = |steps: &[u64]| steps.iter().rev().fold(0, |packed, step| packed << 4 | step);
+    let packed = |steps: &[u64]| steps.iter().rev().fold(0, |packed, step| packed << 8 | step);
     let names = ["FIRST_CLIENT", "SECOND_CLIENT", "SERVER", "ACTS"];
     let steps = names.into_iter().zip(scenario.map(packed));
     let settings: Vec<_> = steps.chain(constants.iter().copied()).collect();
     let model = module("tests/system/model.lim", Mode::User, &settings);
-    let wanted = orders(scenario);
+    let deeds = constants.iter().find(|(name, _)| *name == "DEEDS").map_or(1, |(_, deeds)| *deeds);
+    let acts = if scenario[3].contains(&ANY) { ANY } else { 1 };
+    let wanted = orders(scenario) * deeds * acts;
     println!("{name}: {wanted} orders");
+    let modules = [model.clone(), model];
     for engine in EngineKind::ALL {
-        let (outcome, _) = boot(&[model.clone(), model.clone()], engine, Time::Virtual);
+        let (outcome, _) = boot(&modules, engine, Time::Virtual);
         assert_eq!(outcome, Outcome::Halted(wanted as i32), "{name}, {}", engine.name());
     }
+    let (outcome, _) = boot_kernel(&checked_kernel(), &modules, EngineKind::Tiered, Time::Virtual);
+    assert_eq!(outcome, Outcome::Halted(wanted as i32), "{name}, by what is looked at");
 }
 
 #[test]
@@ -184,4 +197,56 @@ fn calls_within_calls() {
         "and a lend that is put off",
         [&[LEND], &[RECEIVE_INNER], &[RECEIVE, DEFER, NEST, ANSWER], &[KILL_SECOND]],
     );
+}
+
+/// Calls in a row are those that the kernel knows: from the second or the third on nothing is looked at any more.
+#[test]
+fn calls_in_a_row() {
+    for (name, row) in [("calls", ASK_IN_ROW), ("lends", LEND_IN_ROW), ("both", MIX_IN_ROW)] {
+        holds_in_all_orders(name, [&[row], &[CALL], &[SERVE, USE_LEND, REPLY], &[ANY]]);
+        holds_in_all_orders(&format!("{name}, of two clients"), [&[row], &[MIX_IN_ROW], &[SERVE, SERVE], &[ANY]]);
+    }
+}
+
+/// The server asks the second client each time, which may ask somebody in its turn, also the server; or itself, or somebody who is
+/// always there.
+#[test]
+fn calls_in_a_row_within_others() {
+    for (nests, inner) in [(1, SERVE_INNER), (3, SERVE_INNER), (2, CALL), (4, MIX_IN_ROW), (5, SERVE_INNER)] {
+        let scenario: Scenario = [&[ASK_IN_ROW, LEND_IN_ROW], &[inner], &[SERVE, REPLY], &[ANY]];
+        holds_with(&[("NESTS", nests)], &format!("in a row within {nests}"), scenario);
+    }
+}
+
+/// Whom a server asks before it answers, and what the second client does meanwhile.
+const NESTED: [(u64, u64); 4] = [(0, CALL), (0, NEST), (4, CALL), (3, SERVE_INNER)];
+
+/// Whatever a server does while it has a call that the kernel knows.
+#[test]
+fn deeds_while_a_call_is_known() {
+    for (nests, second) in NESTED {
+        let settings = [("DEEDS", 32), ("MEANWHILE", 1), ("NESTS", nests)];
+        let scenario: Scenario = [&[MIX_IN_ROW], &[second], &[SERVE], &[ANY]];
+        holds_with(&settings, &format!("meanwhile, within {nests}, beside {second}"), scenario);
+    }
+}
+
+/// Whatever a client does between calls that the kernel knows.
+#[test]
+fn deeds_between_known_calls() {
+    for nests in [0, 4] {
+        let settings = [("DEEDS", 19), ("BETWEEN", 1), ("NESTS", nests)];
+        let scenario: Scenario = [&[MIX_IN_ROW], &[CALL], &[SERVE], &[ANY]];
+        holds_with(&settings, &format!("between, within {nests}"), scenario);
+    }
+}
+
+/// Steps and acts come while a call is under way that the kernel knows.
+#[test]
+fn known_calls_are_interrupted() {
+    for (nests, second) in NESTED {
+        let settings = [("DEEDS", 32), ("MEANWHILE", 1), ("NESTS", nests), ("ABOVE", 1)];
+        let scenario: Scenario = [&[MIX_IN_ROW], &[second], &[SERVE], &[ANY]];
+        holds_with(&settings, &format!("interrupted, within {nests}, beside {second}"), scenario);
+    }
 }

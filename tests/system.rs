@@ -4,7 +4,9 @@
 #[path = "support/aged.rs"]
 mod aged;
 #[path = "support/boot.rs"]
-mod booting;
+mod boot;
+#[path = "support/checked.rs"]
+mod checked;
 #[path = "support/restored.rs"]
 mod restored;
 #[path = "support/sections.rs"]
@@ -16,8 +18,9 @@ use limen_isa::module::Module;
 use limen_vm::{Config, EngineKind, Machine, Mode, NoServices, Outcome, Snapshot, Time, Verified};
 
 use aged::{Aged, aged};
-use booting::{Settings, boot, kernel, machine, module};
-use restored::to_the_end;
+use boot::{Settings, boot, boot_kernel, kernel, machine, module};
+use checked::checked_kernel;
+use restored::{restored, to_the_end};
 
 /// The scenarios lie in `tests/system`; `services/NAME` is a service of the system.
 fn program(name: &str, settings: Settings) -> Verified<Module> {
@@ -33,7 +36,7 @@ fn modules(programs: &[&str], settings: Settings) -> Vec<Verified<Module>> {
     programs.iter().enumerate().map(|(index, name)| program(name, settings_of(index))).collect()
 }
 
-/// Boots on every engine in both sorts of time; in virtual time all must burn the same.
+/// Boots on every engine in both sorts of time; in virtual time all must burn the same. And once with the kernel that looks.
 fn boots_well(programs: &[&str], settings: Settings) {
     let (modules, mut burnt) = (modules(programs, settings), None);
     for engine in EngineKind::ALL {
@@ -43,6 +46,8 @@ fn boots_well(programs: &[&str], settings: Settings) {
         assert_eq!(outcome, Outcome::Halted(0), "{programs:?}, {}, virtual time", engine.name());
         assert_eq!(*burnt.get_or_insert(fuel), fuel, "{programs:?}, {}", engine.name());
     }
+    let (outcome, _) = boot_kernel(&checked_kernel(), &modules, EngineKind::Tiered, Time::Virtual);
+    assert_eq!(outcome, Outcome::Halted(0), "{programs:?}, by what is looked at");
 }
 
 fn knob(name: &str, default: u64) -> u64 {
@@ -147,7 +152,43 @@ fn who_was_deep_within_calls_calls_as_before() {
     }
 }
 
+/// What changes nothing that a call hangs on leaves it known to the kernel: in virtual time what it takes is a number.
+#[test]
+fn what_leaves_a_call_known() {
+    for engine in EngineKind::ALL {
+        let (outcome, _) = boot(&modules(&["again", "again"], &[]), engine, Time::Virtual);
+        assert_eq!(outcome, Outcome::Halted(0), "{}", engine.name());
+    }
+}
+
+/// A machine goes on from snapshots that were taken between any two steps of a caller and its server, also while a call is under
+/// way of which nothing is in the kernel's records.
+#[test]
+fn calls_that_are_under_way_go_on_in_new_machines() {
+    const SNAPSHOTS: usize = 24;
+    let contended = program("contended", &[("COUNT", 1), ("ROUNDS", 2000)]);
+    let modules = [contended.clone(), contended];
+    for kernel in [kernel(), checked_kernel()] {
+        let (_, whole) = boot_kernel(&kernel, &modules, EngineKind::Interp, Time::Virtual);
+        let mut machine = machine(EngineKind::Tiered, Time::Virtual, Some(whole / 2));
+        let mut outcome = machine.boot(&kernel, &modules).expect("the kernel boots");
+        let mut who = Vec::new();
+        for engine in EngineKind::ALL.into_iter().cycle().take(SNAPSHOTS) {
+            assert_eq!(outcome, Outcome::OutOfFuel, "the run goes on");
+            who.push(machine.suspended());
+            machine = restored(&mut machine, engine);
+            machine.add_fuel(1);
+            outcome = machine.resume(&mut NoServices).expect("it was suspended");
+        }
+        assert!(who.iter().any(|domain| *domain != who[0]), "the caller and the server were suspended");
+        machine.add_fuel(whole);
+        outcome = machine.resume(&mut NoServices).expect("it was suspended");
+        assert_eq!((outcome, machine.fuel_burnt()), (Outcome::Halted(0), whole));
+    }
+}
+
 /// Clients that contend for one server have as much of it as each other: in turns where it answers at once, and else one by one.
+/// In turns there are as many rounds as go into twice as many turns as there are clients, and a little more.
 #[test]
 fn clients_of_one_server_have_equal_shares() {
     let in_turns = [("BUSY", 0), ("COUNT", 4), ("ROUNDS", 3_000_000), ("FAIR", 800)];

@@ -3,23 +3,36 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use limen_assembler::{Directory, Options, assemble};
+use limen_assembler::{Directory, Loader, Options, assemble};
 use limen_isa::module::Module;
 use limen_vm::{Config, EngineKind, Machine, Mode, Outcome, Time, Verified, verify};
 
 /// What a program's constants are set to, instead of what its source says.
 pub(crate) type Settings<'a> = &'a [(&'a str, u64)];
 
+/// Where the source of the system's kernel is.
+pub(crate) const KERNEL: &str = "os-services/kernel/kernel.lim";
+
+/// Where a file is that is named from the root of the tree.
+pub(crate) fn path_of(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
+}
+
 /// The module of a source, named from the root of the tree.
 pub(crate) fn module(path: &str, mode: Mode, settings: Settings) -> Verified<Module> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
+    let folder = path_of(path).parent().map(PathBuf::from).unwrap_or_default();
+    module_with(path, mode, settings, &Directory(folder))
+}
+
+/// As [`module`], with the files that its source uses from elsewhere.
+pub(crate) fn module_with(path: &str, mode: Mode, settings: Settings, files: &dyn Loader) -> Verified<Module> {
+    let path = path_of(path);
     let mut source = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     for (name, value) in settings {
         source = with_constant(&source, name, *value);
     }
     let name = path.file_name().expect("the path is a file's").to_string_lossy();
-    let loader = Directory(path.parent().map(PathBuf::from).unwrap_or_default());
-    let assembled = assemble(&name, &source, &loader, Options::default()).unwrap_or_else(|errors| panic!("{errors}"));
+    let assembled = assemble(&name, &source, files, Options::default()).unwrap_or_else(|errors| panic!("{errors}"));
     verify(assembled.module, mode).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
@@ -31,7 +44,7 @@ fn with_constant(source: &str, name: &str, value: u64) -> String {
 
 /// The kernel of the system.
 pub(crate) fn kernel() -> Verified<Module> {
-    module("os-services/kernel/kernel.lim", Mode::Kernel, &[])
+    module(KERNEL, Mode::Kernel, &[])
 }
 
 /// A machine for a system.
@@ -42,8 +55,18 @@ pub(crate) fn machine(engine: EngineKind, time: Time, fuel: Option<u64>) -> Mach
 
 /// Boots the kernel with modules; gives how it ended, and the fuel burnt. Prints where domains stopped if all is not well.
 pub(crate) fn boot(modules: &[Verified<Module>], engine: EngineKind, time: Time) -> (Outcome, u64) {
+    boot_kernel(&kernel(), modules, engine, time)
+}
+
+/// As [`boot`], with a kernel that is not quite the system's.
+pub(crate) fn boot_kernel(
+    kernel: &Verified<Module>,
+    modules: &[Verified<Module>],
+    engine: EngineKind,
+    time: Time,
+) -> (Outcome, u64) {
     let mut machine = machine(engine, time, None);
-    let outcome = machine.boot(&kernel(), modules).expect("the kernel boots");
+    let outcome = machine.boot(kernel, modules).expect("the kernel boots");
     if outcome != Outcome::Halted(0) {
         print_faults(machine.kernel_memory().unwrap_or_default(), &modules[0]);
     }
