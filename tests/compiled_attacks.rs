@@ -648,6 +648,24 @@ fn results_that_are_set_before_the_interpreter_goes_on_are_there() {
     assert_eq!(system_that_answers_by(slow).same_in_all_ways().0, Outcome::Halted(sum));
 }
 
+/// A message that a kernel hands over is there when who takes it goes on: what it lacks is noted only then, whether the kernel sets
+/// elements that there are not before, or knows the caller by two names.
+#[test]
+fn a_message_that_was_handed_over_is_there_when_its_taker_goes_on() {
+    let whole = (0..12).fold(0, |sum, n| 3 * sum + 1000 + n + 55);
+    let other = "    server = ref.mov c\n    ctx.transfer server, c\n";
+    for answer in [
+        "    ctx.transfer client, c\n    ctx.set_word client, 9, word\n    ctx.resume client",
+        "    ctx.transfer client, c\n    ctx.set_ref client, 5, c\n    ctx.resume client",
+        &format!("{other}    ctx.resume c"),
+    ] {
+        assert_eq!(system_that_answers_by(answer).same_in_all_ways().0, Outcome::Halted(whole), "{answer}");
+    }
+    let every_other = (0..12).fold(0, |sum, n| 3 * sum + (1 - n % 2) * (1000 + n + 7));
+    let answer = format!("    i32.br_eqi count, 0, ready\n{other}    ctx.set_word c, 1, word\n    ctx.resume c");
+    assert_eq!(system_that_answers_by(&answer).same_in_all_ways().0, Outcome::Halted(every_other));
+}
+
 /// What the kernel sets in a message is there, although a function that it called has put another message in the place of the one
 /// before.
 #[test]

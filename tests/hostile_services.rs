@@ -65,6 +65,10 @@ scenarios! {
     hogs: COUNTED,
     /// Threads, memory and references without end.
     bombs: COUNTED,
+    /// Servers work for those whose budgets are used up, and ask others.
+    overdrawn: COUNTED,
+    /// A server's own budget is used up, too, at each moment.
+    spent: COUNTED,
     /// Many callers and senders at one endpoint.
     floods: COUNTED,
     /// A client with many threads fills a queue.

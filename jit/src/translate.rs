@@ -376,6 +376,10 @@ impl<'a, 'b> Translator<'a, 'b> {
 
     /// Where a basic block begins: what is known there.
     fn begin_block(&mut self, index: usize) {
+        debug_assert!(
+            self.lacking.is_none(),
+            "what a message lacks is noted where the block ends in which it was handed over"
+        );
         (self.block, self.open, self.room) = (index, self.bounds.at_start(index), self.room_in_loops);
         self.slots.enter(index);
         self.take_known(index);

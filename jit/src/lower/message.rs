@@ -200,13 +200,18 @@ impl Translator<'_, '_> {
     /// told at once; or it has nothing to do with it, and goes nowhere.
     pub(crate) fn lets_message_wait(&mut self, opcode: Opcode, words: &[u64]) -> bool {
         let Some(Lacking { port, .. }) = self.lacking else { return true };
-        match opcode {
-            Opcode::CtxSetWord | Opcode::CtxSetRef | Opcode::CtxResume => {
-                operand(opcode, words, "c").and_then(|context| self.port_of_met(Reg(context as u16))) == Some(port)
-            }
-            Opcode::RefNull => true,
-            _ => computes(opcode),
-        }
+        let is_at = |count: usize| operand(opcode, words, "i").is_some_and(|index| (index as usize) < count);
+        let is_told = match opcode {
+            Opcode::CtxSetWord => is_at(MESSAGE_WORDS),
+            Opcode::CtxSetRef => is_at(MESSAGE_REFS),
+            Opcode::CtxResume => true,
+            Opcode::RefNull => return true,
+            _ => return computes(opcode),
+        };
+        let context = operand(opcode, words, "c").map(|context| Reg(context as u16));
+        // The caller's port may be the same by another name.
+        let context = context.filter(|context| is_told && self.svc_of_caller(*context).is_none());
+        context.and_then(|context| self.port_of_met(context)) == Some(port)
     }
 
     /// Notes what was handed over lacks, if that was put off.
