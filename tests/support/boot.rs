@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use limen_assembler::{Directory, Loader, Options, assemble};
 use limen_isa::module::Module;
@@ -42,9 +43,10 @@ fn with_constant(source: &str, name: &str, value: u64) -> String {
     source.replacen(line, &format!("{begin}{value}"), 1)
 }
 
-/// The kernel of the system.
+/// The kernel of the system: always the same module, so that what was compiled of it is there for the next machine.
 pub(crate) fn kernel() -> Verified<Module> {
-    module(KERNEL, Mode::Kernel, &[])
+    static KERNEL_MODULE: OnceLock<Verified<Module>> = OnceLock::new();
+    KERNEL_MODULE.get_or_init(|| module(KERNEL, Mode::Kernel, &[])).clone()
 }
 
 /// A machine for a system.

@@ -2,6 +2,7 @@
 //! looks: in this one each call and each answer that goes by that looks all the same, and stops the machine where that is wrong.
 
 use std::fs;
+use std::sync::OnceLock;
 
 use limen_isa::module::Module;
 use limen_vm::{Mode, Verified};
@@ -18,8 +19,13 @@ const PLACES: [(&str, &str, &str); 6] = [
     ("fn answer_inner(", "    let to = ", "check_inner_answer(c, source)"),
 ];
 
-/// The kernel of the system, with these looks.
+/// The kernel of the system, with these looks: always the same module, see [`super::boot::kernel`].
 pub(crate) fn checked_kernel() -> Verified<Module> {
+    static KERNEL_MODULE: OnceLock<Verified<Module>> = OnceLock::new();
+    KERNEL_MODULE.get_or_init(checked).clone()
+}
+
+fn checked() -> Verified<Module> {
     let folder = path_of("os-services/kernel");
     module_with(KERNEL, Mode::Kernel, &[], &|name: &str| {
         let source = fs::read_to_string(folder.join(name))?;
