@@ -86,6 +86,11 @@ fn a_server_is_killed_under_load() {
     boots_well(&["kills", "server", "client"], &[]);
 }
 
+#[test]
+fn calls_lie_within_each_other_as_deep_as_they_may() {
+    boots_well(&["chain", "chain"], &[]);
+}
+
 /// `LIMEN_STORM_ROUNDS` kills, at times that follow from `LIMEN_STORM_SEED`.
 #[test]
 fn the_store_loses_no_write_that_it_acknowledged() {
