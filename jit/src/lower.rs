@@ -9,6 +9,7 @@ pub(crate) mod home;
 pub(crate) mod inline;
 mod integer;
 pub(crate) mod kept;
+pub(crate) mod known;
 pub(crate) mod leave;
 mod lend;
 pub(crate) mod message;

@@ -13,7 +13,6 @@ mod slots;
 mod turns;
 
 use std::collections::HashMap;
-use std::mem::offset_of;
 
 use cranelift_codegen::ir::{
     self, AbiParam, BlockArg, BlockCall, ExceptionTableData, ExceptionTableItem, InstBuilder, InstructionData,
@@ -29,14 +28,13 @@ use rustc_hash::FxHashSet;
 
 use crate::addresses::sources_of_addresses;
 use crate::bounds::{Bounds, access};
-use crate::context::NativeContext;
 use crate::location::Location;
 use crate::lower::enter::{Handler, Inlined};
 use crate::lower::inline::computes;
 use crate::lower::kept::{self, Kept};
+use crate::lower::known::Known;
 use crate::lower::leave::Tail;
 use crate::lower::message::Lacking;
-use crate::lower::object::Known;
 use crate::lower::plan::changes;
 use crate::lower::stores::Waiting;
 use crate::mode::{Mode, Safepoints};
@@ -158,9 +156,6 @@ pub(crate) struct Translator<'a, 'b> {
     pub(crate) frame: Value,
     /// What all contexts share, in a function that enters the kernel.
     pub(crate) processor: Option<Variable>,
-    /// The port of the context, in such a function: it comes with each switch of stacks, and so is there before anything can be
-    /// fetched from the stack.
-    pub(crate) port: Option<Variable>,
     /// The fuel that is left, in a function with loops that counts it: polls take a step less than with the pinned register.
     /// That one has it wherever other code may look.
     pub(crate) fuel: Option<Variable>,
@@ -223,7 +218,7 @@ impl<'a, 'b> Translator<'a, 'b> {
         };
         let counts_in_loops = shape.has_loops() && mode.safepoints == Safepoints::Counting;
         let fuel = counts_in_loops.then(|| builder.declare_var(types::I64));
-        let [processor, port] = [(); 2].map(|()| enters_kernel(function).then(|| builder.declare_var(types::I64)));
+        let processor = enters_kernel(function).then(|| builder.declare_var(types::I64));
         Self {
             builder,
             module,
@@ -250,7 +245,6 @@ impl<'a, 'b> Translator<'a, 'b> {
             context: nothing,
             frame: nothing,
             processor,
-            port,
             fuel,
             at_hand: AtHand::default(),
             origin: origin(module),
@@ -271,6 +265,11 @@ impl<'a, 'b> Translator<'a, 'b> {
             inlined: None,
             lends: false,
         }
+    }
+
+    /// Whether the function has an `svc`.
+    pub(crate) fn enters_kernel(&self) -> bool {
+        self.processor.is_some()
     }
 
     /// Translates the whole function.
@@ -298,10 +297,6 @@ impl<'a, 'b> Translator<'a, 'b> {
         self.keep_at_hand();
         self.take_fuel();
         self.renew_processor();
-        if let Some(variable) = self.port {
-            let port = self.field(constant(), types::I64, offset_of!(NativeContext, port));
-            self.builder.def_var(variable, port);
-        }
         self.begin_kept();
         let entry = self.entry.word();
         match self.entry {

@@ -18,8 +18,8 @@ use limen_isa::Reg;
 use limen_isa::module::Module;
 use limen_vm::{NativeFrame, Verified, layout};
 
+use super::known::Known;
 use super::message::GivenMessage;
-use super::object::Known;
 use super::plan::Plan;
 use crate::context::{MEETINGS, NativeContext, Processor};
 use crate::location::Location;
@@ -164,9 +164,6 @@ impl Translator<'_, '_> {
         let leave = self.call_pad(taken);
         self.fill_cold(ended, |cold| cold.builder.ins().jump(leave, &[]));
         self.builder.switch_to_block(answered);
-        if let Some(variable) = self.port {
-            self.builder.def_var(variable, port_again);
-        }
         self.forget_kept();
         port_again
     }
@@ -344,7 +341,7 @@ impl Translator<'_, '_> {
             Mode { paging: Paging::Open, ..self.mode },
         );
         (inner.context, inner.frame) = (context, frame);
-        (inner.processor, inner.port, inner.fuel) = (self.processor, self.port, self.fuel);
+        (inner.processor, inner.fuel) = (self.processor, self.fuel);
         (inner.inlined, inner.lends) = (Some(inlined), self.lends || plan.does.lends);
         if self.is_cold {
             inner.be_cold();

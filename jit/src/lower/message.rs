@@ -11,7 +11,8 @@ use limen_vm::{MESSAGE_CELLS, MESSAGE_REFS, MESSAGE_WORDS, Message, layout};
 
 use super::enter::Svc;
 use super::inline::computes;
-use super::object::{Taken, Usual};
+use super::known::Taken;
+use super::object::Usual;
 use crate::ranges::operand;
 use crate::translate::{CELL, Translator, trusted, type_of};
 

@@ -46,7 +46,7 @@ impl Translator<'_, '_> {
     pub(super) fn keep_at_hand(&mut self) {
         let in_loops = self.shape.blocks.iter().filter(|block| block.loop_head.is_some());
         // Behind a switch of stacks nothing is in registers, however few it takes.
-        let is_wanted = self.port.is_some() || in_loops.map(|block| self.numbers_at(block.start)).max() >= Some(MANY);
+        let is_wanted = self.enters_kernel() || in_loops.map(|block| self.numbers_at(block.start)).max() >= Some(MANY);
         let calls: Vec<bool> = (0..self.shape.blocks.len()).map(|block| self.calls_in(block)).collect();
         if !is_wanted || !self.has_loop_without(&calls) {
             return;

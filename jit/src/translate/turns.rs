@@ -49,7 +49,7 @@ impl Translator<'_, '_> {
     fn turns_at_once(&self, index: usize) -> usize {
         let Block { start, end, .. } = self.shape.blocks[index];
         let is_alone = self.branch_back(index).is_some();
-        if !is_alone || self.mode.safepoints == Safepoints::Counting || self.port.is_some() || self.calls_in(index) {
+        if !is_alone || self.mode.safepoints == Safepoints::Counting || self.enters_kernel() || self.calls_in(index) {
             return 1;
         }
         (TURNS_WORDS / (end - start) as usize).clamp(1, MAX_TURNS)
