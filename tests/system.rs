@@ -193,7 +193,7 @@ fn calls_that_are_under_way_go_on_in_new_machines() {
 }
 
 /// Clients that contend for one server have as much of it as each other: in turns where it answers at once, and else one by one.
-/// In turns there are as many rounds as go into twice as many turns as there are clients, and a little more.
+/// In turns there are as many rounds as go into about five turns for each client.
 #[test]
 fn clients_of_one_server_have_equal_shares() {
     let in_turns = [("BUSY", 0), ("COUNT", 4), ("ROUNDS", 3_000_000), ("FAIR", 800)];

@@ -106,7 +106,7 @@ pub(crate) enum State {
 
 impl State {
     /// The number that `ctx.state` gives.
-    pub(crate) fn code(self) -> u32 {
+    pub(crate) const fn code(self) -> u32 {
         match self {
             State::Ready => 0,
             State::InSvc => 1,

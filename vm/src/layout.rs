@@ -3,6 +3,7 @@
 use std::mem::offset_of;
 
 use crate::attention::BY_WORD;
+use crate::context::State;
 pub use crate::memory::HOME_REACH;
 use crate::memory::PageState;
 use crate::object::{Details, EMPTY, Entry, View};
@@ -81,7 +82,7 @@ pub const STATE_READY: u32 = 0;
 pub const STATE_IN_SVC: u32 = u32::MAX;
 
 /// What `ctx.state` says of that.
-pub const CODE_OF_IN_SVC: u32 = 1;
+pub const CODE_OF_IN_SVC: u32 = State::InSvc.code();
 
 /// The bits of a context's own reference.
 pub const PORT_ITSELF: usize = offset_of!(Port, itself);

@@ -375,6 +375,7 @@ impl Translator<'_, '_> {
         let (mut svc, number, depth, further) = (inlined.svc.clone(), inlined.number, inlined.depth + 1, inlined.outer);
         let frame_at = inlined.frame_at + self.distance() * i64::from(CELL);
         let Some(plan) = inlined.plan.called_at(self.pc) else { return self.slowly() };
+        // A function that lets a context go on itself leaves to the other one what is not as it usually is.
         let is_aside = inlined.plan.resumes_itself && !plan.does.returns && !self.is_cold;
         let Some(signature) = self.module.signature_of(function) else { return };
         let (was_changed, changes) = (inlined.is_changed, plan.does.changes);
